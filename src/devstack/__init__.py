@@ -1,0 +1,1 @@
+"""The local stand-in for Supabase: what `make run` and the system tests run against. It never ships."""
