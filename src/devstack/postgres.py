@@ -139,7 +139,7 @@ class LocalPostgres:
             return
 
     def _wait_until_ready(self, server: subprocess.Popen[bytes]) -> None:
-        """Return when the status line of ``postmaster.pid`` says ready (PostgreSQL's own protocol for pg_ctl)."""
+        """Return when the status line of ``postmaster.pid`` says ready, as ``pg_ctl`` does."""
         status = self._data / "postmaster.pid"
         while True:
             try:
