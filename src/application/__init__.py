@@ -1,0 +1,1 @@
+"""Use-cases over ports: what LinguaLink does, without saying on what it runs."""

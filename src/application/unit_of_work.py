@@ -1,0 +1,107 @@
+"""One transaction, as use-cases see it: enter it, decide, write, commit. Leaving without commit undoes all."""
+
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+import stamina
+
+from application.idempotency import KeyedRequest, Outcome
+from domain.audit import AuditEntry
+from domain.errors import SerializationConflict
+from domain.events import Event
+from domain.identity import Actor, Session
+from domain.money import Money
+from domain.posts import Post
+from domain.rewards import Earnings
+from domain.wallet import Transaction, Wallet
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the first statement of a transaction finds.
+
+    ``wallets`` are locked until the end, and hold those of the users asked for who exist and are not deleted.
+    ``earlier`` is what the request's key already stands for; then nothing is locked.
+    ``now`` is the database's time (UTC), taken after the locks.
+    """
+
+    actor: Actor
+    now: datetime
+    wallets: Mapping[UUID, Wallet]
+    earlier: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PostCase:
+    """A post, locked, with all that a decision on it must know; the author's wallet is locked too."""
+
+    post: Post
+    author_wallet: Wallet
+    earnings: Earnings
+    rate: Money | None
+
+
+class UnitOfWork(Protocol):
+    """A transaction under way. What is booked, announced or recorded exists if, and only if, it commits."""
+
+    async def enter(
+        self, session: Session, *, key: KeyedRequest | None = None, wallets: Collection[UUID] = ()
+    ) -> Entry:
+        """Read who is asking, claim *key*, and lock *wallets* in id order: one statement in the usual case.
+
+        The caller gets a profile and a wallet here if they have none. A key is claimed only for a session that
+        is active.
+
+        Raises:
+            IdempotencyKeyInProgress: another request with this key did not finish within two seconds.
+            Unavailable: the database does not answer, or a lock was not to be had in time.
+        """
+        ...
+
+    async def lock_post(self, post_id: UUID) -> PostCase:
+        """Lock a post, then its author's wallet.
+
+        Raises:
+            PostNotFound: there is no such post.
+        """
+        ...
+
+    def book(self, transaction: Transaction) -> None:
+        """Append *transaction* to the ledger and move its wallet's balance; the wallet must be locked."""
+        ...
+
+    def announce(self, event: Event) -> None:
+        """Owe *event* to its recipient's app."""
+        ...
+
+    def save_post(self, post: Post) -> None:
+        """Write a post's validation; the post must be locked."""
+        ...
+
+    def record(self, entry: AuditEntry) -> None:
+        """Add *entry* to the audit log."""
+        ...
+
+    def remember(self, key: KeyedRequest, outcome: Outcome) -> None:
+        """Keep *outcome* as the answer to every later request with *key*."""
+        ...
+
+    async def commit(self) -> None:
+        """Make all of it true: one statement, then COMMIT. The last line of a use-case.
+
+        Raises:
+            Unavailable: it is unknown whether the transaction committed; the same key finds out.
+        """
+        ...
+
+
+UnitOfWorkFactory = Callable[[], AbstractAsyncContextManager[UnitOfWork]]
+
+retry_conflicts = stamina.retry(
+    on=SerializationConflict, attempts=4, timeout=5, wait_initial=0.01, wait_max=0.2, wait_jitter=0.05
+)
+"""Runs a use-case again, a few times, when the database broke a deadlock or a serialization cycle."""

@@ -1,0 +1,1 @@
+"""Moving money, and reading what moved."""

@@ -1,0 +1,69 @@
+"""Who is asking: what a token proves (Session), and what the database knows of them (Actor)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+
+class Role(StrEnum):
+    """What a profile may do; each role may do all that the ones before it may."""
+
+    USER = "user"
+    MODERATOR = "moderator"
+    ADMIN = "admin"
+
+    def includes(self, other: "Role") -> bool:
+        """Whether this role may do all that *other* may."""
+        order = list(Role)
+        return order.index(self) >= order.index(other)
+
+
+class Assurance(StrEnum):
+    """How surely Supabase Auth knows the user: ``aal2`` takes a second factor."""
+
+    AAL1 = "aal1"
+    AAL2 = "aal2"
+    AAL3 = "aal3"
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayFields:
+    """What a new profile is filled with. Its owner chose it: it is shown, and decides nothing."""
+
+    username: str | None = None
+    full_name: str | None = None
+    avatar_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in Supabase user, as proven by a verified access token and by nothing else."""
+
+    user_id: UUID
+    session_id: UUID
+    is_anonymous: bool = False
+    assurance: Assurance = Assurance.AAL1
+    display: DisplayFields = DisplayFields()
+
+
+class Standing(StrEnum):
+    """Whether a session, or a user, may still act, as the database says at this moment."""
+
+    ACTIVE = "active"
+    BANNED = "banned"
+    REVOKED = "revoked"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A session together with the role and standing that were read in the same transaction."""
+
+    session: Session
+    role: Role
+    standing: Standing
+
+    @property
+    def user_id(self) -> UUID:
+        """The caller's id."""
+        return self.session.user_id

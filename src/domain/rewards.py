@@ -1,0 +1,63 @@
+"""What a validation decision does to the author's wallet: it never stops a decision, it reports a shortfall."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from domain.money import LIMIT, ZERO, Money
+from domain.posts import Post, PostStatus
+from domain.wallet import Transaction, TransactionKind, Wallet
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """The transaction that a decision causes, if any, and what could not be moved."""
+
+    transaction: Transaction | None = None
+    shortfall: Money = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Earnings:
+    """What the ledger says of a post: what it earned once, and whether that was taken back."""
+
+    earning: Transaction | None = None
+    reversed: bool = False
+
+
+def settle_reward(
+    before: Post,
+    after: Post,
+    wallet: Wallet,
+    earnings: Earnings,
+    rate: Money | None,
+    *,
+    id: UUID,
+    at: datetime,
+) -> Reward:
+    """Pay the first approval of a post's life; take the payment back when its approval is taken back.
+
+    A missing or zero rate pays nothing. A payment is limited to what the balance can take, a reversal to what
+    the wallet holds.
+    """
+    if after.status is PostStatus.APPROVED and earnings.earning is None:
+        return _pay(wallet, rate or ZERO, after.id, id=id, at=at)
+    if before.status is PostStatus.APPROVED and earnings.earning is not None and not earnings.reversed:
+        return _take_back(wallet, earnings.earning, id=id, at=at)
+    return Reward()
+
+
+def _pay(wallet: Wallet, rate: Money, post_id: UUID, *, id: UUID, at: datetime) -> Reward:
+    payable = min(rate, LIMIT - wallet.balance)
+    if payable <= ZERO:
+        return Reward(shortfall=rate)
+    booked = wallet.book(TransactionKind.EARNING, payable, id=id, at=at, reference_id=post_id)
+    return Reward(booked, shortfall=rate - payable)
+
+
+def _take_back(wallet: Wallet, earning: Transaction, *, id: UUID, at: datetime) -> Reward:
+    held = min(earning.amount, wallet.balance)
+    if held <= ZERO:
+        return Reward(shortfall=earning.amount)
+    booked = wallet.book(TransactionKind.REVERSAL, -held, id=id, at=at, reference_id=earning.id)
+    return Reward(booked, shortfall=earning.amount - held)

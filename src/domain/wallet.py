@@ -1,0 +1,127 @@
+"""Wallets and the ledger: what a movement of money does to a balance. Pure; the rows are immutable."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from domain.errors import InsufficientFunds
+from domain.money import ZERO, Money
+
+
+class TransactionKind(StrEnum):
+    """Why a balance changed; each kind has one sign and one sort of reference (docs/architecture.md)."""
+
+    EARNING = "earning"
+    TRANSFER_OUT = "transfer_out"
+    TRANSFER_IN = "transfer_in"
+    REVERSAL = "reversal"
+    OPENING = "opening"
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One immutable ledger row of one wallet.
+
+    ``amount`` is signed; ``balance_after`` and ``version`` (1, 2, 3, … without gaps) are the wallet's after it.
+    ``created_at`` is UTC.
+    """
+
+    id: UUID
+    user_id: UUID
+    kind: TransactionKind
+    amount: Money
+    balance_after: Money
+    version: int
+    created_at: datetime
+    counterparty_id: UUID | None = None
+    reference_id: UUID | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """A user's balance, and how many transactions made it."""
+
+    user_id: UUID
+    balance: Money = ZERO
+    version: int = 0
+
+    def book(
+        self,
+        kind: TransactionKind,
+        amount: Money,
+        *,
+        id: UUID,
+        at: datetime,
+        reference_id: UUID | None = None,
+        counterparty_id: UUID | None = None,
+        note: str | None = None,
+    ) -> Transaction:
+        """The transaction that moves the signed *amount*; the balance after it is in the transaction.
+
+        Raises:
+            InsufficientFunds: the balance would be below zero.
+            BalanceLimit: the balance would pass 99999999.99.
+        """
+        balance = self.balance + amount
+        if balance < ZERO:
+            raise InsufficientFunds
+        return Transaction(
+            id=id,
+            user_id=self.user_id,
+            kind=kind,
+            amount=amount,
+            balance_after=balance,
+            version=self.version + 1,
+            created_at=at,
+            counterparty_id=counterparty_id,
+            reference_id=reference_id,
+            note=note,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Money from one wallet to another: two rows that sum to zero and share a reference."""
+
+    sent: Transaction
+    received: Transaction
+
+
+def transfer(
+    sender: Wallet,
+    recipient: Wallet,
+    amount: Money,
+    *,
+    ids: tuple[UUID, UUID, UUID],
+    at: datetime,
+    note: str | None,
+) -> Transfer:
+    """Move *amount*; *ids* are the transfer's own and those of its two rows.
+
+    Raises:
+        InsufficientFunds: the sender holds less.
+        BalanceLimit: the recipient's balance would pass the limit.
+    """
+    transfer_id, sent_id, received_id = ids
+    return Transfer(
+        sent=sender.book(
+            TransactionKind.TRANSFER_OUT,
+            -amount,
+            id=sent_id,
+            at=at,
+            reference_id=transfer_id,
+            counterparty_id=recipient.user_id,
+            note=note,
+        ),
+        received=recipient.book(
+            TransactionKind.TRANSFER_IN,
+            amount,
+            id=received_id,
+            at=at,
+            reference_id=transfer_id,
+            counterparty_id=sender.user_id,
+            note=note,
+        ),
+    )
