@@ -37,10 +37,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class PostCase:
-    """A post, locked, with all that a decision on it must know; the author's wallet is locked too."""
+    """A post, locked, with all that a decision on it must know; the author's wallet is locked too.
+
+    A deleted author has no wallet here: it is frozen.
+    """
 
     post: Post
-    author_wallet: Wallet
+    author_wallet: Wallet | None
     earnings: Earnings
     rate: Money | None
 

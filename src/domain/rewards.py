@@ -28,7 +28,7 @@ class Earnings:
 def settle_reward(
     before: Post,
     after: Post,
-    wallet: Wallet,
+    wallet: Wallet | None,
     earnings: Earnings,
     rate: Money | None,
     *,
@@ -38,7 +38,7 @@ def settle_reward(
     """Pay the first approval of a post's life; take the payment back when its approval is taken back.
 
     A missing or zero rate pays nothing. A payment is limited to what the balance can take, a reversal to what
-    the wallet holds.
+    the wallet holds; a frozen wallet (None) takes and gives nothing.
     """
     if after.status is PostStatus.APPROVED and earnings.earning is None:
         return _pay(wallet, rate or ZERO, after.id, id=id, at=at)
@@ -47,17 +47,17 @@ def settle_reward(
     return Reward()
 
 
-def _pay(wallet: Wallet, rate: Money, post_id: UUID, *, id: UUID, at: datetime) -> Reward:
-    payable = min(rate, LIMIT - wallet.balance)
-    if payable <= ZERO:
+def _pay(wallet: Wallet | None, rate: Money, post_id: UUID, *, id: UUID, at: datetime) -> Reward:
+    payable = ZERO if wallet is None else min(rate, LIMIT - wallet.balance)
+    if wallet is None or payable <= ZERO:
         return Reward(shortfall=rate)
     booked = wallet.book(TransactionKind.EARNING, payable, id=id, at=at, reference_id=post_id)
     return Reward(booked, shortfall=rate - payable)
 
 
-def _take_back(wallet: Wallet, earning: Transaction, *, id: UUID, at: datetime) -> Reward:
-    held = min(earning.amount, wallet.balance)
-    if held <= ZERO:
+def _take_back(wallet: Wallet | None, earning: Transaction, *, id: UUID, at: datetime) -> Reward:
+    held = ZERO if wallet is None else min(earning.amount, wallet.balance)
+    if wallet is None or held <= ZERO:
         return Reward(shortfall=earning.amount)
     booked = wallet.book(TransactionKind.REVERSAL, -held, id=id, at=at, reference_id=earning.id)
     return Reward(booked, shortfall=earning.amount - held)

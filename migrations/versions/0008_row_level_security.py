@@ -1,0 +1,105 @@
+"""What the Supabase SDK sees. Restrictive policies hold whatever permissive ones the app adds later."""
+
+from alembic import op
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+ME = "(select auth.uid())"
+OWN_PENDING = f"author_id = {ME} and validation_status = 'pending'"
+
+ALLOWED = {
+    "everybody_reads_profiles": "profiles for select to anon, authenticated using (true)",
+    "owner_edits_profile": f"profiles for update to authenticated using (id = {ME}) with check (id = {ME})",
+    "everybody_reads_approved": "posts for select to anon, authenticated using (validation_status = 'approved')",
+    "author_reads_post": f"posts for select to authenticated using (author_id = {ME})",
+    "author_adds_post": f"posts for insert to authenticated with check ({OWN_PENDING})",
+    "author_edits_pending": f"posts for update to authenticated using ({OWN_PENDING}) with check ({OWN_PENDING})",
+    "author_deletes_pending": f"posts for delete to authenticated using ({OWN_PENDING})",
+    "owner_reads_wallet": f"wallets for select to authenticated using (user_id = {ME})",
+    "owner_reads_transactions": f"wallet_transactions for select to authenticated using (user_id = {ME})",
+}
+
+READ_ONLY = {
+    "select": f"using (user_id = {ME})",
+    "insert": "with check (false)",
+    "update": "using (false)",
+    "delete": "using (false)",
+}
+# The app's own policies are OR-ed among themselves, and AND-ed with these.
+ONLY = {
+    "profiles": {"insert": "with check (false)", "update": f"using (id = {ME})", "delete": "using (false)"},
+    "posts": {
+        "select": f"using (validation_status = 'approved' or author_id = {ME})",
+        "insert": f"with check ({OWN_PENDING})",
+        "update": f"using ({OWN_PENDING})",
+        "delete": f"using ({OWN_PENDING})",
+    },
+    "wallets": READ_ONLY,
+    "wallet_transactions": READ_ONLY,
+}
+
+SERVED = (
+    *("public.profiles", "public.posts", "public.wallets", "public.wallet_transactions"),
+    *("private.bans", "private.reward_rates", "private.audit_log", "private.idempotency_keys"),
+    *("private.schema_level", "private.realtime_outbox", "private.relay_lease"),
+)
+
+UP = (
+    """
+    grant select on public.profiles, public.posts to anon, authenticated
+    """,
+    """
+    grant update on public.profiles to authenticated
+    """,
+    """
+    grant insert, update, delete on public.posts to authenticated
+    """,
+    """
+    grant select on public.wallets, public.wallet_transactions to authenticated
+    """,
+    *(f"create policy {name} on public.{rule}" for name, rule in ALLOWED.items()),
+    *(
+        f"create policy only_{command} on public.{table} as restrictive for {command} to anon, authenticated {rule}"
+        for table, rules in ONLY.items()
+        for command, rule in rules.items()
+    ),
+    *(
+        f"create policy service on {table} to lingualink_api using (true) with check (true)"
+        for table in SERVED
+    ),
+    """
+    create policy service_keeps_what_is_owed on private.realtime_outbox as restrictive
+      for delete to lingualink_api using (delivered_at is not null)
+    """,
+)
+DOWN = (
+    """
+    drop policy service_keeps_what_is_owed on private.realtime_outbox
+    """,
+    *(f"drop policy service on {table}" for table in SERVED),
+    *(f"drop policy only_{command} on public.{table}" for table, rules in ONLY.items() for command in rules),
+    *(f"drop policy {name} on public.{rule.split()[0]}" for name, rule in ALLOWED.items()),
+    """
+    revoke all on public.profiles, public.posts, public.wallets, public.wallet_transactions
+      from anon, authenticated
+    """,
+)
+
+
+def upgrade() -> None:
+    op.execute("set local lock_timeout = '1s'")
+    op.execute("set local statement_timeout = '30s'")
+    for statement in UP:
+        op.execute(statement)
+    op.execute("update private.schema_level set level = 8")
+
+
+def downgrade() -> None:
+    op.execute("set local lock_timeout = '1s'")
+    op.execute("set local statement_timeout = '30s'")
+    for statement in DOWN:
+        op.execute(statement)
+    op.execute("update private.schema_level set level = 7")

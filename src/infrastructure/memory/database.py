@@ -1,0 +1,58 @@
+"""What the tables would hold, in a few dictionaries."""
+
+import asyncio
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from application.idempotency import Outcome
+from domain.audit import AuditEntry
+from domain.events import Event
+from domain.identity import Actor, Role, Session, Standing
+from domain.money import ZERO, Money
+from domain.posts import Post
+from domain.profile import Account
+from domain.wallet import Transaction, Wallet
+
+
+@dataclass
+class MemoryDatabase:
+    """What the tables would hold. Tests fill and read it directly."""
+
+    profiles: dict[UUID, Account] = field(default_factory=dict)
+    standings: dict[UUID, Standing] = field(default_factory=dict)  # of users; active where nothing is said
+    revoked_sessions: set[UUID] = field(default_factory=set)
+    wallets: dict[UUID, Wallet] = field(default_factory=dict)
+    ledger: list[Transaction] = field(default_factory=list)
+    posts: dict[UUID, Post] = field(default_factory=dict)
+    rates: dict[str, Money] = field(default_factory=dict)
+    keys: dict[tuple[UUID, str], Outcome] = field(default_factory=dict)
+    outbox: list[Event] = field(default_factory=list)
+    audit: list[AuditEntry] = field(default_factory=list)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def actor(self, session: Session) -> Actor:
+        """The caller, as the database knows them now; a first-time caller gets an account."""
+        standing = self.standings.get(session.user_id, Standing.ACTIVE)
+        if session.session_id in self.revoked_sessions:
+            standing = Standing.REVOKED
+        if standing in {Standing.ACTIVE, Standing.BANNED}:
+            self.open(session)
+        profile = self.profiles.get(session.user_id)
+        return Actor(session, profile.role if profile else Role.USER, standing)
+
+    def open(self, session: Session) -> None:
+        """Make a profile and a wallet where they are missing."""
+        display = session.display
+        self.profiles.setdefault(
+            session.user_id,
+            Account(
+                id=session.user_id,
+                username=display.username,
+                full_name=display.full_name,
+                avatar_url=display.avatar_url,
+                role=Role.USER,
+                balance=ZERO,
+                banned=False,
+            ),
+        )
+        self.wallets.setdefault(session.user_id, Wallet(session.user_id))

@@ -1,0 +1,111 @@
+"""A transaction in memory: one at a time, undone unless it commits."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from application.idempotency import KeyedRequest, Outcome
+from application.unit_of_work import Entry, PostCase
+from domain.audit import AuditEntry
+from domain.errors import PostNotFound
+from domain.events import Event
+from domain.identity import Session, Standing
+from domain.posts import Post
+from domain.rewards import Earnings
+from domain.wallet import Transaction, TransactionKind, Wallet
+from infrastructure.memory.database import MemoryDatabase
+
+
+class MemoryUnitOfWork:
+    """See :class:`application.unit_of_work.UnitOfWork`, which says what each method promises."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+        self._transactions: list[Transaction] = []
+        self._events: list[Event] = []
+        self._posts: list[Post] = []
+        self._audit: list[AuditEntry] = []
+        self._keys: dict[tuple[UUID, str], Outcome] = {}
+        self._caller: UUID | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._database.lock.acquire()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.lock.release()
+
+    async def enter(
+        self, session: Session, *, key: KeyedRequest | None = None, wallets: Collection[UUID] = ()
+    ) -> Entry:
+        """See the port."""
+        self._caller = session.user_id
+        actor = self._database.actor(session)
+        earlier = None if key is None else self._database.keys.get((session.user_id, key.key))
+        found = {user_id: wallet for user_id in wallets if (wallet := self._usable(user_id))}
+        return Entry(actor, datetime.now(UTC), {} if earlier else found, earlier)
+
+    async def lock_post(self, post_id: UUID) -> PostCase:
+        """See the port."""
+        post = self._database.posts.get(post_id)
+        if post is None:
+            raise PostNotFound
+        self._database.wallets.setdefault(post.author_id, Wallet(post.author_id))
+        rate = self._database.rates.get("post_approved")
+        return PostCase(post, self._usable(post.author_id), self._earnings(post_id), rate)
+
+    def book(self, transaction: Transaction) -> None:
+        """See the port."""
+        self._transactions.append(transaction)
+
+    def announce(self, event: Event) -> None:
+        """See the port."""
+        self._events.append(event)
+
+    def save_post(self, post: Post) -> None:
+        """See the port."""
+        self._posts.append(post)
+
+    def record(self, entry: AuditEntry) -> None:
+        """See the port."""
+        self._audit.append(entry)
+
+    def remember(self, key: KeyedRequest, outcome: Outcome) -> None:
+        """See the port."""
+        if self._caller is None:
+            raise RuntimeError("a key belongs to a caller: enter first")
+        self._keys[self._caller, key.key] = outcome
+
+    async def commit(self) -> None:
+        """See the port."""
+        database = self._database
+        for row in self._transactions:
+            database.ledger.append(row)
+            database.wallets[row.user_id] = Wallet(row.user_id, row.balance_after, row.version)
+        database.posts.update({post.id: post for post in self._posts})
+        database.audit.extend(self._audit)
+        database.outbox.extend(self._events)
+        database.keys.update(self._keys)
+
+    def _usable(self, user_id: UUID) -> Wallet | None:
+        """The wallet of a user who has a profile, or wrote a post, and is not deleted."""
+        if self._database.standings.get(user_id) is Standing.DELETED:
+            return None
+        if user_id in self._database.profiles:
+            self._database.wallets.setdefault(user_id, Wallet(user_id))
+        return self._database.wallets.get(user_id)
+
+    def _earnings(self, post_id: UUID) -> Earnings:
+        ledger = self._database.ledger
+        earning = next(
+            (row for row in ledger if row.kind is TransactionKind.EARNING and row.reference_id == post_id),
+            None,
+        )
+        taken_back = earning is not None and any(
+            row.kind is TransactionKind.REVERSAL and row.reference_id == earning.id for row in ledger
+        )
+        return Earnings(earning, taken_back)

@@ -1,0 +1,1 @@
+"""The shared database, as the role ``lingualink_api``."""

@@ -1,0 +1,107 @@
+"""The SQL of a money transaction: one statement to enter it, one to write it.
+
+Both are static, so that the server plans them once for each connection.
+"""
+
+from infrastructure.postgres.rows import POST_COLUMNS, TRANSACTION_COLUMNS
+
+# $1 user, $2 session, $3 key or null, $4 fingerprint, $5 wallets.
+# The claim comes before the locks ("exists" is decided first), so that a retry waits for its first request
+# without holding anything; wallets are locked in id order, so that two payments can't wait for each other.
+# The time is read after the locks: rows of one wallet are stamped in their order.
+ENTER = """
+with caller as materialized (
+  select private.standing($1, $2) as standing,
+         (select p.role from public.profiles p where p.id = $1) as role,
+         exists (select from private.bans b where b.user_id = $1) as banned
+), claim as (
+  insert into private.idempotency_keys (user_id, key, fingerprint)
+  select $1, $3, $4 from caller where $3::text is not null and standing = 'active' and not banned
+  on conflict do nothing
+  returning true
+), locked as (
+  select w.user_id, w.balance, w.version, clock_timestamp() as locked_at
+  from public.wallets w
+  where w.user_id = any ($5::uuid[]) and exists (select from claim)
+  order by w.user_id
+  for update
+)
+select c.standing, c.role, c.banned, exists (select from claim) as claimed,
+       l.user_id, l.balance, l.version, coalesce(l.locked_at, clock_timestamp()) as now,
+       case when l.user_id = $1 then 'active' else private.standing(l.user_id, null) end as wallet_standing
+from caller c left join locked l on true
+"""
+
+EARLIER = """
+select fingerprint, result::text as result, refusal from private.idempotency_keys where user_id = $1 and key = $2
+"""
+
+# The rare case: somebody's first payment. Only users who have a profile get a wallet here.
+OPEN_WALLETS = """
+insert into public.wallets (user_id)
+select p.id from public.profiles p where p.id = any ($1::uuid[]) order by p.id
+on conflict do nothing
+"""
+LOCK_WALLETS = """
+select w.user_id, w.balance, w.version, private.standing(w.user_id, null) as wallet_standing,
+       clock_timestamp() as now
+from public.wallets w where w.user_id = any ($1::uuid[]) order by w.user_id for update
+"""
+
+LOCK_POST = f"select {POST_COLUMNS} from public.posts where id = $1 for update"  # noqa: S608
+# What a post earned, whether it was taken back, and what an approval pays. The post's lock orders all of it.
+EARNINGS = f"""
+select (select amount from private.reward_rates where action = 'post_approved') as rate,
+       exists (
+         select from public.wallet_transactions r where r.kind = 'reversal' and r.reference_id = e.id
+       ) as reversed,
+       e.*
+from (select) one
+left join (
+  select {TRANSACTION_COLUMNS} from public.wallet_transactions where kind = 'earning' and reference_id = $1
+) e on true
+"""  # noqa: S608
+
+OPEN_AUTHOR = """
+with profile as (insert into public.profiles (id) values ($1) on conflict do nothing)
+insert into public.wallets (user_id) values ($1) on conflict do nothing
+"""
+
+# All that a unit of work buffered, in one statement. Arrays that are empty write nothing.
+WRITE = """
+with moved as (
+  update public.wallets w
+  set balance = m.balance_after, version = m.version, updated_at = m.created_at
+  from unnest($2::uuid[], $5::numeric[], $6::bigint[], $7::timestamptz[])
+    as m (user_id, balance_after, version, created_at)
+  where w.user_id = m.user_id and w.version = m.version - 1
+  returning true
+), booked as (
+  insert into public.wallet_transactions
+    (id, user_id, kind, amount, balance_after, version, created_at, counterparty_id, reference_id, note)
+  select * from unnest(
+    $1::uuid[], $2::uuid[], $3::text[], $4::numeric[], $5::numeric[], $6::bigint[], $7::timestamptz[],
+    $8::uuid[], $9::uuid[], $10::text[]
+  )
+), owed as (
+  insert into private.realtime_outbox (event_id, topic, event, payload)
+  select event_id, topic, event, payload::jsonb
+  from unnest($11::uuid[], $12::text[], $13::text[], $14::text[]) as e (event_id, topic, event, payload)
+), remembered as (
+  update private.idempotency_keys set result = $17::jsonb, refusal = $18
+  where user_id = $15 and key = $16
+)
+select count(*) from moved
+"""
+
+SAVE_POST = """
+update public.posts
+set validation_status = $2, validated_by = $3, validated_at = $4, validation_reason = $5
+where id = $1
+returning version
+"""
+RECORD = """
+insert into private.audit_log
+  (id, actor_id, session_id, action, target_id, before, after, reason, request_id, client_address, occurred_at)
+values ($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb, $8, $9, $10, $11)
+"""

@@ -1,0 +1,90 @@
+"""The vault's lists: read through advanced-alchemy, the caller's right in the same transaction."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+
+from advanced_alchemy.filters import LimitOffset, OrderBy
+from advanced_alchemy.repository import SQLAlchemyAsyncRepository
+from sqlalchemy import text, tuple_
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from application.vault.ports import PostFilter, PostPosition, VaultReaderFactory
+from domain.identity import Actor, Session, Standing
+from domain.posts import Post
+from infrastructure.postgres.errors import translated
+from infrastructure.postgres.rows import actor_of, post_of
+from infrastructure.postgres.tables import PostRow
+
+_CALLER = text(
+    """
+    select private.standing(:user_id, :session_id) as standing,
+           (select role from public.profiles where id = :user_id) as role,
+           exists (select from private.bans where user_id = :user_id) as banned
+    """
+)
+_OPEN = text(
+    """
+    with profile as (
+      insert into public.profiles (id, username, full_name, avatar_url)
+      values (:user_id, :username, :full_name, :avatar_url)
+      on conflict do nothing
+    )
+    insert into public.wallets (user_id) values (:user_id) on conflict do nothing
+    """
+)
+
+
+class PostRepository(SQLAlchemyAsyncRepository[PostRow]):
+    """Posts, for lists."""
+
+    model_type = PostRow
+
+
+class PostgresVaultReader:
+    """The port :class:`application.vault.ports.VaultReader` on the shared database."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def enter(self, session: Session) -> Actor:
+        """See the port: one statement, two for a first-time caller."""
+        caller = {"user_id": session.user_id, "session_id": session.session_id}
+        row = (await self._session.execute(_CALLER, caller)).one()
+        if row.role is None and row.standing == Standing.ACTIVE:
+            await self._session.execute(_OPEN, {"user_id": session.user_id, **asdict(session.display)})
+            await self._session.commit()
+        return actor_of(session, row.role, row.standing, banned=row.banned)
+
+    async def posts(self, wanted: PostFilter, *, after: PostPosition | None, limit: int) -> Sequence[Post]:
+        """See the port: one statement, along the index of the queue."""
+        conditions = [
+            column == value
+            for column, value in (
+                (PostRow.validation_status, wanted.status),
+                (PostRow.language, wanted.language),
+                (PostRow.kind, wanted.kind),
+                (PostRow.author_id, wanted.author_id),
+            )
+            if value is not None
+        ]
+        if after is not None:
+            conditions.append(tuple_(PostRow.created_at, PostRow.id) > (after.created_at, after.id))
+        rows = await PostRepository(session=self._session).list(
+            *conditions,
+            LimitOffset(limit, 0),
+            OrderBy(PostRow.created_at),
+            OrderBy(PostRow.id),
+        )
+        return [post_of(vars(row)) for row in rows]
+
+
+def vault_readers(engine: AsyncEngine) -> VaultReaderFactory:
+    """Reading transactions of the vault on *engine*."""
+
+    @asynccontextmanager
+    async def open_reader() -> AsyncIterator[PostgresVaultReader]:
+        async with translated(), AsyncSession(engine) as session:
+            yield PostgresVaultReader(session)
+
+    return open_reader

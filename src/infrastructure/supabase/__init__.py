@@ -1,0 +1,1 @@
+"""Supabase's own services: Auth's signing keys, and Realtime."""
