@@ -1,0 +1,1 @@
+"""HTTP: routes that decode, call one use-case, and answer."""

@@ -1,0 +1,29 @@
+"""Field types that requests and answers share, each with its schema."""
+
+from typing import Annotated, Final
+
+from litestar.params import PathParameter, QueryParameter
+from msgspec import Meta
+
+# Lower case, hyphenated, not nil: one spelling for each id.
+UUID_PATTERN: Final = "^(?!00000000-0000-0000-0000-000000000000$)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+NO_NUL: Final = "^[^\\u0000]*$"
+
+UuidField = Annotated[str, Meta(pattern=UUID_PATTERN, max_length=36, extra_json_schema={"format": "uuid"})]
+UuidPath = Annotated[
+    str, PathParameter(pattern=UUID_PATTERN, max_length=36, description="Lower-case hyphenated.")
+]
+UuidQuery = Annotated[str | None, QueryParameter(pattern=UUID_PATTERN, max_length=36)]
+NoteField = Annotated[str, Meta(min_length=1, max_length=500, pattern=NO_NUL)]
+
+_AMOUNT_SCHEMA: Final = {
+    "pattern": r"^(0|[1-9][0-9]{0,7})(\.[0-9]{1,2})?$",
+    "examples": ["12.50"],
+    "description": "Decimal, above zero, at most 99999999.99; never a JSON number.",
+}
+# Not checked by the schema: a bad amount has a code of its own (domain.money.Money.parse).
+AmountField = Annotated[str, Meta(extra_json_schema=_AMOUNT_SCHEMA)]
+MoneyText = Annotated[
+    str,
+    Meta(extra_json_schema={"pattern": r"^-?(0|[1-9][0-9]{0,7})\.[0-9]{2}$", "examples": ["12.50"]}),
+]

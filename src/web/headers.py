@@ -1,0 +1,75 @@
+"""The request headers that routes understand."""
+
+import re
+from typing import Annotated, Any, Final
+
+from litestar import Request
+from litestar.params import HeaderParameter
+
+from domain.audit import Origin
+from domain.errors import IdempotencyKeyInvalid, IdempotencyKeyMissing
+from web.problems import RequestError
+
+_PRINTABLE: Final = re.compile(r"[\x20-\x7e]{1,255}", re.ASCII)
+_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+_VERSION: Final = re.compile(r'"([1-9][0-9]{0,9})"', re.ASCII)
+
+# Declared for the OpenAPI document; the functions below read the header itself, so that a repeated one is seen.
+IdempotencyKeyHeader = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="Required. 1 to 255 printable ASCII characters, made by the client and kept across retries.",
+    ),
+]
+IfMatchHeader = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-Match", description='The version of the post that was seen: `"3"`. Required to approve.'
+    ),
+]
+
+
+def idempotency_key(request: Request[Any, Any, Any]) -> str:
+    """The request's key; its bare and its quoted spelling (RFC 8941 string) are one key.
+
+    Raises:
+        IdempotencyKeyMissing: there is none.
+        IdempotencyKeyInvalid: several, empty, too long, or not printable ASCII.
+    """
+    sent = request.headers.getall("idempotency-key", [])
+    if not sent:
+        raise IdempotencyKeyMissing
+    key = sent[0]
+    if key.startswith('"'):
+        quoted = _QUOTED.fullmatch(key)
+        if quoted is None:
+            raise IdempotencyKeyInvalid
+        key = re.sub(r"\\(.)", r"\1", quoted.group(1))
+    if len(sent) > 1 or not _PRINTABLE.fullmatch(key):
+        raise IdempotencyKeyInvalid
+    return key
+
+
+def seen_version(request: Request[Any, Any, Any]) -> int | None:
+    """The version in ``If-Match`` (RFC 9110, section 13.1.1); None without the header.
+
+    Raises:
+        RequestError: it is not one quoted version.
+    """
+    sent = request.headers.getall("if-match", [])
+    if not sent:
+        return None
+    version = _VERSION.fullmatch(sent[0])
+    if len(sent) > 1 or version is None:
+        raise RequestError("invalid_request", 'If-Match is one quoted version, such as "3".')
+    return int(version.group(1))
+
+
+def origin(request: Request[Any, Any, Any]) -> Origin:
+    """Where the request came from, for the audit log."""
+    client = request.client
+    return Origin(
+        request_id=str(request.scope["state"]["request_id"]),
+        client_address=None if client is None else client.host,
+    )

@@ -1,0 +1,181 @@
+"""Every error as a problem document (RFC 9457). The only place that knows HTTP statuses."""
+
+from typing import Any, Final
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from domain import errors
+from domain.errors import DomainError
+
+MEDIA_TYPE: Final = "application/problem+json"
+TYPE_PREFIX: Final = "https://lingualink.app/problems/"
+UNAVAILABLE_RETRY_S: Final = 1
+
+log = structlog.get_logger(__name__)
+
+
+class FieldProblem(msgspec.Struct):
+    """What is wrong with one part of the input; ``pointer`` is a JSON pointer (RFC 6901) or a parameter's name."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(msgspec.Struct, omit_defaults=True):
+    """The body of every answer that is an error; clients program against ``code``."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[FieldProblem] = []
+
+
+class RequestError(Exception):
+    """An error of HTTP itself, before any use-case: ``code`` is a key of STATUS_OF."""
+
+    def __init__(
+        self, code: str, detail: str | None = None, problems: list[FieldProblem] | None = None
+    ) -> None:
+        super().__init__(detail or TITLES[code])
+        self.code = code
+        self.problems = problems or []
+
+
+STATUS_OF: Final = {
+    "invalid_request": 400,
+    "invalid_amount": 400,
+    "invalid_cursor": 400,
+    "idempotency_key_missing": 400,
+    "idempotency_key_invalid": 400,
+    "missing_token": 401,
+    "invalid_token": 401,
+    "expired_token": 401,
+    "session_revoked": 401,
+    "forbidden": 403,
+    "own_post": 403,
+    "banned": 403,
+    "anonymous_session": 403,
+    "not_found": 404,
+    "post_not_found": 404,
+    "user_not_found": 404,
+    "method_not_allowed": 405,
+    "insufficient_funds": 409,
+    "balance_limit": 409,
+    "idempotency_key_in_progress": 409,
+    "version_mismatch": 412,
+    "body_too_large": 413,
+    "unsupported_media_type": 415,
+    "idempotency_key_reused": 422,
+    "precondition_required": 428,
+    "internal_error": 500,
+    "unavailable": 503,
+}
+TITLES: Final = {code: code.replace("_", " ").capitalize() for code in STATUS_OF}
+
+# What Litestar itself refuses, by status.
+_FRAMEWORK_CODES: Final = {
+    400: "invalid_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+}
+_FRAMEWORK_DETAILS: Final = {
+    404: "There is nothing here.",
+    405: "This address does not answer that method.",
+    413: "The body is too large.",
+    415: "Send JSON: Content-Type: application/json.",
+}
+# RFC 6750, section 3: no error code where no token was sent.
+_CHALLENGES: Final = {"missing_token": 'Bearer realm="lingualink"'}
+
+
+def answer(
+    request: Request[Any, Any, Any],
+    code: str,
+    detail: str,
+    problems: list[FieldProblem] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response[Problem]:
+    """A problem document with the headers that its code calls for."""
+    status = STATUS_OF[code]
+    sent = {**(headers or {}), **_headers_of(code, status)}
+    problem = Problem(
+        type=TYPE_PREFIX + code,
+        title=TITLES[code],
+        status=status,
+        detail=detail,
+        code=code,
+        request_id=str(request.scope.get("state", {}).get("request_id", "")),
+        errors=problems or [],
+    )
+    return Response(problem, status_code=status, media_type=MEDIA_TYPE, headers=sent)
+
+
+def _headers_of(code: str, status: int) -> dict[str, str]:
+    if status == 401:
+        return {"WWW-Authenticate": _CHALLENGES.get(code, 'Bearer realm="lingualink", error="invalid_token"')}
+    if status == 503 or code == "idempotency_key_in_progress":
+        return {"Retry-After": str(UNAVAILABLE_RETRY_S)}
+    return {}
+
+
+def on_domain_error(request: Request[Any, Any, Any], error: DomainError) -> Response[Problem]:
+    """What a use-case refuses."""
+    replayed = isinstance(error, errors.Refusal) and error.replayed
+    headers = {"Idempotency-Replayed": "true"} if replayed else None
+    if isinstance(error, errors.Unavailable):
+        log.warning("request.unavailable", cause=type(error.__cause__).__name__)
+    return answer(request, error.code, str(error), headers=headers)
+
+
+def on_request_error(request: Request[Any, Any, Any], error: RequestError) -> Response[Problem]:
+    """What our own reading of HTTP refuses."""
+    return answer(request, error.code, str(error), error.problems)
+
+
+def on_validation_error(request: Request[Any, Any, Any], error: ValidationException) -> Response[Problem]:
+    """A body or a parameter that does not fit its schema."""
+    problems = [_field_problem(item) for item in error.extra or []] if isinstance(error.extra, list) else []
+    if any(problem.pointer == "/amount" for problem in problems):
+        return answer(request, errors.InvalidAmount.code, errors.InvalidAmount.detail, problems)
+    return answer(request, "invalid_request", "The request does not fit its schema.", problems)
+
+
+def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    """What Litestar refuses before a handler runs."""
+    code = _FRAMEWORK_CODES.get(error.status_code)
+    if code is None:
+        return on_mistake(request, error)
+    detail = _FRAMEWORK_DETAILS.get(error.status_code, "The request can't be read.")
+    return answer(request, code, detail, headers=dict(error.headers or {}))
+
+
+def on_mistake(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """A mistake of ours: the log has the cause, the caller the request's id."""
+    log.error("request.failed", exc_info=error)
+    return answer(request, "internal_error", "Something went wrong on our side.")
+
+
+def _field_problem(item: dict[str, Any]) -> FieldProblem:
+    message = str(item.get("message", "not valid"))
+    if item.get("source") in {"query", "path", "header", "cookie"}:
+        return FieldProblem(str(item.get("key", "")), message)
+    key = str(item.get("key", "")).removeprefix("$").strip(".")
+    pointer = "/" + key.replace(".", "/") if key else ""
+    return FieldProblem(pointer, message)
+
+
+HANDLERS: Final[dict[int | type[Exception], Any]] = {
+    DomainError: on_domain_error,
+    RequestError: on_request_error,
+    ValidationException: on_validation_error,
+    HTTPException: on_http_error,
+    Exception: on_mistake,
+}

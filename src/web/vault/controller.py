@@ -1,0 +1,81 @@
+"""``/vault``: the moderation queue, and decisions on posts."""
+
+from typing import Any
+from uuid import UUID
+
+from dishka import FromDishka
+from litestar import Controller, Request, get, post
+from litestar.params import FromQuery, JSONBody
+
+from application.vault.ports import PostFilter, PostPosition
+from application.vault.read_posts import ReadPosts
+from application.vault.validate_post import ValidatePost
+from domain.identity import Session
+from domain.posts import PostKind, PostStatus
+from web.bodies import strict_json
+from web.fields import UuidPath, UuidQuery
+from web.headers import IfMatchHeader, origin, seen_version
+from web.injection import inject
+from web.openapi import problems
+from web.pagination import Cursor, Cursors, Limit
+from web.vault.schemas import PostOut, PostPageOut, ValidationIn
+
+CALLER = ("session_revoked", "banned", "anonymous_session", "forbidden")
+
+
+class VaultController(Controller):
+    """The protected actions: for moderators and admins."""
+
+    path = "/vault"
+    tags = ["vault"]  # noqa: RUF012 - Litestar's form
+
+    @get(
+        "/posts",
+        responses=problems(*CALLER, "invalid_cursor"),
+        operation_id="listPosts",
+        summary="The moderation queue",
+    )
+    @inject
+    async def posts(
+        self,
+        request: Request[Session, Any, Any],
+        read_posts: FromDishka[ReadPosts],
+        cursors: FromDishka[Cursors],
+        status: FromQuery[PostStatus | None] = None,
+        language: FromQuery[str | None] = None,
+        kind: FromQuery[PostKind | None] = None,
+        author_id: UuidQuery = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> PostPageOut:
+        """List posts, oldest first. For moderators."""
+        wanted = PostFilter(status, language, kind, UUID(author_id) if author_id else None)
+        listed = ("posts", request.user.user_id, wanted)
+        page = await read_posts(
+            request.user, wanted, after=cursors.read(cursor, PostPosition, of=listed), limit=limit
+        )
+        following = None if page.next_after is None else cursors.write(page.next_after, of=listed)
+        return PostPageOut([PostOut.of(found) for found in page.posts], following)
+
+    @post(
+        "/posts/{post_id:str}/validation",
+        status_code=200,
+        before_request=strict_json,
+        responses=problems(
+            *CALLER, "own_post", "post_not_found", "version_mismatch", "precondition_required"
+        ),
+        operation_id="validatePost",
+        summary="Approve or reject a post",
+    )
+    @inject
+    async def validate(
+        self,
+        request: Request[Session, Any, Any],
+        validate_post: FromDishka[ValidatePost],
+        post_id: UuidPath,
+        data: JSONBody[ValidationIn],
+        if_match: IfMatchHeader = None,  # noqa: ARG002 - for the OpenAPI document
+    ) -> PostOut:
+        """Decide on a post. The first approval of its life pays the author, in the same transaction."""
+        command = data.to_command(post_id, seen_version(request))
+        return PostOut.of(await validate_post(request.user, command, origin(request)))
