@@ -1,0 +1,1 @@
+"""Supabase Auth as its clients and a backend's SQL see it."""

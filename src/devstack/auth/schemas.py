@@ -1,0 +1,48 @@
+"""The bodies that Auth's clients send. Fields that the stand-in has no use for are ignored, as Auth does."""
+
+from typing import Any
+
+import msgspec
+
+
+class Credentials(msgspec.Struct):
+    """``POST /signup`` and ``POST /token?grant_type=password``; all empty means an anonymous account."""
+
+    email: str = ""
+    phone: str = ""
+    password: str = ""
+    data: dict[str, Any] = {}
+
+
+class TokenRequest(Credentials):
+    """``POST /token`` of either grant."""
+
+    refresh_token: str = ""
+
+
+class AccountChange(msgspec.Struct):
+    """``PUT /user``."""
+
+    email: str = ""
+    password: str = ""
+    data: dict[str, Any] = {}
+
+
+class AdminAccount(msgspec.Struct):
+    """``POST /admin/users`` and ``PUT /admin/users/{id}``; None leaves a field as it is."""
+
+    id: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    password: str | None = None
+    email_confirm: bool | None = None
+    ban_duration: str | None = None
+    role: str | None = None
+    user_metadata: dict[str, Any] = {}
+    app_metadata: dict[str, Any] = {}
+
+
+class Deletion(msgspec.Struct):
+    """``DELETE /admin/users/{id}``."""
+
+    should_soft_delete: bool = False

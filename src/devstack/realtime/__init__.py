@@ -1,0 +1,1 @@
+"""Supabase Realtime's Broadcast: websocket protocol, REST sending, and admission by database policies."""

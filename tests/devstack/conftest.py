@@ -1,0 +1,66 @@
+"""One cluster and one stand-in for the folder, and people on it."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import asyncpg
+import httpx
+import pytest
+
+from devstack.postgres import LocalPostgres
+from support.people import Person, sign_up
+from support.stack import SupabaseStack, postgres_cluster, supabase_on
+
+POLICY = """
+create policy "users receive on their own topic" on realtime.messages for select to authenticated
+using (topic = 'user:' || (select auth.uid())::text and extension = 'broadcast');
+create policy "users send in rooms" on realtime.messages for insert to authenticated
+with check (topic like 'room:%' and extension = 'broadcast');
+create policy "users receive in rooms" on realtime.messages for select to authenticated
+using (topic like 'room:%');
+"""
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[LocalPostgres]:
+    with postgres_cluster() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stack(cluster: LocalPostgres) -> Iterator[SupabaseStack]:
+    with supabase_on(cluster) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def policies(stack: SupabaseStack) -> None:
+    """A person receives on ``user:<id>`` only, and everybody signed in talks in rooms."""
+    connection = await asyncpg.connect(stack.database_url)
+    await connection.execute(POLICY)
+    await connection.close()
+
+
+@pytest.fixture
+async def database(stack: SupabaseStack) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    connection = await asyncpg.connect(stack.database_url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def http(stack: SupabaseStack) -> AsyncIterator[httpx.AsyncClient]:
+    """A plain HTTP client that sends the publishable key."""
+    async with httpx.AsyncClient(base_url=stack.url, headers={"apikey": stack.publishable_key}) as client:
+        yield client
+
+
+@pytest.fixture
+async def person(http: httpx.AsyncClient) -> Person:
+    return await sign_up(http)
+
+
+@pytest.fixture
+async def stranger(http: httpx.AsyncClient) -> Person:
+    return await sign_up(http)

@@ -1,0 +1,37 @@
+"""People on the stand-in."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+PASSWORD = "correct horse"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who has just signed up."""
+
+    id: str
+    email: str
+    session: dict[str, Any]
+
+    @property
+    def token(self) -> str:
+        """The access token of the first session."""
+        return str(self.session["access_token"])
+
+    @property
+    def topic(self) -> str:
+        """The topic that is this person's own."""
+        return f"user:{self.id}"
+
+
+async def sign_up(http: httpx.AsyncClient) -> Person:
+    """A new account on the stand-in that *http* speaks to, with its first session."""
+    email = f"{uuid.uuid4()}@lingualink.test"
+    answer = await http.post("/auth/v1/signup", json={"email": email, "password": PASSWORD})
+    assert answer.status_code == 200, answer.text
+    session = answer.json()
+    return Person(session["user"]["id"], email, session)
