@@ -8,7 +8,7 @@ import pytest
 
 from devstack.postgres import LocalPostgres
 from support.people import Person, sign_up
-from support.stack import SupabaseStack, postgres_cluster, supabase_on
+from support.stack import SupabaseStack, supabase_on
 
 POLICY = """
 create policy "users receive on their own topic" on realtime.messages for select to authenticated
@@ -18,12 +18,6 @@ with check (topic like 'room:%' and extension = 'broadcast');
 create policy "users receive in rooms" on realtime.messages for select to authenticated
 using (topic like 'room:%');
 """
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[LocalPostgres]:
-    with postgres_cluster() as running:
-        yield running
 
 
 @pytest.fixture(scope="session")

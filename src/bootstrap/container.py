@@ -1,0 +1,161 @@
+"""Which adapter stands behind which port. Everything is made once, and closed when the container is."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import asyncpg
+import httpx
+from dishka import AsyncContainer, Provider, Scope, make_async_container, provide
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from application.ops.check_readiness import CheckReadiness
+from application.ports import NewId, TokenVerifier
+from application.profile.ports import Accounts
+from application.profile.read_profile import ReadProfile
+from application.realtime.relay_events import RelayEvents
+from application.unit_of_work import UnitOfWorkFactory
+from application.vault.ports import VaultReaderFactory
+from application.vault.read_posts import ReadPosts
+from application.vault.validate_post import ValidatePost
+from application.wallet.bookkeeper import Bookkeeper
+from application.wallet.ports import Wallets
+from application.wallet.read_wallet import ReadTransactions, ReadWallet
+from application.wallet.transfer_funds import TransferFunds
+from infrastructure.postgres.accounts import PostgresAccounts
+from infrastructure.postgres.engine import create_engine, create_pool
+from infrastructure.postgres.outbox import PostgresOutbox
+from infrastructure.postgres.schema import PostgresSchema
+from infrastructure.postgres.unit_of_work import PostgresUnitOfWork
+from infrastructure.postgres.vault import vault_readers
+from infrastructure.postgres.wallets import PostgresWallets
+from infrastructure.relay import Relay
+from infrastructure.settings import Settings
+from infrastructure.supabase.admin import create_admin_client, http_pool
+from infrastructure.supabase.broadcast import RealtimePublisher
+from infrastructure.supabase.claims import TokenRules
+from infrastructure.supabase.verifier import SupabaseTokenVerifier, token_verifier
+from web.pagination import Cursors
+from web.settings import Currency
+
+
+class Infrastructure(Provider):
+    """Connections, and the adapters on them."""
+
+    scope = Scope.APP
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    @provide
+    def settings(self) -> Settings:
+        """The environment."""
+        return self._settings
+
+    @provide
+    async def pool(self, settings: Settings) -> AsyncIterator[asyncpg.Pool]:
+        """Connections for money and hot reads."""
+        url, pooler = settings.database_url.get_secret_value(), settings.lingualink_database_pooler
+        async with create_pool(url, pooler, settings.lingualink_pool_size) as pool:
+            yield pool
+
+    @provide
+    async def engine(self, settings: Settings) -> AsyncIterator[AsyncEngine]:
+        """Connections for lists."""
+        engine = create_engine(settings.database_url.get_secret_value(), settings.lingualink_database_pooler)
+        yield engine
+        await engine.dispose()
+
+    @provide
+    async def http(self) -> AsyncIterator[httpx.AsyncClient]:
+        """Connections to Supabase."""
+        async with http_pool() as http:
+            yield http
+
+    @provide
+    async def verifier(self, settings: Settings) -> AsyncIterator[SupabaseTokenVerifier]:
+        """Knows Supabase's tokens."""
+        secret = settings.supabase_jwt_secret
+        verifier = token_verifier(
+            TokenRules(frozenset(settings.jwt_issuers), settings.supabase_jwt_audience),
+            jwks_url=settings.jwks_url,
+            jwt_secret=None if secret is None else secret.get_secret_value(),
+            local_development=settings.is_local,
+        )
+        yield verifier
+        await verifier.aclose()
+
+    @provide
+    def token_verifier(self, verifier: SupabaseTokenVerifier) -> TokenVerifier:
+        """The same, as routes see it."""
+        return verifier
+
+    @provide
+    def relay_events(self, outbox: PostgresOutbox, publisher: RealtimePublisher) -> RelayEvents:
+        """One round of the relay."""
+        return RelayEvents(outbox, publisher)
+
+    @provide
+    def units(self, pool: asyncpg.Pool, relay: Relay) -> UnitOfWorkFactory:
+        """Transactions; after the commit of one that owes events, the relay wakes."""
+        return lambda: PostgresUnitOfWork(pool, lambda events: relay.wake() if events else None)
+
+    @provide
+    async def publisher(self, settings: Settings, http: httpx.AsyncClient) -> RealtimePublisher:
+        """Supabase Realtime."""
+        key = settings.supabase_secret_key.get_secret_value()
+        return RealtimePublisher(await create_admin_client(settings.supabase_url, key, http), http)
+
+    @provide
+    def vault_readers(self, engine: AsyncEngine) -> VaultReaderFactory:
+        """The vault's reading transactions."""
+        return vault_readers(engine)
+
+    outbox = provide(PostgresOutbox)
+    relay = provide(Relay)
+    accounts = provide(PostgresAccounts, provides=Accounts)
+    wallets = provide(PostgresWallets, provides=Wallets)
+    schema = provide(PostgresSchema)
+
+
+class UseCases(Provider):
+    """What the service does; stateless, so each is made once."""
+
+    scope = Scope.APP
+
+    @provide
+    def new_id(self) -> NewId:
+        """Random ids (RFC 9562, version 4)."""
+        return uuid4
+
+    @provide
+    def currency(self, settings: Settings) -> Currency:
+        """The deployment's currency."""
+        return Currency(settings.lingualink_currency)
+
+    @provide
+    def bookkeeper(self, new_id: NewId, currency: Currency) -> Bookkeeper:
+        """Books in the deployment's currency."""
+        return Bookkeeper(new_id, currency)
+
+    @provide
+    def readiness(self, schema: PostgresSchema, verifier: SupabaseTokenVerifier) -> CheckReadiness:
+        """Asks the database and the signing keys."""
+        return CheckReadiness(schema, verifier)
+
+    @provide
+    def cursors(self, settings: Settings) -> Cursors:
+        """Cursors under a key of their own."""
+        return Cursors(settings.supabase_secret_key.get_secret_value())
+
+    read_profile = provide(ReadProfile)
+    read_wallet = provide(ReadWallet)
+    read_transactions = provide(ReadTransactions)
+    transfer_funds = provide(TransferFunds)
+    read_posts = provide(ReadPosts)
+    validate_post = provide(ValidatePost)
+
+
+def create_container(settings: Settings) -> AsyncContainer:
+    """The container of one process."""
+    return make_async_container(Infrastructure(settings), UseCases())

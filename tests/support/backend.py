@@ -1,0 +1,97 @@
+"""The backend, served against a database and the Supabase stand-in; and people who use it over HTTP."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.request import urlopen
+
+import httpx
+from pydantic import SecretStr
+
+from bootstrap.app import create_app
+from infrastructure.settings import Settings
+from support.database import Database
+from support.stack import SupabaseStack, free_port, serve_in_thread
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The whole hybrid: database, Supabase, backend."""
+
+    database: Database
+    supabase: SupabaseStack
+    api_url: str
+
+
+def settings_for(database: Database, supabase: SupabaseStack, **changes: Any) -> Settings:
+    """The environment of a backend on *database* beside *supabase*."""
+    return Settings(
+        database_url=SecretStr(database.service_url),
+        supabase_url=supabase.url,
+        supabase_secret_key=SecretStr(supabase.secret_key),
+        **changes,
+    )
+
+
+@contextmanager
+def backend(database: Database, supabase: SupabaseStack, **changes: Any) -> Iterator[System]:
+    """Serve the backend from a thread."""
+    with serve_in_thread(create_app(settings_for(database, supabase, **changes)), free_port()) as url:
+        yield System(database, supabase, url)
+
+
+def environment_for(database: Database, supabase: SupabaseStack, port: int) -> dict[str, str]:
+    """The same, as a process sees it."""
+    return {
+        **os.environ,
+        "DATABASE_URL": database.service_url,
+        "SUPABASE_URL": supabase.url,
+        "SUPABASE_SECRET_KEY": supabase.secret_key,
+        "LINGUALINK_PORT": str(port),
+    }
+
+
+@contextmanager
+def backend_process(
+    database: Database, supabase: SupabaseStack, port: int, changes: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``lingualink serve`` as its users do; it is ready inside the block, and killed at its end."""
+    command = [sys.executable, "-c", "from bootstrap.cli import main; main()", "serve"]
+    process = subprocess.Popen(
+        command,
+        env={**environment_for(database, supabase, port), **(changes or {})},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        wait_until_ready(process, f"http://127.0.0.1:{port}")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
+    """Return once the process answers that it is ready."""
+    for _ in range(400):
+        try:
+            with urlopen(f"{url}/health/ready", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            pass
+        try:
+            process.wait(timeout=0.05)
+        except subprocess.TimeoutExpired:
+            continue
+        raise RuntimeError(f"the backend ended with {process.returncode}")
+    raise RuntimeError("the backend did not become ready")
+
+
+def api(system: System, token: str | None = None) -> httpx.AsyncClient:
+    """A client of the backend, signed in with *token*."""
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return httpx.AsyncClient(base_url=system.api_url, headers=headers, timeout=15)
