@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.request import urlopen
 
 import httpx
 from pydantic import SecretStr
@@ -78,10 +77,9 @@ def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
     """Return once the process answers that it is ready."""
     for _ in range(400):
         try:
-            with urlopen(f"{url}/health/ready", timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except OSError:
+            if httpx.get(f"{url}/health/ready", timeout=2).is_success:
+                return
+        except httpx.HTTPError:
             pass
         try:
             process.wait(timeout=0.05)
