@@ -71,35 +71,29 @@ UP = (
     """,
     f"""
     create function private.guard_post() returns trigger language plpgsql set search_path = '' as $$
-    declare
-      client constant boolean := {CLIENT};
     begin
-      if tg_op = 'DELETE' then
-        if client and (old.validation_status <> 'pending' or old.author_id is distinct from auth.uid()) then
-          raise insufficient_privilege using message = 'only pending posts of one''s own can be deleted';
+      if {CLIENT} then
+        if tg_op = 'DELETE' then
+          if old.validation_status <> 'pending' or old.author_id is distinct from auth.uid() then
+            raise insufficient_privilege using message = 'only pending posts of one''s own can be deleted';
+          end if;
+          return old;
         end if;
+        if new.author_id is distinct from auth.uid() or new.validation_status <> 'pending'
+           or num_nonnulls(new.validated_by, new.validated_at, new.validation_reason) > 0 then
+          raise insufficient_privilege using message = 'a post is one''s own, and pending until validated';
+        end if;
+        if tg_op = 'INSERT' then
+          new.created_at := now();  -- the queue is ordered by it
+        elsif (old.id, old.author_id, old.created_at, old.validation_status)
+              is distinct from (new.id, new.author_id, new.created_at, new.validation_status) then
+          raise insufficient_privilege using message = 'only pending posts of one''s own can be edited';
+        end if;
+      end if;
+      if tg_op = 'DELETE' then
         return old;
       end if;
-      if client and (
-        new.author_id is distinct from auth.uid() or new.validation_status <> 'pending'
-        or num_nonnulls(new.validated_by, new.validated_at, new.validation_reason) > 0
-      ) then
-        raise insufficient_privilege using message = 'a post is one''s own, and pending until the backend validates it';
-      end if;
-      if tg_op = 'INSERT' then
-        new.version := 1;
-        if client then
-          new.created_at := now();  -- the queue is ordered by it
-        end if;
-        return new;
-      end if;
-      if client and (
-        (old.id, old.author_id, old.created_at, old.validation_status)
-          is distinct from (new.id, new.author_id, new.created_at, new.validation_status)
-      ) then
-        raise insufficient_privilege using message = 'only pending posts of one''s own can be edited';
-      end if;
-      new.version := old.version + 1;
+      new.version := case when tg_op = 'INSERT' then 1 else old.version + 1 end;
       return new;
     end
     $$

@@ -1,0 +1,328 @@
+"""A world to try use-cases in, on memory or on Postgres: the same words set the scene and look at what came of it."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Protocol
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from application.encoding import to_json
+from application.profile.ports import Accounts
+from application.unit_of_work import UnitOfWorkFactory
+from application.vault.ports import VaultReaderFactory
+from application.wallet.bookkeeper import Bookkeeper
+from application.wallet.ports import Wallets
+from domain.identity import DisplayFields, Role, Session, Standing
+from domain.money import Money
+from domain.posts import Post, PostKind, PostStatus
+from domain.wallet import Transaction, TransactionKind, Wallet
+from infrastructure.memory.database import MemoryDatabase
+from infrastructure.memory.readers import MemoryAccounts, MemoryVaultReader, MemoryWallets
+from infrastructure.memory.unit_of_work import MemoryUnitOfWork
+from infrastructure.postgres.accounts import PostgresAccounts
+from infrastructure.postgres.engine import create_engine, create_pool
+from infrastructure.postgres.rows import TRANSACTION_COLUMNS, post_of, transaction_of
+from infrastructure.postgres.unit_of_work import PostgresUnitOfWork
+from infrastructure.postgres.vault import vault_readers
+from infrastructure.postgres.wallets import PostgresWallets
+from support.database import Database
+
+BOOKKEEPER = Bookkeeper(uuid4, "USD")
+
+
+@dataclass(frozen=True, slots=True)
+class OwedEvent:
+    """An outbox row, as tests look at it."""
+
+    name: str
+    user_id: UUID
+    payload: dict[str, object]
+
+
+class World(Protocol):
+    """The ports, and the words."""
+
+    units: UnitOfWorkFactory
+    accounts: Accounts
+    wallets: Wallets
+    vault: VaultReaderFactory
+
+    async def user(
+        self, role: Role = Role.USER, balance: str = "0.00", *, is_anonymous: bool = False
+    ) -> Session:
+        """Somebody signed in, with an account and a balance that the ledger explains."""
+        ...
+
+    async def newcomer(self, display: DisplayFields = DisplayFields()) -> Session:  # noqa: B008 - frozen
+        """Somebody signed in who never came to the backend."""
+        ...
+
+    async def has_standing(self, session: Session, standing: Standing) -> None:
+        """From now on the session or its user is revoked, deleted, banned (by us), or active again."""
+        ...
+
+    async def post(self, author: Session, **changes: object) -> Post:
+        """A pending post."""
+        ...
+
+    async def rate(self, amount: str) -> None:
+        """What an approval pays."""
+        ...
+
+    async def wallet(self, session: Session) -> Wallet:
+        """The wallet as stored."""
+        ...
+
+    async def ledger(self, session: Session) -> Sequence[Transaction]:
+        """The user's transactions, oldest first."""
+        ...
+
+    async def owed(self) -> Sequence[OwedEvent]:
+        """All events of the outbox, oldest first."""
+        ...
+
+    async def audit(self) -> Sequence[tuple[str, UUID, UUID]]:
+        """All audit rows, oldest first: action, actor, target."""
+        ...
+
+    async def read_post(self, post_id: UUID) -> Post:
+        """The post as stored."""
+        ...
+
+
+def _session(*, is_anonymous: bool = False, display: DisplayFields = DisplayFields()) -> Session:  # noqa: B008
+    return Session(uuid4(), uuid4(), is_anonymous, display=display)
+
+
+def _post(author: Session, changes: dict[str, object]) -> Post:
+    made = Post(
+        id=uuid4(),
+        author_id=author.user_id,
+        kind=PostKind.TEXT,
+        title="Good morning",
+        body="Mwaramutse",
+        language="rw",
+        dialect=None,
+        media_url=None,
+        status=PostStatus.PENDING,
+        validated_by=None,
+        validated_at=None,
+        validation_reason=None,
+        version=1,
+        created_at=datetime.now(UTC),
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+@dataclass
+class MemoryWorld:
+    """The world in memory."""
+
+    database: MemoryDatabase = field(default_factory=MemoryDatabase)
+
+    def __post_init__(self) -> None:
+        self.units: UnitOfWorkFactory = lambda: MemoryUnitOfWork(self.database)
+        self.accounts: Accounts = MemoryAccounts(self.database)
+        self.wallets: Wallets = MemoryWallets(self.database)
+        self.vault: VaultReaderFactory = lambda: MemoryVaultReader(self.database)
+
+    async def user(
+        self, role: Role = Role.USER, balance: str = "0.00", *, is_anonymous: bool = False
+    ) -> Session:
+        session = _session(is_anonymous=is_anonymous)
+        self.database.open(session)
+        self.database.profiles[session.user_id] = replace(self.database.profiles[session.user_id], role=role)
+        if Decimal(balance):
+            opening = Wallet(session.user_id).book(
+                TransactionKind.OPENING, Money(Decimal(balance)), id=uuid4(), at=datetime.now(UTC)
+            )
+            self.database.ledger.append(opening)
+            self.database.wallets[session.user_id] = Wallet(session.user_id, opening.balance_after, 1)
+        return session
+
+    async def newcomer(self, display: DisplayFields = DisplayFields()) -> Session:  # noqa: B008
+        return _session(display=display)
+
+    async def has_standing(self, session: Session, standing: Standing) -> None:
+        if standing is Standing.REVOKED:
+            self.database.revoked_sessions.add(session.session_id)
+        else:
+            self.database.standings[session.user_id] = standing
+
+    async def post(self, author: Session, **changes: object) -> Post:
+        made = _post(author, changes)
+        self.database.posts[made.id] = made
+        return made
+
+    async def rate(self, amount: str) -> None:
+        self.database.rates["post_approved"] = Money(Decimal(amount))
+
+    async def wallet(self, session: Session) -> Wallet:
+        return self.database.wallets[session.user_id]
+
+    async def ledger(self, session: Session) -> Sequence[Transaction]:
+        return [row for row in self.database.ledger if row.user_id == session.user_id]
+
+    async def owed(self) -> Sequence[OwedEvent]:
+        return [
+            OwedEvent(event.NAME, event.recipient_id, json.loads(to_json(event)))
+            for event in self.database.outbox
+        ]
+
+    async def audit(self) -> Sequence[tuple[str, UUID, UUID]]:
+        return [(entry.action, entry.actor_id, entry.target_id) for entry in self.database.audit]
+
+    async def read_post(self, post_id: UUID) -> Post:
+        return self.database.posts[post_id]
+
+
+class PostgresWorld:
+    """The world on a database of its own, which the platform (a superuser) sets up and looks at."""
+
+    def __init__(
+        self, platform: "asyncpg.Connection[asyncpg.Record]", pool: asyncpg.Pool, database: Database
+    ) -> None:
+        self._platform = platform
+        self._engine = create_engine(database.service_url, "auto")
+        self.units: UnitOfWorkFactory = lambda: PostgresUnitOfWork(pool, lambda _: None)
+        self.accounts: Accounts = PostgresAccounts(pool)
+        self.wallets: Wallets = PostgresWallets(pool)
+        self.vault: VaultReaderFactory = vault_readers(self._engine)
+
+    async def dispose(self) -> None:
+        await self._engine.dispose()
+
+    async def _sign_in(self, session: Session) -> Session:
+        await self._platform.execute(
+            "insert into auth.users (id, email, is_anonymous) values ($1, $2, $3)",
+            session.user_id,
+            None if session.is_anonymous else f"{session.user_id}@lingualink.test",
+            session.is_anonymous,
+        )
+        await self._platform.execute(
+            "insert into auth.sessions (id, user_id) values ($1, $2)", session.session_id, session.user_id
+        )
+        return session
+
+    async def user(
+        self, role: Role = Role.USER, balance: str = "0.00", *, is_anonymous: bool = False
+    ) -> Session:
+        session = await self._sign_in(_session(is_anonymous=is_anonymous))
+        await self._platform.execute(
+            "insert into public.profiles (id, role) values ($1, $2)", session.user_id, role
+        )
+        amount = Decimal(balance)
+        await self._platform.execute(
+            "insert into public.wallets (user_id, balance, version) values ($1, $2, $3)",
+            session.user_id,
+            amount,
+            1 if amount else 0,
+        )
+        if amount:
+            await self._platform.execute(
+                """
+                insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, created_at)
+                values ($1, $2, 'opening', $3, $3, 1, now())
+                """,
+                uuid4(),
+                session.user_id,
+                amount,
+            )
+        return session
+
+    async def newcomer(self, display: DisplayFields = DisplayFields()) -> Session:  # noqa: B008
+        return await self._sign_in(_session(display=display))
+
+    async def has_standing(self, session: Session, standing: Standing) -> None:
+        user_id = session.user_id
+        if standing is Standing.REVOKED:
+            await self._platform.execute("delete from auth.sessions where id = $1", session.session_id)
+        elif standing is Standing.DELETED:
+            await self._platform.execute("delete from auth.users where id = $1", user_id)
+        elif standing is Standing.BANNED:
+            await self._platform.execute(
+                "insert into private.bans (user_id, reason, banned_by) values ($1, 'test', $1)", user_id
+            )
+        else:
+            await self._platform.execute("delete from private.bans where user_id = $1", user_id)
+
+    async def post(self, author: Session, **changes: object) -> Post:
+        made = _post(author, changes)
+        await self._platform.execute(
+            """
+            insert into public.posts (id, author_id, kind, title, body, language, validation_status, created_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8)
+            """,
+            made.id,
+            made.author_id,
+            made.kind,
+            made.title,
+            made.body,
+            made.language,
+            made.status,
+            made.created_at,
+        )
+        return await self.read_post(made.id)
+
+    async def rate(self, amount: str) -> None:
+        await self._platform.execute(
+            """
+            insert into private.reward_rates (action, amount) values ('post_approved', $1)
+            on conflict (action) do update set amount = excluded.amount
+            """,
+            Decimal(amount),
+        )
+
+    async def wallet(self, session: Session) -> Wallet:
+        row = await self._platform.fetchrow(
+            "select * from public.wallets where user_id = $1", session.user_id
+        )
+        assert row is not None
+        return Wallet(session.user_id, Money(row["balance"]), row["version"])
+
+    async def ledger(self, session: Session) -> Sequence[Transaction]:
+        rows = await self._platform.fetch(
+            f"select {TRANSACTION_COLUMNS} from public.wallet_transactions where user_id = $1 order by version",
+            session.user_id,
+        )
+        return [transaction_of(row) for row in rows]
+
+    async def owed(self) -> Sequence[OwedEvent]:
+        rows = await self._platform.fetch(
+            "select event, topic, payload from private.realtime_outbox order by id"
+        )
+        return [
+            OwedEvent(row["event"], UUID(row["topic"].removeprefix("user:")), json.loads(row["payload"]))
+            for row in rows
+        ]
+
+    async def audit(self) -> Sequence[tuple[str, UUID, UUID]]:
+        rows = await self._platform.fetch(
+            "select action, actor_id, target_id from private.audit_log order by occurred_at"
+        )
+        return [
+            (row["action"], UUID(int=row["actor_id"].int), UUID(int=row["target_id"].int)) for row in rows
+        ]
+
+    async def read_post(self, post_id: UUID) -> Post:
+        row = await self._platform.fetchrow("select * from public.posts where id = $1", post_id)
+        assert row is not None
+        return post_of(row)
+
+
+@asynccontextmanager
+async def postgres_world(database: Database) -> AsyncIterator[PostgresWorld]:
+    """A world on *database*, as the service's own role."""
+    platform = await asyncpg.connect(database.superuser_url)
+    try:
+        async with create_pool(database.service_url, "auto", 10) as pool:
+            world = PostgresWorld(platform, pool, database)
+            yield world
+            await world.dispose()
+    finally:
+        await platform.close()
