@@ -6,6 +6,7 @@ import asyncpg
 import httpx
 import pytest
 
+from devstack.database import Connection
 from devstack.postgres import LocalPostgres
 from support.people import Person, sign_up
 from support.stack import SupabaseStack, postgres_cluster, supabase_on
@@ -41,7 +42,7 @@ async def policies(stack: SupabaseStack) -> None:
 
 
 @pytest.fixture
-async def database(stack: SupabaseStack) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+async def database(stack: SupabaseStack) -> AsyncIterator[Connection]:
     connection = await asyncpg.connect(stack.database_url)
     try:
         yield connection
