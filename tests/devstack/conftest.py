@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from devstack.database import Connection
+from devstack.keys import SigningKey
 from devstack.postgres import LocalPostgres
 from support.people import Person, sign_up
 from support.stack import SupabaseStack, postgres_cluster, supabase_on
@@ -28,8 +29,14 @@ def cluster() -> Iterator[LocalPostgres]:
 
 
 @pytest.fixture(scope="session")
-def stack(cluster: LocalPostgres) -> Iterator[SupabaseStack]:
-    with supabase_on(cluster) as running:
+def signing_key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
+    """The project's own key, for tokens of any lifetime."""
+    return SigningKey.load(tmp_path_factory.getbasetemp() / "keys")
+
+
+@pytest.fixture(scope="session")
+def stack(cluster: LocalPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupabaseStack]:
+    with supabase_on(cluster, key_folder=tmp_path_factory.getbasetemp() / "keys") as running:
         yield running
 
 
@@ -65,3 +72,10 @@ async def person(http: httpx.AsyncClient) -> Person:
 @pytest.fixture
 async def stranger(http: httpx.AsyncClient) -> Person:
     return await sign_up(http)
+
+
+@pytest.fixture
+async def publisher(stack: SupabaseStack) -> AsyncIterator[httpx.AsyncClient]:
+    """The backend: it holds the secret key."""
+    async with httpx.AsyncClient(base_url=stack.url, headers={"apikey": stack.secret_key}) as client:
+        yield client

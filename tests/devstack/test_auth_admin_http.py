@@ -123,6 +123,7 @@ async def test_a_deleted_account_has_no_session_left(
         ("POST", "", {"email": "a@b.test", "id": "no uuid"}, 400, "validation_failed"),
         ("POST", "", {"email": "a@b.test", "id": str(uuid.UUID(int=0))}, 400, "validation_failed"),
         ("POST", "", {"email": "a@b.test", "ban_duration": "forever"}, 400, "validation_failed"),
+        ("GET", "?page=first", None, 400, "validation_failed"),
         ("GET", "/no-uuid", None, 404, "validation_failed"),
         ("GET", f"/{uuid.uuid4()}", None, 404, "user_not_found"),
         ("PUT", f"/{uuid.uuid4()}", {"ban_duration": "1h"}, 404, "user_not_found"),

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from devstack.auth import admin
-from devstack.auth.errors import AnyRequest, AuthError, render, render_bad_json
+from devstack.auth.errors import AnyRequest, AuthError, invalid, render, render_bad_json
 from devstack.auth.schemas import AccountChange, AdminAccount, Credentials, Deletion, TokenRequest
 from devstack.auth.service import Auth, Caller
 from devstack.auth.sessions import Client
@@ -138,12 +138,14 @@ async def create_user(data: JSONBody[AdminAccount], admin_of: NamedDependency[Au
 
 @get("/admin/users")
 async def list_users(
-    admin_of: NamedDependency[Auth],
-    page: Annotated[int, QueryParameter(ge=1)] = 1,
-    per_page: Annotated[int, QueryParameter(ge=1, le=1_000)] = 50,
+    admin_of: NamedDependency[Auth], page: FromQuery[str] = "", per_page: FromQuery[str] = ""
 ) -> Response[Body]:
-    """All accounts, page by page."""
-    body, total = await admin.page(admin_of, page, per_page)
+    """All accounts, page by page; an empty parameter is an absent one."""
+    try:
+        number, size = int(page or 1), int(per_page or 50)
+    except ValueError:
+        raise invalid("Bad Pagination Parameters") from None
+    body, total = await admin.page(admin_of, max(number, 1), max(size, 1))
     return Response(body, headers={"x-total-count": str(total)})
 
 
