@@ -10,8 +10,9 @@ import pytest
 
 from devstack.auth.passwords import hash_password, password_matches
 from devstack.database import Connection
+from devstack.postgres import LocalPostgres
 from support.people import PASSWORD, Person, sign_up
-from support.stack import SupabaseStack
+from support.stack import SupabaseStack, supabase_on
 
 pytestmark = pytest.mark.anyio
 
@@ -272,3 +273,18 @@ def test_passwords_are_salted_and_an_account_without_one_matches_none() -> None:
     assert hash_password(PASSWORD) != hash_password(PASSWORD)
     assert password_matches(PASSWORD, hash_password(PASSWORD))
     assert not password_matches("", None)
+
+
+async def test_without_autoconfirm_a_sign_up_tells_nothing_about_known_addresses(
+    cluster: LocalPostgres,
+) -> None:
+    body = {"email": f"{uuid.uuid4()}@lingualink.test", "password": PASSWORD}
+    with supabase_on(cluster, email_autoconfirm=False) as stack:
+        headers = {"apikey": stack.publishable_key}
+        async with httpx.AsyncClient(base_url=stack.url, headers=headers) as http:
+            first, again = [await http.post("/auth/v1/signup", json=body) for _ in range(2)]
+            refused = await sign_in(http, body["email"])
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert "access_token" not in first.json()
+    assert again.json()["identities"] == []
+    assert (refused.status_code, refused.json()["error_code"]) == (400, "email_not_confirmed")

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from devstack.database import Connection
 from devstack.keys import SigningKey
 from devstack.postgres import LocalPostgres
 from devstack.supabase import RealtimeLimits
@@ -64,7 +65,9 @@ async def test_another_users_topic_is_refused(
     assert reply == {"status": "error", "response": {"reason": reason}}
 
 
-async def test_a_probe_leaves_nothing_behind(stack: SupabaseStack, person: Person, database: Any) -> None:
+async def test_a_probe_leaves_nothing_behind(
+    stack: SupabaseStack, person: Person, database: Connection
+) -> None:
     async with bare_socket(stack) as socket:
         await socket.join("room:probe", person.token, private=True, presence={"enabled": True})
         await socket.next("presence_state")
@@ -221,3 +224,18 @@ async def test_limits_of_connections_channels_and_payloads(narrow: SupabaseStack
         with pytest.raises(Exception, match="429"):
             async with bare_socket(narrow):
                 pass
+
+
+async def test_a_failing_policy_admits_nobody(
+    stack: SupabaseStack, person: Person, database: Connection
+) -> None:
+    failing = "topic like 'failing:%' and (1 / (length(topic) - length(topic))) = 1"
+    await database.execute(
+        f'create policy "failing" on realtime.messages for all to authenticated using ({failing})'
+    )
+    try:
+        async with bare_socket(stack) as socket:
+            reply = await socket.join("failing:x", person.token, private=True)
+    finally:
+        await database.execute('drop policy "failing" on realtime.messages')
+    assert reply["response"]["reason"].startswith("Unauthorized")
