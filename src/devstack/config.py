@@ -31,7 +31,7 @@ class SupabaseConfig:
     database_url: str
     base_url: str
     publishable_key: str
-    secret_key: str
+    secret_key: str = field(repr=False)
     key_folder: Path | None = None
     token_lifetime: int = 3_600
     refresh_reuse_interval: int = 10

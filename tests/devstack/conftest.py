@@ -6,6 +6,8 @@ import asyncpg
 import httpx
 import pytest
 
+from devstack.database import Connection
+from devstack.keys import SigningKey
 from devstack.postgres import LocalPostgres
 from support.people import Person, sign_up
 from support.stack import SupabaseStack, supabase_on
@@ -21,8 +23,14 @@ using (topic like 'room:%');
 
 
 @pytest.fixture(scope="session")
-def stack(cluster: LocalPostgres) -> Iterator[SupabaseStack]:
-    with supabase_on(cluster) as running:
+def signing_key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
+    """The project's own key, for tokens of any lifetime."""
+    return SigningKey.load(tmp_path_factory.getbasetemp() / "keys")
+
+
+@pytest.fixture(scope="session")
+def stack(cluster: LocalPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupabaseStack]:
+    with supabase_on(cluster, key_folder=tmp_path_factory.getbasetemp() / "keys") as running:
         yield running
 
 
@@ -35,7 +43,7 @@ async def policies(stack: SupabaseStack) -> None:
 
 
 @pytest.fixture
-async def database(stack: SupabaseStack) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+async def database(stack: SupabaseStack) -> AsyncIterator[Connection]:
     connection = await asyncpg.connect(stack.database_url)
     try:
         yield connection
@@ -58,3 +66,10 @@ async def person(http: httpx.AsyncClient) -> Person:
 @pytest.fixture
 async def stranger(http: httpx.AsyncClient) -> Person:
     return await sign_up(http)
+
+
+@pytest.fixture
+async def publisher(stack: SupabaseStack) -> AsyncIterator[httpx.AsyncClient]:
+    """The backend: it holds the secret key."""
+    async with httpx.AsyncClient(base_url=stack.url, headers={"apikey": stack.secret_key}) as client:
+        yield client

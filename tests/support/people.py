@@ -1,10 +1,14 @@
 """People on the stand-in."""
 
+import time
 import uuid
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import jwt
+
+from devstack.keys import SigningKey
 
 PASSWORD = "correct horse"
 
@@ -21,6 +25,11 @@ class Person:
     def token(self) -> str:
         """The access token of the first session."""
         return str(self.session["access_token"])
+
+    def token_lasting(self, key: SigningKey, *, seconds: int) -> str:
+        """The same token, signed with the project's *key*, but for its end: at most *seconds* from now."""
+        claims = jwt.decode(self.token, options={"verify_signature": False})
+        return key.sign({**claims, "exp": int(time.time()) + seconds})
 
     @property
     def topic(self) -> str:

@@ -6,6 +6,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,7 +116,8 @@ def supabase_on(
     *settings* are further fields of :class:`devstack.supabase.SupabaseConfig`.
     """
     database_url, port = cluster.url(database), free_port()
-    asyncio.run(_install(database_url))
+    with ThreadPoolExecutor(1) as own_loop:  # callers may have a loop running
+        own_loop.submit(asyncio.run, _install(database_url)).result()
     config = SupabaseConfig(
         database_url=database_url,
         base_url=f"http://127.0.0.1:{port}",

@@ -94,7 +94,7 @@ async def delete(auth: Auth, user_id: str, *, softly: bool) -> None:
 
 async def _found(connection: Connection, user_id: str) -> User:
     try:
-        user = await find_user(connection, uuid.UUID(user_id))
+        user = await find_user(connection, uuid.UUID(user_id), lock=True)
     except ValueError:
         raise AuthError(404, "validation_failed", "user_id must be an UUID") from None
     if user is None:

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Response, Router, delete, get, post, put
 from litestar.datastructures import State
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from devstack.auth import admin
-from devstack.auth.errors import AnyRequest, AuthError, render, render_bad_json
+from devstack.auth.errors import AnyRequest, AuthError, invalid, render, render_bad_json
 from devstack.auth.schemas import AccountChange, AdminAccount, Credentials, Deletion, TokenRequest
 from devstack.auth.service import Auth, Caller
 from devstack.auth.sessions import Client
@@ -32,25 +32,25 @@ def provide_client(request: AnyRequest) -> Client:
     return Client(request.headers.get("user-agent"), request.client.host if request.client else None)
 
 
-async def provide_caller(request: AnyRequest, auth: Auth) -> Caller:
+async def provide_caller(request: AnyRequest, auth: NamedDependency[Auth]) -> Caller:
     """The signed-in user, or the refusal that Auth gives."""
     return await auth.authenticate(bearer(request.headers.get("authorization")))
 
 
-def provide_admin(request: AnyRequest, auth: Auth) -> Auth:
+def provide_admin(request: AnyRequest, auth: NamedDependency[Auth]) -> Auth:
     """The service, for holders of a secret key only."""
     admin.require_admin(auth, bearer(request.headers.get("authorization")))
     return auth
 
 
 @get("/.well-known/jwks.json")
-async def jwks(auth: Auth) -> Response[Body]:
+async def jwks(auth: NamedDependency[Auth]) -> Response[Body]:
     """The public half of the signing key; needs no API key."""
     return Response({"keys": [auth.key.public_jwk()]}, headers=CACHED)
 
 
 @get("/.well-known/openid-configuration")
-async def openid_configuration(auth: Auth) -> Response[Body]:
+async def openid_configuration(auth: NamedDependency[Auth]) -> Response[Body]:
     """Where the keys of this issuer are."""
     issuer = auth.config.issuer
     body = {
@@ -71,7 +71,7 @@ async def health() -> Body:
 
 
 @get("/settings")
-async def settings(auth: Auth) -> Body:
+async def settings(auth: NamedDependency[Auth]) -> Body:
     """Which ways to sign in are on: an address with a password, and anonymously."""
     return {
         "external": {"anonymous_users": True, "email": True, "phone": False},
@@ -84,14 +84,19 @@ async def settings(auth: Auth) -> Body:
 
 
 @post("/signup", status_code=200)
-async def sign_up(data: JSONBody[Credentials], auth: Auth, from_client: Client) -> Body:
+async def sign_up(
+    data: JSONBody[Credentials], auth: NamedDependency[Auth], from_client: NamedDependency[Client]
+) -> Body:
     """A new account; without an address an anonymous one."""
     return await auth.sign_up(data, from_client)
 
 
 @post("/token", status_code=200)
 async def token(
-    data: JSONBody[TokenRequest], auth: Auth, from_client: Client, grant_type: FromQuery[str] = ""
+    data: JSONBody[TokenRequest],
+    auth: NamedDependency[Auth],
+    from_client: NamedDependency[Client],
+    grant_type: FromQuery[str] = "",
 ) -> Body:
     """A session, for a password or for a refresh token."""
     if grant_type == "password":
@@ -102,56 +107,64 @@ async def token(
 
 
 @get("/user")
-async def get_user(caller: Caller) -> Body:
+async def get_user(caller: NamedDependency[Caller]) -> Body:
     """The signed-in user."""
     return caller.user.body()
 
 
 @put("/user")
-async def update_user(data: JSONBody[AccountChange], auth: Auth, caller: Caller) -> Body:
+async def update_user(
+    data: JSONBody[AccountChange], auth: NamedDependency[Auth], caller: NamedDependency[Caller]
+) -> Body:
     """Change one's own account."""
     return await auth.update(caller, data)
 
 
 @post("/logout", status_code=204)
 async def sign_out(
-    auth: Auth, caller: Caller, ending: Annotated[str, QueryParameter(name="scope")] = "global"
+    auth: NamedDependency[Auth],
+    caller: NamedDependency[Caller],
+    ending: Annotated[str, QueryParameter(name="scope")] = "global",
 ) -> None:
     """End sessions of the signed-in user; their rows are gone afterwards."""
     await auth.sign_out(caller, ending)
 
 
 @post("/admin/users", status_code=200)
-async def create_user(data: JSONBody[AdminAccount], admin_of: Auth) -> Body:
+async def create_user(data: JSONBody[AdminAccount], admin_of: NamedDependency[Auth]) -> Body:
     """Create an account."""
     return await admin.create(admin_of, data)
 
 
 @get("/admin/users")
 async def list_users(
-    admin_of: Auth,
-    page: Annotated[int, QueryParameter(ge=1)] = 1,
-    per_page: Annotated[int, QueryParameter(ge=1, le=1_000)] = 50,
+    admin_of: NamedDependency[Auth], page: FromQuery[str] = "", per_page: FromQuery[str] = ""
 ) -> Response[Body]:
-    """All accounts, page by page."""
-    body, total = await admin.page(admin_of, page, per_page)
+    """All accounts, page by page; an empty parameter is an absent one."""
+    try:
+        number, size = int(page or 1), int(per_page or 50)
+    except ValueError:
+        raise invalid("Bad Pagination Parameters") from None
+    body, total = await admin.page(admin_of, max(number, 1), max(size, 1))
     return Response(body, headers={"x-total-count": str(total)})
 
 
 @get("/admin/users/{user_id:str}")
-async def get_user_by_id(user_id: FromPath[str], admin_of: Auth) -> Body:
+async def get_user_by_id(user_id: FromPath[str], admin_of: NamedDependency[Auth]) -> Body:
     """One account."""
     return await admin.get(admin_of, user_id)
 
 
 @put("/admin/users/{user_id:str}")
-async def update_user_by_id(user_id: FromPath[str], data: JSONBody[AdminAccount], admin_of: Auth) -> Body:
+async def update_user_by_id(
+    user_id: FromPath[str], data: JSONBody[AdminAccount], admin_of: NamedDependency[Auth]
+) -> Body:
     """Change an account, ban it, or lift the ban."""
     return await admin.update(admin_of, user_id, data)
 
 
 @delete("/admin/users/{user_id:str}", status_code=200)
-async def delete_user(user_id: FromPath[str], request: AnyRequest, admin_of: Auth) -> Body:
+async def delete_user(user_id: FromPath[str], request: AnyRequest, admin_of: NamedDependency[Auth]) -> Body:
     """Remove an account, softly if asked to."""
     asked = msgspec.json.decode(await request.body() or b"{}", type=Deletion)
     await admin.delete(admin_of, user_id, softly=asked.should_soft_delete)

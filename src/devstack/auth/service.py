@@ -164,7 +164,7 @@ class Auth:
     async def update(self, caller: Caller, change: AccountChange) -> dict[str, Any]:
         """Change the caller's own account; a new password ends every other session of theirs."""
         async with self.transaction() as connection:
-            user = await find_user(connection, caller.user.id) or caller.user
+            user = await find_user(connection, caller.user.id, lock=True) or caller.user
             if change.password:
                 if password_matches(change.password, user.encrypted_password):
                     message = "New password should be different from the old password."

@@ -26,8 +26,10 @@ select u.id, u.aud, u.role, u.email, u.phone, u.encrypted_password, u.email_conf
            from auth.identities i where i.user_id = u.id), '[]') as identities
 from auth.users u
 """
-_BY_ID = _SELECT + "where u.id = $1 for update of u"
-_BY_EMAIL = _SELECT + "where u.email = $1 and not u.is_sso_user for update of u"
+# Not "for update": rows of an application may come to refer to the user meanwhile.
+_LOCKED = " for no key update of u"
+_BY_ID = _SELECT + "where u.id = $1"
+_BY_EMAIL = _SELECT + "where u.email = $1 and not u.is_sso_user" + _LOCKED
 _PAGE = _SELECT + "order by u.created_at desc, u.id limit $1 offset $2"
 
 _SAVE = """
@@ -142,9 +144,9 @@ def _user(record: asyncpg.Record | None) -> User | None:
     return User(**fields)
 
 
-async def find_user(connection: Connection, user_id: uuid.UUID) -> User | None:
-    """The account with this id, locked for the rest of the transaction."""
-    return _user(await connection.fetchrow(_BY_ID, user_id))
+async def find_user(connection: Connection, user_id: uuid.UUID, *, lock: bool = False) -> User | None:
+    """The account with this id; with *lock* nobody else changes it before the transaction ends."""
+    return _user(await connection.fetchrow(_BY_ID + _LOCKED if lock else _BY_ID, user_id))
 
 
 async def find_user_by_email(connection: Connection, email: str) -> User | None:

@@ -54,7 +54,9 @@ class ChannelConfig:
             receive_own=truthy(broadcast.get("self")),
             acknowledge=truthy(broadcast.get("ack")),
             presence=truthy(presence.get("enabled")),
-            postgres_changes=changes if isinstance(changes, list) else [],
+            postgres_changes=[change for change in changes if isinstance(change, dict)]
+            if isinstance(changes, list)
+            else [],
         )
 
 
@@ -143,7 +145,7 @@ class Channel:
         return self._may_send
 
     async def change_token(self, token: Any) -> None:
-        """Go on with a new token, or end if it opens nothing here. API keys and the same token are ignored."""
+        """Go on with a new token, or end if it opens nothing here. An API key or the same one is ignored."""
         if not isinstance(token, str) or token.startswith("sb_") or token == self._access.token:
             return
         try:

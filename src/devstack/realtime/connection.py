@@ -123,7 +123,7 @@ class Connection:
             self._reply(frame, "error", {"reason": "unmatched topic"})
         elif frame.event == "broadcast":
             await channel.send(_broadcast(frame.payload), frame.ref)
-        elif frame.event == "access_token":
+        elif frame.event == "access_token" and isinstance(frame.payload, dict):
             await channel.change_token(frame.payload.get("access_token"))
         elif frame.event == "presence":
             channel.reply(frame.ref, "error", {"reason": "The local stand-in keeps no presence"})

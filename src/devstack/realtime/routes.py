@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 import msgspec
 from litestar import Response, Router, asgi, post
 from litestar.datastructures import Headers, State
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.enums import ScopeType
 from litestar.types import Receive, Scope, Send
 
@@ -106,7 +106,7 @@ async def _answer_http(send: Send, status: int, body: dict[str, str]) -> None:
 
 
 @post(BROADCAST_PATH, status_code=202)
-async def broadcast_batch(request: AnyRequest, realtime: Realtime) -> Response[Any]:
+async def broadcast_batch(request: AnyRequest, realtime: NamedDependency[Realtime]) -> Response[Any]:
     """Many messages in one call."""
     refused, access = rest.admitted(realtime, _token(request))
     if access is None:
@@ -115,7 +115,7 @@ async def broadcast_batch(request: AnyRequest, realtime: Realtime) -> Response[A
 
 
 @post(BROADCAST_PATH + "/{rest:path}", status_code=202)
-async def broadcast_one(request: AnyRequest, realtime: Realtime) -> Response[Any]:
+async def broadcast_one(request: AnyRequest, realtime: NamedDependency[Realtime]) -> Response[Any]:
     """One message; its body is the payload itself."""
     refused, access = rest.admitted(realtime, _token(request))
     if access is None:
