@@ -1,17 +1,17 @@
 """The ASGI application of one process: routes over use-cases, and the relay beside them."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from dishka import AsyncContainer
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.types import ASGIApp
 
 from application.ports import TokenVerifier
 from bootstrap.container import create_container
-from infrastructure.relay import Relay
+from bootstrap.operations import operations
+from bootstrap.relay import inline_relay
+from infrastructure.metrics import Metrics
 from infrastructure.settings import Settings
 from infrastructure.supabase.verifier import SupabaseTokenVerifier
 from web.authentication import Authentication
@@ -27,14 +27,15 @@ HEADERS_FOR_CLIENTS = ["Idempotency-Replayed", "Retry-After", "WWW-Authenticate"
 
 def create_app(settings: Settings) -> ASGIApp:
     """The application that *settings* describe. It starts without its database, and says so when asked."""
-    container = create_container(settings)
+    metrics = Metrics()
+    container = create_container(settings, metrics)
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         app.state.container = container
         app.state.token_verifier = await container.get(TokenVerifier)
         await (await container.get(SupabaseTokenVerifier)).prepare()
-        async with _relay(container, inline=settings.lingualink_relay == "inline"):
+        async with operations(container, settings), inline_relay(container, settings):
             yield
         await container.close()
 
@@ -49,22 +50,7 @@ def create_app(settings: Settings) -> ASGIApp:
         request_max_body_size=MAX_BYTES,
         logging_config=None,
     )
-    return RequestContext(app)
-
-
-@asynccontextmanager
-async def _relay(container: AsyncContainer, *, inline: bool) -> AsyncIterator[None]:
-    """Run the relay beside the routes, and let it finish its batch at the end."""
-    if not inline:
-        yield
-        return
-    relay = await container.get(Relay)
-    task = asyncio.create_task(relay.run(), name="relay")
-    try:
-        yield
-    finally:
-        relay.stop()
-        await task
+    return RequestContext(app, metrics.request)
 
 
 def _cors(origins: list[str]) -> CORSConfig | None:

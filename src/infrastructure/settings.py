@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     lingualink_database_pooler: Literal["auto", "none", "transaction"] = "auto"
     lingualink_host: str = "127.0.0.1"
     lingualink_port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    lingualink_ops_host: str = "127.0.0.1"
+    lingualink_ops_port: Annotated[int, Field(ge=0, le=65535)] = 9090
     lingualink_pool_size: Annotated[int, Field(ge=1, le=200)] = 10
     lingualink_log_level: Literal["debug", "info", "warning", "error"] = "info"
     lingualink_cors_origins: Words = Field(default_factory=list)

@@ -36,9 +36,7 @@ def breaking_changes(before: Mapping[str, Schema], after: Mapping[str, Schema]) 
 
 
 def _schema(event: type) -> Schema:
-    [schemas, definitions] = msgspec.json.schema_components(
-        [event], schema_hook=lambda wanted: dict(MONEY) if wanted is Money else None
-    )
+    [schemas, definitions] = msgspec.json.schema_components([event], schema_hook=_schema_of)
     [reference] = schemas
     body = definitions.pop(reference["$ref"].rsplit("/", 1)[-1])
     for name, hint in get_type_hints(event).items():
@@ -50,6 +48,12 @@ def _schema(event: type) -> Schema:
     head = {"$schema": DIALECT, "title": event.NAME}  # type: ignore[attr-defined]
     tail = {"$defs": definitions} if definitions else {}
     return {**head, **{key: value for key, value in body.items() if key != "title"}, **tail}
+
+
+def _schema_of(wanted: type) -> Schema:
+    if wanted is Money:
+        return dict(MONEY)
+    raise TypeError(f"no schema for {wanted.__name__}")
 
 
 def _lost(before: Schema, after: Schema) -> Iterator[str]:

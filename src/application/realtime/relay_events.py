@@ -38,9 +38,9 @@ class RelayEvents:
         Raises:
             Unavailable: the database does not answer; nothing is lost.
         """
+        await self._settle()
         if not await self._lease.hold():
             return Progress.STANDING_BY
-        await self._settle()
         messages = await self._outbox.due(self._size)
         if not messages:
             return Progress.IDLE
@@ -61,6 +61,7 @@ class RelayEvents:
         while pieces:
             piece = pieces.pop()
             if not await self._lease.hold():
+                await self._settle()
                 return Progress.STANDING_BY
             try:
                 self._room = await self._publisher.publish(piece)
