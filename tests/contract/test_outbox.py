@@ -90,8 +90,8 @@ async def test_a_retried_event_is_owed_again_with_the_same_id(outbox: Outbox) ->
 
 async def test_all_parked_events_are_retried_at_once(outbox: Outbox) -> None:
     ids = [message.id for message in await outbox.due(3)]
-    for id in ids:
-        await outbox.park(id, "422")
+    for parked in ids:
+        await outbox.park(parked, "422")
     assert await outbox.retry(None) == ids
     assert await outbox.parked(10) == []
 

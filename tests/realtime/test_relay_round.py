@@ -1,13 +1,15 @@
 """One round of the relay, on memory."""
 
+from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
 
+from application.realtime.ports import Message
 from application.realtime.relay_events import BATCH, Progress
 from domain.errors import Unavailable
-from support.memory_relay import Scene, fails, refuses
 from support.events import for_each
+from support.memory_relay import Scene, fails, refuses
 
 pytestmark = pytest.mark.anyio
 
@@ -38,12 +40,16 @@ async def test_poison_is_found_by_halving_and_parked_alone(scene: Scene) -> None
     while await scene.relay() is not Progress.IDLE:
         pass
     assert [event.id for event in await scene.outbox.parked(10)] == [17, 99]
-    assert scene.publisher.taken == [id for id in ALL if id not in {17, 99}]
+    assert scene.publisher.taken == [place for place in ALL if place not in {17, 99}]
 
 
 async def test_a_failure_while_halving_puts_off_only_what_was_not_taken(scene: Scene) -> None:
     answers = iter([refuses(2), refuses(), fails()])
-    scene.publisher.behaviour = lambda messages: next(answers)(messages)
+
+    def behave(messages: Sequence[Message]) -> int | None:
+        return next(answers)(messages)
+
+    scene.publisher.behaviour = behave
     assert await scene.relay() is Progress.FAILED
     assert [message.attempts for message in await scene.outbox.due(2)] == [1, 1]
     assert (await scene.outbox.due(1))[0].id == 26

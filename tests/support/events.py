@@ -34,9 +34,9 @@ def balance_updated(user_id: UUID, version: int, *, currency: str = "USD") -> Ba
     )
 
 
-def for_each(users: list[UUID], versions: range) -> list[BalanceUpdated]:
+def for_each(users: list[UUID], versions: range, *, currency: str = "USD") -> list[BalanceUpdated]:
     """Every version of every user, the users taking turns."""
-    return [balance_updated(user, version) for version in versions for user in users]
+    return [balance_updated(user, version, currency=currency) for version in versions for user in users]
 
 
 async def owe(database: Database, events: list[BalanceUpdated]) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from support.stack import free_port
+from support.stack import SupabaseStack, free_port
 
 
 class Mode(Enum):
@@ -65,8 +65,8 @@ class FaultyRealtime:
 
     async def behave(self, mode: Mode) -> None:
         """From now on answer as *mode* says; whoever still waits for an answer is cut off."""
-        self.mode = mode
-        if mode in {Mode.REFUSING, Mode.OK}:
+        before, self.mode = self.mode, mode
+        if before is Mode.HANGING:
             self._cut()
         if mode is Mode.REFUSING:
             await self._close()
@@ -186,3 +186,12 @@ async def faulty_realtime() -> AsyncIterator[FaultyRealtime]:
         yield server
     finally:
         await server._close()
+
+
+def beside(realtime: FaultyRealtime, supabase: SupabaseStack) -> dict[str, Any]:
+    """Settings of a backend that publishes to *realtime* and knows the users of *supabase*."""
+    return {
+        "supabase_url": realtime.url,
+        "supabase_jwks_url": f"{supabase.url}/auth/v1/.well-known/jwks.json",
+        "supabase_jwt_issuer": [f"{supabase.url}/auth/v1"],
+    }

@@ -27,21 +27,20 @@ class MemoryOutbox:
 
     async def due(self, limit: int) -> Sequence[Message]:
         """See the port."""
-        return [self._message(id) for id in self._due()][:limit]
+        return [self._message(place) for place in self._due()][:limit]
 
     async def delivered(self, ids: Collection[int]) -> None:
         """See the port."""
-        for id in ids:
-            if id not in self._delivered:
-                self._count(id)
-                self._delivered[id] = self._now()
-                self._parked.pop(id, None)
+        for place in set(ids) - set(self._delivered):
+            self._count(place)
+            self._delivered[place] = self._now()
+            self._parked.pop(place, None)
 
     async def failed(self, ids: Collection[int], why: str) -> None:
         """See the port."""
-        for id in ids:
-            self._count(id)
-            self._errors[id] = why
+        for place in ids:
+            self._count(place)
+            self._errors[place] = why
 
     async def park(self, id: int, why: str) -> None:
         """See the port."""
@@ -51,14 +50,14 @@ class MemoryOutbox:
 
     async def parked(self, limit: int) -> Sequence[ParkedEvent]:
         """See the port."""
-        return [self._parked_event(id) for id in sorted(self._parked)][:limit]
+        return [self._parked_event(place) for place in sorted(self._parked)][:limit]
 
     async def retry(self, ids: Collection[int] | None) -> Sequence[int]:
         """See the port."""
-        wanted = sorted(id for id in self._parked if ids is None or id in ids)
-        for id in wanted:
-            del self._parked[id]
-            self._attempts[id] = 0
+        wanted = sorted(place for place in self._parked if ids is None or place in ids)
+        for place in wanted:
+            del self._parked[place]
+            self._attempts[place] = 0
         return wanted
 
     async def backlog(self) -> Backlog:
@@ -70,23 +69,24 @@ class MemoryOutbox:
     async def clean_up(self, older_than: timedelta, limit: int) -> int:
         """See the port."""
         horizon = self._now() - older_than
-        old = sorted(id for id, at in self._delivered.items() if at < horizon and id not in self._forgotten)
-        self._forgotten.update(old[:limit])
-        return len(old[:limit])
+        old = {place for place, at in self._delivered.items() if at < horizon} - self._forgotten
+        step = sorted(old)[:limit]
+        self._forgotten.update(step)
+        return len(step)
 
     def _due(self) -> Iterator[int]:
-        ids = range(1, len(self._database.outbox) + 1)
-        return (id for id in ids if id not in self._delivered and id not in self._parked)
+        places = range(1, len(self._database.outbox) + 1)
+        return (place for place in places if place not in self._delivered and place not in self._parked)
 
-    def _count(self, id: int) -> None:
-        self._attempts[id] = self._attempts.get(id, 0) + 1
+    def _count(self, place: int) -> None:
+        self._attempts[place] = self._attempts.get(place, 0) + 1
 
-    def _message(self, id: int) -> Message:
-        event = self._database.outbox[id - 1]
+    def _message(self, place: int) -> Message:
+        event = self._database.outbox[place - 1]
         topic, payload = topic_of(event.recipient_id), to_json(event)
-        return Message(id, event.event_id, topic, event.NAME, payload, self._attempts.get(id, 0))
+        return Message(place, event.event_id, topic, event.NAME, payload, self._attempts.get(place, 0))
 
-    def _parked_event(self, id: int) -> ParkedEvent:
-        row = self._message(id)
-        why = self._errors.get(id, "")
-        return ParkedEvent(id, row.event_id, row.topic, row.event, row.attempts, self._parked[id], why)
+    def _parked_event(self, place: int) -> ParkedEvent:
+        row = self._message(place)
+        why = self._errors.get(place, "")
+        return ParkedEvent(place, row.event_id, row.topic, row.event, row.attempts, self._parked[place], why)
