@@ -7,7 +7,7 @@ export UV_SYSTEM_CERTS := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock clean
+.PHONY: help run test soak check events format lock clean
 
 help: ## list these commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,11 +18,18 @@ run: .venv/.ready ## start the whole system locally: PostgreSQL, Supabase stand-
 test: .venv/.ready node_modules/.ready ## run the whole test suite
 	@$(BIN)/pytest -n auto --dist loadgroup
 
+soak: .venv/.ready node_modules/.ready ## the long forms of the realtime tests, with figures (ten minutes)
+	@LINGUALINK_SOAK_TRANSACTIONS=5000 LINGUALINK_FAULT_SECONDS=15 LINGUALINK_KILLS=5 \
+	  $(BIN)/pytest -q tests/realtime
+
 check: .venv/.ready ## linters, type check, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+events: .venv/.ready ## write docs/events/*.schema.json from the event types
+	@$(BIN)/python scripts/event_schemas.py
 
 format: .venv/.ready ## rewrite the code in the house format
 	@$(BIN)/ruff check --fix .

@@ -88,6 +88,11 @@ class FaultyRealtime:
             raise AssertionError(f"{have} of {count} events after {seconds} s") from None
         return time.monotonic() - began
 
+    async def until_asked(self) -> None:
+        """Return once a batch has come, whatever becomes of it."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.batches)
+
     def versions(self) -> dict[str, list[int]]:
         """The versions of each topic, in the order in which they came first."""
         seen: set[UUID] = set()
@@ -132,7 +137,9 @@ class FaultyRealtime:
         body = await reader.readexactly(int(headers["content-length"]))
         self.requests.append(headers)
         messages = msgspec.json.decode(body)["messages"]
-        self.batches.append(len(messages))
+        async with self._changed:
+            self.batches.append(len(messages))
+            self._changed.notify_all()
         status = await self._decide(messages, writer)
         if status is None:
             return
