@@ -1,9 +1,6 @@
-"""What operators see: metrics on a port of their own, and the outbox commands."""
+"""What operators see on the operations port."""
 
-import asyncio
-import json
 import socket
-import subprocess
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -15,7 +12,6 @@ from support.database import Database
 from support.events import balance_updated, for_each, owe
 from support.faulty_realtime import FaultyRealtime, Mode, beside
 from support.money import off_loop
-from support.relays import COMMAND, environment
 from support.stack import SupabaseStack, free_port
 
 pytestmark = pytest.mark.anyio
@@ -107,64 +103,3 @@ async def test_a_taken_operations_port_costs_the_metrics_and_not_the_service(
             api(system) as http,
         ):
             assert (await http.get("/health/live")).status_code == 200
-
-
-@pytest.fixture
-async def parked(database: Database) -> list[int]:
-    """Three events of which two are parked; the ids of those."""
-    await owe(database, EVENTS)
-    rows = await database.fetch(
-        """
-        update private.realtime_outbox set parked_at = now(), last_error = '422: too large', attempts = 1
-        where event_id = any ($1) returning id
-        """,
-        [event.event_id for event in EVENTS[:2]],
-    )
-    return sorted(row["id"] for row in rows)
-
-
-async def outbox(database: Database, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """``lingualink outbox``, as operators run it."""
-    return await asyncio.to_thread(
-        subprocess.run,
-        [*COMMAND, "outbox", *arguments],
-        env=environment(database.service_url, "http://127.0.0.1:9"),
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-
-
-async def test_outbox_list_shows_what_is_parked_and_why(database: Database, parked: list[int]) -> None:
-    lines = (await outbox(database, "list")).stdout.splitlines()
-    assert [int(line.split()[0]) for line in lines[:-1]] == parked
-    assert all("422: too large" in line for line in lines[:-1])
-    assert lines[-1].startswith("2 parked; 1 due")
-
-
-async def test_outbox_list_speaks_json(database: Database, parked: list[int]) -> None:
-    told = json.loads((await outbox(database, "list", "--json")).stdout)
-    assert [event["id"] for event in told["parked"]] == parked
-    assert told["parked"][0]["event_id"] == str(EVENTS[0].event_id)
-    assert (told["backlog"]["due"], told["backlog"]["parked"]) == (1, 2)
-
-
-async def test_outbox_retry_owes_the_named_events_again(database: Database, parked: list[int]) -> None:
-    done = await outbox(database, "retry", str(parked[1]))
-    assert (done.returncode, done.stdout) == (0, "Owed again: 1.\n")
-    rows = await database.fetch("select id from private.realtime_outbox where parked_at is not null")
-    assert [row["id"] for row in rows] == parked[:1]
-
-
-async def test_outbox_retry_names_what_was_not_parked(database: Database, parked: list[int]) -> None:
-    done = await outbox(database, "retry", str(parked[0]), "999999")
-    assert done.returncode == 1
-    assert "Not parked: 999999" in done.stderr
-
-
-async def test_outbox_retry_all(database: Database, parked: list[int]) -> None:
-    assert (await outbox(database, "retry", "--all")).stdout == f"Owed again: {len(parked)}.\n"
-
-
-async def test_outbox_retry_wants_to_be_told_which(database: Database) -> None:
-    assert (await outbox(database, "retry")).returncode == 2
