@@ -179,6 +179,8 @@ def friendly(make: Maker) -> Iterator[Row]:
     )
     yield good("a third-party app's client_id", make.claiming(client_id=str(uuid4()), scope="openid"))
     yield good("twenty levels of metadata", make.claiming(user_metadata=_nested(20)))
+    yield good("brackets that are only text", make.claiming(user_metadata={"bio": '[{\\"' * 500}))
+    yield good("many lists side by side", make.claiming(user_metadata={"x": [[]] * 500}))
     yield good("white space in the JSON", make.saying(json.dumps(make.claims(), indent=4).encode()))
     yield good("members in another order", make.saying(dict(reversed(make.claims().items()))))
     yield good("nearly as long as may be", make.claiming(user_metadata={"bio": "x" * 10_000}))
@@ -294,7 +296,9 @@ def headers(make: Maker) -> Iterator[Row]:
         "header with an escaped second alg": f'{written[:-1]},"\\u0061lg":"none"}}'.encode(),
         "header with a number too long": f'{written[:-1]},"x":{"9" * 5000}}}'.encode(),
         "header nested 5000 deep": f'{written[:-1]},"x":{"[" * 5000}{"]" * 5000}}}'.encode(),
+        "header nested 65 deep": f'{written[:-1]},"x":{"[" * 64}{"]" * 64}}}'.encode(),
         "header of open brackets": b"[" * 6000,
+        "header of escaped quotes": b"[" * 65 + b'"' + b'\\"' * 4000,
     }.items():
         yield bad(name, mint(header, make.claims(), make.sign), R.HEADER_NOT_JSON)
     yield bad("empty header object", mint({}, make.claims(), make.sign), R.ALGORITHM_NOT_ALLOWED)
@@ -473,6 +477,8 @@ def payloads(make: Maker) -> Iterator[Row]:
         "two members deep inside": f'{written[:-1]}, "x": [{{"a": 1, "a": 1}}]}}'.encode(),
         "NaN in metadata": f'{written[:-1]}, "x": NaN}}'.encode(),
         "payload nested 5000 deep": f'{written[:-1]}, "x": {"[" * 5000}{"]" * 5000}}}'.encode(),
+        "payload nested 65 deep": f'{written[:-1]}, "x": {"[" * 64}{"]" * 64}}}'.encode(),
+        "payload nested after text": f'{written[:-1]}, "y": "]]]]\\"]]]]", "x": {"[" * 64}{"]" * 64}}}'.encode(),
         "payload of open braces": b'{"a":' * 2000,
         "payload of open brackets": b"[" * 11_000,
     }.items():
