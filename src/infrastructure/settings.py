@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from infrastructure.supabase.keys import shared_secret
+
 
 class SettingsError(Exception):
     """The environment is not complete; the message names every variable at fault."""
@@ -73,6 +75,15 @@ class Settings(BaseSettings):
                 values[name] = _split(value)
         return {name: value for name, value in values.items() if value != ""}
 
+    @model_validator(mode="after")
+    def _known_secret(self) -> Self:
+        if self.supabase_jwt_secret is not None:
+            try:
+                shared_secret(self.supabase_jwt_secret.get_secret_value(), local_development=self.is_local)
+            except ValueError as fault:
+                raise ValueError(f"SUPABASE_JWT_SECRET: {fault}") from None
+        return self
+
     @classmethod
     def load(cls) -> Self:
         """Read the environment.
@@ -83,7 +94,7 @@ class Settings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            lines = [f"  {str(fault['loc'][0]).upper()}: {_say(fault['msg'])}" for fault in error.errors()]
+            lines = [f"  {_say(fault['loc'], fault['msg'])}" for fault in error.errors()]
             raise SettingsError("These environment variables are not right:\n" + "\n".join(lines)) from None
 
     @property
@@ -102,5 +113,6 @@ class Settings(BaseSettings):
         return urlsplit(self.supabase_url).hostname in LOOPBACK
 
 
-def _say(message: str) -> str:
-    return {"Field required": "is missing"}.get(message, message.removeprefix("Value error, "))
+def _say(location: tuple[int | str, ...], message: str) -> str:
+    said = {"Field required": "is missing"}.get(message, message.removeprefix("Value error, "))
+    return f"{str(location[0]).upper()}: {said}" if location else said

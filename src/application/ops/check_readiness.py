@@ -21,19 +21,21 @@ class SchemaLevel(Protocol):
         ...
 
 
-class KnownKeys(Protocol):
-    """The signing keys, as far as readiness asks."""
+class SigningKeys(Protocol):
+    """The keys that tokens are verified with, as far as readiness asks."""
 
-    @property
-    def keys_known(self) -> bool:
-        """Whether tokens can be verified."""
+    async def prepare(self) -> bool:
+        """Whether tokens can be verified; fetches the keys if they are due.
+
+        A process that is not ready gets no requests, so the probe must be what finds the keys.
+        """
         ...
 
 
 class CheckReadiness:
     """Looks at each part that work depends on. Realtime is none: what is owed waits in the outbox."""
 
-    def __init__(self, schema: SchemaLevel, keys: KnownKeys) -> None:
+    def __init__(self, schema: SchemaLevel, keys: SigningKeys) -> None:
         self._schema = schema
         self._keys = keys
 
@@ -48,5 +50,5 @@ class CheckReadiness:
             schema = (
                 "ok" if level >= SCHEMA_LEVEL else f"migrations missing: at {level}, needs {SCHEMA_LEVEL}"
             )
-        keys = "ok" if self._keys.keys_known else "not fetched yet"
+        keys = "ok" if await self._keys.prepare() else "not fetched yet"
         return {"database": database, "schema": schema, "signing_keys": keys}
