@@ -7,6 +7,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 CONNECT_TIMEOUT_S = 5
+COMMAND_TIMEOUT_S = 5  # as the role's statement_timeout, for a server that does not answer at all
 LIST_CONNECTIONS = 2
 
 
@@ -17,7 +18,7 @@ def behind_transaction_pooler(url: str, pooler: str) -> bool:
 
 def driver_options(url: str, pooler: str) -> dict[str, Any]:
     """What the driver must be told; behind a transaction-mode pooler a prepared statement has no home."""
-    options: dict[str, Any] = {"timeout": CONNECT_TIMEOUT_S}
+    options: dict[str, Any] = {"timeout": CONNECT_TIMEOUT_S, "command_timeout": COMMAND_TIMEOUT_S}
     if behind_transaction_pooler(url, pooler):
         options["statement_cache_size"] = 0
     return options
