@@ -21,13 +21,16 @@ from application.vault.settle_withdrawal import SettleWithdrawal
 from application.vault.validate_post import ValidatePost
 from application.vault.withdrawal_queue import ReadWithdrawalQueue, WithdrawalReaderFactory
 from application.wallet.bookkeeper import Bookkeeper
+from application.wallet.forget_keys import ForgetKeys, Keys
 from application.wallet.ports import Wallets, Withdrawals
 from application.wallet.read_wallet import ReadTransactions, ReadWallet
 from application.wallet.read_withdrawals import ReadWithdrawals
 from application.wallet.transfer_funds import TransferFunds
 from application.wallet.withdraw_funds import WithdrawFunds
+from infrastructure.housekeeping import Housekeeping
 from infrastructure.postgres.accounts import PostgresAccounts
 from infrastructure.postgres.engine import create_engine, create_pool
+from infrastructure.postgres.keys import PostgresKeys
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.schema import PostgresSchema
 from infrastructure.postgres.unit_of_work import PostgresUnitOfWork
@@ -127,6 +130,8 @@ class Infrastructure(Provider):
     accounts = provide(PostgresAccounts, provides=Accounts)
     wallets = provide(PostgresWallets, provides=Wallets)
     withdrawals = provide(PostgresWithdrawals, provides=Withdrawals)
+    keys = provide(PostgresKeys, provides=Keys)
+    housekeeping = provide(Housekeeping)
     schema = provide(PostgresSchema)
 
 
@@ -169,6 +174,7 @@ class UseCases(Provider):
     read_withdrawal_queue = provide(ReadWithdrawalQueue)
     settle_withdrawal = provide(SettleWithdrawal)
     book_transaction = provide(BookTransaction)
+    forget_keys = provide(ForgetKeys)
     read_posts = provide(ReadPosts)
     validate_post = provide(ValidatePost)
 
