@@ -7,6 +7,7 @@ import click
 import uvicorn
 
 from bootstrap.app import create_app
+from bootstrap.ledger import erase_user, reconcile
 from infrastructure.postgres.migrations import print_sql, upgrade
 from infrastructure.settings import Settings, SettingsError
 from infrastructure.telemetry import configure_logging
@@ -46,6 +47,10 @@ def migrate(*, sql: bool) -> None:
     else:
         upgrade(url)
         click.echo("The database is at head.")
+
+
+main.add_command(reconcile)
+main.add_command(erase_user)
 
 
 def _settings() -> Settings:
