@@ -5,7 +5,6 @@ before use: those about leeway are good for ten seconds.
 """
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
@@ -122,14 +121,6 @@ class Maker:
     def text(self, old: str, new: str) -> str:
         """A payload edited as text, for what no JSON writer writes."""
         return self.saying(json.dumps(self.claims()).replace(old, new).encode(errors="surrogatepass"))
-
-
-_CHANGING = re.compile(r"\b1[0-9]{9}\b|[0-9a-fA-F]{8}(-[0-9a-fA-F]{2,12}){1,4}")
-
-
-def stable_name(row: Row) -> str:
-    """The row's name without times and ids, so that several test processes collect the same table."""
-    return _CHANGING.sub("…", row.name)
 
 
 def rows(
