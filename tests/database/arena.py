@@ -9,18 +9,13 @@ from pathlib import Path
 import asyncpg
 
 from database.attacks import Case
+from infrastructure.postgres.tables import Base
 from support.database import Database
-
-Connection = asyncpg.Connection  # type: ignore[type-arg]
 
 FOLDER = Path(__file__).parent
 PEOPLE = (FOLDER / "people.sql").read_text()
 APP_MIGRATION = (FOLDER / "app_migration.sql").read_text()
-WATCHED = (
-    *("public.profiles", "public.posts", "public.wallets", "public.wallet_transactions"),
-    *("private.bans", "private.reward_rates", "private.audit_log", "private.idempotency_keys"),
-    *("private.schema_level", "private.realtime_outbox", "private.relay_lease", "realtime.messages"),
-)
+WATCHED = (*(f"{table.schema or 'public'}.{table.name}" for table in Base.metadata.sorted_tables), "realtime.messages")
 LOOK = " union all ".join(f"select '{table}' as name, t::text as row from {table} t" for table in WATCHED)
 
 
@@ -28,8 +23,8 @@ LOOK = " union all ".join(f"select '{table}' as name, t::text as row from {table
 class Arena:
     """Two connections: the client's, which PostgREST would hold, and the platform's, which sees everything."""
 
-    client: Connection
-    platform: Connection
+    client: asyncpg.Connection
+    platform: asyncpg.Connection
 
     async def state(self) -> list[tuple[str, str]]:
         """Every row of every table of ours."""

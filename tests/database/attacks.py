@@ -241,13 +241,13 @@ READS = (
     Case(
         "listen to somebody's topic",
         ME,
-        "select id from realtime.messages where topic like 'user:%'",
+        f"select id from realtime.messages where topic = 'user:{VICTIM}'",
         f"user:{VICTIM}",
     ),
     Case(
         "listen with the anon key",
         None,
-        "select id from realtime.messages where topic like 'user:%'",
+        f"select id from realtime.messages where topic = 'user:{VICTIM}'",
         f"user:{VICTIM}",
     ),
     Case("read a wallet with a subject that is no id", "user_2abc", "select balance from public.wallets"),

@@ -1,11 +1,11 @@
 """Databases with people in them, before and after what an app may do to them; shared, since refused is unchanged."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from database.arena import migrate_app, populate
+from database.arena import Arena, arena, migrate_app, populate
 from devstack.postgres import LocalPostgres
 from support.database import Database, cloned
 
@@ -27,8 +27,22 @@ def opened(projects: LocalPostgres) -> Iterator[Database]:
         yield made
 
 
-@pytest.fixture(params=["peopled", "opened"])
-def place(request: pytest.FixtureRequest) -> Database:
-    """Each of the two."""
-    made: Database = request.getfixturevalue(request.param)
+@pytest.fixture(scope="session")
+async def peopled_arena(peopled: Database) -> AsyncIterator[Arena]:
+    """A client of the one."""
+    async with arena(peopled) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+async def opened_arena(opened: Database) -> AsyncIterator[Arena]:
+    """A client of the other."""
+    async with arena(opened) as made:
+        yield made
+
+
+@pytest.fixture(params=["peopled_arena", "opened_arena"], ids=["before the app", "after the app"])
+def place(request: pytest.FixtureRequest) -> Arena:
+    """A client of each."""
+    made: Arena = request.getfixturevalue(request.param)
     return made

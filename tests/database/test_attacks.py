@@ -1,9 +1,11 @@
 """Closed to clients, open to the app: directly, and through whatever the app adds later."""
 
+from contextlib import suppress
+
 import asyncpg
 import pytest
 
-from database.arena import Arena, arena
+from database.arena import Arena
 from database.attacks import (
     ALLOWED,
     ALLOWED_TO_APP,
@@ -13,7 +15,6 @@ from database.attacks import (
     WRITES_THROUGH_APP,
     Case,
 )
-from support.database import Database
 
 pytestmark = pytest.mark.anyio
 
@@ -28,63 +29,52 @@ def tables(*listed: tuple[Case, int]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("case", "rows"), listed, ids=[case.name for case, _ in listed])
 
 
-async def assert_nothing_comes_of(case: Case, database: Database, sql: str | None = None) -> None:
-    async with arena(database) as made:
-        before = await made.state()
-        try:
-            await made.run(case, sql)
-        except REFUSED:
-            pass
-        assert await made.state() == before
+async def assert_nothing_comes_of(case: Case, place: Arena) -> None:
+    before = await place.state()
+    with suppress(*REFUSED):
+        await place.run(case)
+    assert await place.state() == before
 
 
-async def assert_refused(case: Case, database: Database, sql: str) -> None:
-    async with arena(database) as made:
-        before = await made.state()
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await made.run(case, sql)
-        assert await made.state() == before
-
-
-async def affected(made: Arena, case: Case) -> int:
-    return await made.run(case, keep=False)
+async def assert_refused(case: Case, place: Arena, sql: str) -> None:
+    before = await place.state()
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await place.run(case, sql)
+    assert await place.state() == before
 
 
 @cases(*WRITES, *REALTIME_WRITES)
-async def test_a_client_can_not(case: Case, place: Database) -> None:
+async def test_a_client_can_not(case: Case, place: Arena) -> None:
     await assert_nothing_comes_of(case, place)
 
 
 @cases(*READS)
-async def test_a_client_sees_nothing_when_it_tries_to(case: Case, place: Database) -> None:
-    async with arena(place) as made:
-        try:
-            seen = await made.run(case)
-        except REFUSED:
-            seen = 0
-        assert seen == 0
+async def test_a_client_sees_nothing_when_it_tries_to(case: Case, place: Arena) -> None:
+    try:
+        seen = await place.run(case)
+    except REFUSED:
+        seen = 0
+    assert seen == 0
 
 
 @pytest.mark.parametrize("function", ["app_do", "app_forge", "app_replicate"])
 @cases(*WRITES)
 async def test_a_definer_function_of_the_app_can_not_for_a_client(
-    case: Case, function: str, opened: Database
+    case: Case, function: str, opened_arena: Arena
 ) -> None:
-    await assert_refused(case, opened, f"select public.{function}($attack${case.sql}$attack$)")
+    await assert_refused(case, opened_arena, f"select public.{function}($attack${case.sql}$attack$)")
 
 
 @cases(*WRITES_THROUGH_APP)
-async def test_what_the_app_added_can_not_for_a_client(case: Case, opened: Database) -> None:
-    await assert_refused(case, opened, case.sql)
+async def test_what_the_app_added_can_not_for_a_client(case: Case, opened_arena: Arena) -> None:
+    await assert_refused(case, opened_arena, case.sql)
 
 
 @tables(*ALLOWED)
-async def test_a_client_can(case: Case, rows: int, place: Database) -> None:
-    async with arena(place) as made:
-        assert await affected(made, case) == rows
+async def test_a_client_can(case: Case, rows: int, place: Arena) -> None:
+    assert await place.run(case, keep=False) == rows
 
 
 @tables(*ALLOWED_TO_APP)
-async def test_a_client_can_use_what_the_app_added(case: Case, rows: int, opened: Database) -> None:
-    async with arena(opened) as made:
-        assert await affected(made, case) == rows
+async def test_a_client_can_use_what_the_app_added(case: Case, rows: int, opened_arena: Arena) -> None:
+    assert await opened_arena.run(case, keep=False) == rows

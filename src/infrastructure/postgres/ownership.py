@@ -22,7 +22,7 @@ def include_name(name: str | None, kind: str, parents: Any) -> bool:
     return True
 
 
-def include_object(found: Any, _name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:  # noqa: FBT001
+def include_object(found: Any, _name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
     """Whether Alembic compares *found*: what only the database has on a shared table is the app's own."""
     if not reflected or compare_to is not None or kind == "table":
         return True
