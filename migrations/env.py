@@ -5,11 +5,8 @@
 
 import asyncio
 import os
-from typing import Any
 
 from alembic import context
-from alembic.operations import MigrationScript
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from infrastructure.postgres.engine import create_migration_engine
@@ -26,15 +23,6 @@ from infrastructure.postgres.tables import Base
 SESSION = ("set lock_timeout = '1s'", "set statement_timeout = '60s'")
 
 
-def number_revision(
-    migration_context: MigrationContext, _revision: Any, directives: list[MigrationScript]
-) -> None:
-    """Give a new revision the next number, which is its schema level too."""
-    if directives and getattr(context.config.cmd_opts, "rev_id", "given") is None:
-        head = migration_context.script.get_current_head() if migration_context.script else None
-        directives[0].rev_id = f"{int(head or 0) + 1:04}"
-
-
 def migrate(connection: Connection) -> None:
     """Run the migrations on *connection*."""
     with connection.begin():
@@ -48,7 +36,6 @@ def migrate(connection: Connection) -> None:
         target_metadata=Base.metadata,
         transaction_per_migration=True,
         version_table_schema=SCHEMA,
-        process_revision_directives=number_revision,
         **compare_options(),
     )
     with context.begin_transaction():

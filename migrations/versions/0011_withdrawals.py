@@ -107,6 +107,10 @@ UP = (
     create trigger zz_keep_withdrawal__all before truncate on public.wallet_withdrawals
       for each statement execute function private.keep_withdrawal()
     """,
+    *(
+        f"alter table public.wallet_withdrawals enable always trigger {trigger}"
+        for trigger in ("zz_refuse_clients", "zz_keep_withdrawal", "zz_keep_withdrawal__all")
+    ),
 )
 DOWN = (
     "drop index private.idempotency_keys_age",

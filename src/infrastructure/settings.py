@@ -1,5 +1,6 @@
 """The environment, read once at the start. A missing or malformed variable is named; a secret is never shown."""
 
+import os
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -111,6 +112,22 @@ class Settings(BaseSettings):
     def is_local(self) -> bool:
         """Whether Supabase is on this machine: only then are publicly known keys good enough."""
         return urlsplit(self.supabase_url).hostname in LOOPBACK
+
+
+def migration_database_url() -> str:
+    """The address that migrations and the doctor's probes use; ``serve`` and ``relay`` never read it.
+
+    Raises:
+        SettingsError: it is missing or malformed.
+    """
+    value = os.environ.get("MIGRATION_DATABASE_URL")
+    problem = "is missing"
+    if value:
+        try:
+            return _postgres_url(SecretStr(value)).get_secret_value()
+        except ValueError as error:
+            problem = str(error)
+    raise SettingsError(f"These environment variables are not right:\n  MIGRATION_DATABASE_URL: {problem}")
 
 
 def _say(location: tuple[int | str, ...], message: str) -> str:

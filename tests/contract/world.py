@@ -195,7 +195,7 @@ class PostgresWorld:
         self, platform: "asyncpg.Connection[asyncpg.Record]", pool: asyncpg.Pool, database: Database
     ) -> None:
         self._platform = platform
-        self._engine = create_engine(database.service_url, "auto")
+        self._engine = create_engine(database.service_url, database.pooler)
         self.units: UnitOfWorkFactory = lambda: PostgresUnitOfWork(pool, lambda _: None)
         self.accounts: Accounts = PostgresAccounts(pool)
         self.wallets: Wallets = PostgresWallets(pool)
@@ -329,7 +329,7 @@ async def postgres_world(database: Database) -> AsyncIterator[PostgresWorld]:
     """A world on *database*, as the service's own role."""
     platform = await asyncpg.connect(database.superuser_url)
     try:
-        async with create_pool(database.service_url, "auto", 10) as pool:
+        async with create_pool(database.service_url, database.pooler, 10) as pool:
             world = PostgresWorld(platform, pool, database)
             yield world
             await world.dispose()

@@ -112,12 +112,33 @@ def become_only_runner(connection: Connection) -> None:
             raise AnotherRunner("another runner is migrating this database")
 
 
+MIGRATION_ERRORS = (MigrationRefused, AnotherRunner, DBAPIError, asyncpg.PostgresError, OSError, TimeoutError)
+"""What :func:`upgrade` raises when the world is at fault, not the code."""
+
+
+def migration_problem(error: BaseException) -> str:
+    """One line for the operator about one of :data:`MIGRATION_ERRORS`, without an address or a secret."""
+    cause = _postgres_error(error)
+    if cause is not None and cause.sqlstate in _PASSING:
+        return (
+            f"A lock was never free ({cause}). What ran is kept; run it again when the database is less busy."
+        )
+    if cause is not None:
+        return f"PostgreSQL refused ({cause.sqlstate}): {cause}"
+    if isinstance(error, OSError | TimeoutError):
+        return f"The database does not answer: {type(error).__name__}."
+    return str(error)
+
+
+def _postgres_error(error: BaseException) -> asyncpg.PostgresError | None:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, asyncpg.PostgresError):
+        cause = cause.__cause__
+    return cause
+
+
 def _will_pass(error: Exception) -> bool:
     if isinstance(error, AnotherRunner):
         return True
-    cause: BaseException | None = error if isinstance(error, DBAPIError) else None
-    while cause is not None:
-        if isinstance(cause, asyncpg.PostgresError):
-            return cause.sqlstate in _PASSING
-        cause = cause.__cause__
-    return False
+    cause = _postgres_error(error)
+    return cause is not None and cause.sqlstate in _PASSING
