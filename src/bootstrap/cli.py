@@ -4,12 +4,10 @@ import os
 import sys
 
 import click
-import uvicorn
 
-from bootstrap.app import create_app
+from bootstrap.server import run
 from infrastructure.postgres.migrations import print_sql, upgrade
 from infrastructure.settings import Settings, SettingsError
-from infrastructure.telemetry import configure_logging
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -19,18 +17,8 @@ def main() -> None:
 
 @main.command()
 def serve() -> None:
-    """Run the production server."""
-    settings = _settings()
-    configure_logging(settings.lingualink_log_level)
-    uvicorn.run(
-        create_app(settings),
-        host=settings.lingualink_host,
-        port=settings.lingualink_port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=20,
-    )
+    """Run the production server. SIGTERM drains it; see docs/operations.md."""
+    sys.exit(run(_settings()))
 
 
 @main.command()
