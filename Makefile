@@ -7,7 +7,7 @@ export UV_SYSTEM_CERTS := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock clean
+.PHONY: help run test test-supabase check check-pipeline format lock image drill drill-sample drill-sabotage clean
 
 help: ## list these commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ check: .venv/.ready ## linters, type check, import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+image: .venv/.ready ## build the container image with podman, buildah or docker
+	@PYTHONPATH=scripts $(BIN)/python -m deploy build
 
 format: .venv/.ready ## rewrite the code in the house format
 	@$(BIN)/ruff check --fix .
