@@ -7,7 +7,7 @@ export UV_SYSTEM_CERTS := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-supabase check check-pipeline format lock image drill drill-sample drill-sabotage clean
+.PHONY: help run test test-supabase check check-pipeline format lock image test-image drill drill-sample drill-sabotage clean
 
 help: ## list these commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ check: .venv/.ready ## linters, type check, import contracts
 
 image: .venv/.ready ## build the container image with podman, buildah or docker
 	@PYTHONPATH=scripts $(BIN)/python -m deploy build
+
+test-image: .venv/.ready ## run the image that make image built (or LINGUALINK_TEST_IMAGE) and look at it
+	@LINGUALINK_TEST_IMAGE=$${LINGUALINK_TEST_IMAGE:-lingualink:dev} $(BIN)/pytest -q tests/image
 
 format: .venv/.ready ## rewrite the code in the house format
 	@$(BIN)/ruff check --fix .
