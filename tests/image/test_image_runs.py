@@ -1,5 +1,6 @@
 """The built image, run as it is: `make test-image`, which names it in LINGUALINK_TEST_IMAGE."""
 
+import asyncio
 import json
 import os
 import signal
@@ -20,10 +21,7 @@ from support.stack import SupabaseStack, free_port, supabase_on
 IMAGE = os.environ.get("LINGUALINK_TEST_IMAGE", "")
 USER = 10001
 
-pytestmark = [
-    pytest.mark.skipif(not IMAGE, reason="LINGUALINK_TEST_IMAGE names no image: make test-image"),
-    pytest.mark.anyio,
-]
+pytestmark = pytest.mark.skipif(not IMAGE, reason="LINGUALINK_TEST_IMAGE names no image: make test-image")
 
 
 class Container:
@@ -73,8 +71,8 @@ def variables_for(database: Database, supabase: SupabaseStack, port: int) -> dic
     return {name: known[name] for name in ours} | {"LINGUALINK_DRAIN_DELAY": "0", "LINGUALINK_WORKERS": "2"}
 
 
-async def test_the_image_migrates_serves_and_stops(container: Container, cluster: LocalPostgres) -> None:
-    database = await make_project(cluster, "image")
+def test_the_image_migrates_serves_and_stops(container: Container, cluster: LocalPostgres) -> None:
+    database = asyncio.run(make_project(cluster, "image"))
     _output(container.command(["migrate"], {"MIGRATION_DATABASE_URL": database.migrator_url}))
     port = free_port()
     with supabase_on(cluster, database.name) as supabase:
@@ -82,15 +80,9 @@ async def test_the_image_migrates_serves_and_stops(container: Container, cluster
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
         try:
             wait_until_ready(server, f"http://127.0.0.1:{port}")
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
-                ready = await http.get("/health/ready")
-                health = _output(
-                    container.command(
-                        container.config()["Healthcheck"]["Test"][2:],
-                        {"LINGUALINK_PORT": str(port)},
-                        "python",
-                    )
-                )
+            ready = httpx.get(f"http://127.0.0.1:{port}/health/ready")
+            check = container.config()["Healthcheck"]["Test"]
+            _output(container.command(check[2:], {"LINGUALINK_PORT": str(port)}, check[1]))
             os.kill(server_on(port), signal.SIGTERM)
             code = server.wait(20)
         finally:
@@ -98,7 +90,6 @@ async def test_the_image_migrates_serves_and_stops(container: Container, cluster
                 os.killpg(server.pid, signal.SIGKILL)
 
     assert ready.json()["status"] == "ok"
-    assert health == ""
     assert code == 0
 
 
