@@ -34,6 +34,18 @@ format: .venv/.ready ## rewrite the code in the house format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+drill: .venv/.ready node_modules/.ready ## roll the released version to this one and back under load (needs HAProxy)
+	@PYTHONPATH=src:tests $(BIN)/python -m drill
+
+drill-sample: .venv/.ready node_modules/.ready ## the same in a minute
+	@PYTHONPATH=src:tests $(BIN)/python -m drill --rolls 4 --requests 3000
+
+drill-sabotage: .venv/.ready node_modules/.ready ## the drill must notice a broken drain and a broken expand step
+	@for what in drain expand; do \
+	  PYTHONPATH=src:tests $(BIN)/python -m drill --rolls 2 --requests 3000 --sabotage $$what; \
+	  test $$? -eq 1 || { echo "A broken $$what was not noticed."; exit 1; }; \
+	done
+
 lock: .venv/.ready ## resolve the dependencies anew into requirements/
 	@$(BIN)/python scripts/lock.py
 
