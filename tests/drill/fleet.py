@@ -37,7 +37,8 @@ backend lingualink
     balance roundrobin
     option httpchk GET /health/ready
     http-check expect status 200
-    default-server inter 250ms fall 1 rise 1
+    timeout check 3s
+    default-server inter 500ms fastinter 250ms fall 2 rise 1
 {servers}
 """
 

@@ -1,6 +1,7 @@
 """Two versions of the service, each in an environment of its own, as a release would install them."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -51,8 +52,8 @@ class Version:
 
 def old_revision() -> str:
     """What is released: the last tag; before the first one a parent commit, if it knows how to drain."""
-    described = _git("describe", "--tags", "--abbrev=0")
-    parents = _git("rev-parse", "HEAD^@").split()
+    described = _say("describe", "--tags", "--abbrev=0")
+    parents = _say("rev-parse", "HEAD^@").split()
     for revision in [described, *parents]:
         if revision and _git("grep", "-l", MARK_OF_DRAIN, revision, "--", "src/infrastructure/settings.py"):
             return revision
@@ -66,24 +67,29 @@ def install(folder: Path, name: str, revision: str, step: str | None = None) -> 
         CannotDrillError: it can't be installed.
     """
     tree, environment = folder / "tree", folder / "environment"
-    archive = subprocess.run(["git", "archive", revision], cwd=ROOT, capture_output=True, check=True).stdout
-    with tarfile.open(fileobj=BytesIO(archive)) as files:
+    with tarfile.open(fileobj=BytesIO(_git("archive", revision))) as files:
         files.extractall(tree, filter="data")
     if step is not None:
         _add_step(tree / "migrations" / "versions", step)
     python, uv = environment / "bin" / "python", Path(sys.executable).with_name("uv")
     _run(tree, uv, "venv", "--quiet", "--python", sys.executable, environment)
-    _run(tree, uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, "requirements/run.txt")
+    _run(
+        tree,
+        *(uv, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode"),
+        *("--python", python, "requirements/run.txt"),
+    )
     _run(tree, sys.executable, "-m", "hatchling", "build", "-t", "wheel")
     wheel = next((tree / "dist").glob("*.whl"))
-    _run(tree, uv, "pip", "install", "--quiet", "--no-deps", "--python", python, wheel)
-    return Version(f"{name} ({_git('rev-parse', '--short', revision)})", environment / "bin" / "lingualink")
+    _run(tree, uv, "pip", "install", "--quiet", "--no-deps", "--compile-bytecode", "--python", python, wheel)
+    return Version(f"{name} ({_say('rev-parse', '--short', revision)})", environment / "bin" / "lingualink")
 
 
 def _add_step(versions: Path, statement: str) -> None:
     texts = [path.read_text() for path in versions.glob("*.py")]
-    known = {found for text in texts for found in re.findall(r'^revision = "(\w+)"', text, re.M)}
-    followed = {found for text in texts for found in re.findall(r'^down_revision = "(\w+)"', text, re.M)}
+    known = {found for text in texts for found in re.findall(r'^revision = "(\w+)"', text, re.MULTILINE)}
+    followed = {
+        found for text in texts for found in re.findall(r'^down_revision = "(\w+)"', text, re.MULTILINE)
+    }
     [head] = known - followed
     (versions / "drill_step.py").write_text(REVISION.format(head=head, statement=statement))
 
@@ -95,7 +101,10 @@ def _run(folder: Path, *command: object) -> None:
         raise CannotDrillError(f"{' '.join(words)}: {done.stderr.strip()[-800:]}")
 
 
-def _git(*words: str) -> str:
-    return subprocess.run(
-        ["git", *words], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.strip()
+def _git(*words: str) -> bytes:
+    command = [shutil.which("git") or "git", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=False).stdout
+
+
+def _say(*words: str) -> str:
+    return _git(*words).decode().strip()
