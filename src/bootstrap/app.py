@@ -9,6 +9,7 @@ from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.types import ASGIApp
 
+from application.ops.drain import Drain
 from application.ports import TokenVerifier
 from bootstrap.container import create_container
 from infrastructure.housekeeping import Housekeeping
@@ -26,9 +27,12 @@ HEADERS_OF_CLIENTS = ["Authorization", "Content-Type", "Idempotency-Key", "If-Ma
 HEADERS_FOR_CLIENTS = ["Idempotency-Replayed", "Retry-After", "WWW-Authenticate", "X-Request-Id"]
 
 
-def create_app(settings: Settings) -> ASGIApp:
-    """The application that *settings* describe. It starts without its database, and says so when asked."""
-    container = create_container(settings)
+def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
+    """The application that *settings* describe. It starts without its database, and says so when asked.
+
+    Once *drain* has begun it says that it is not ready.
+    """
+    container = create_container(settings, drain or Drain())
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:

@@ -5,10 +5,11 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
-from dishka import AsyncContainer, Provider, Scope, make_async_container, provide
+from dishka import AsyncContainer, Provider, Scope, from_context, make_async_container, provide
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from application.ops.check_readiness import CheckReadiness
+from application.ops.drain import Drain
 from application.ports import NewId, TokenVerifier
 from application.profile.ports import Accounts
 from application.profile.read_profile import ReadProfile
@@ -139,6 +140,7 @@ class UseCases(Provider):
     """What the service does; stateless, so each is made once."""
 
     scope = Scope.APP
+    drain = from_context(Drain)
 
     @provide
     def new_id(self) -> NewId:
@@ -156,9 +158,11 @@ class UseCases(Provider):
         return Bookkeeper(new_id, currency)
 
     @provide
-    def readiness(self, schema: PostgresSchema, verifier: SupabaseTokenVerifier) -> CheckReadiness:
-        """Asks the database and the signing keys."""
-        return CheckReadiness(schema, verifier)
+    def readiness(
+        self, schema: PostgresSchema, verifier: SupabaseTokenVerifier, drain: Drain
+    ) -> CheckReadiness:
+        """Asks the database, the signing keys, and whether the process is on its way out."""
+        return CheckReadiness(schema, verifier, drain)
 
     @provide
     def cursors(self, settings: Settings) -> Cursors:
@@ -179,6 +183,6 @@ class UseCases(Provider):
     validate_post = provide(ValidatePost)
 
 
-def create_container(settings: Settings) -> AsyncContainer:
-    """The container of one process."""
-    return make_async_container(Infrastructure(settings), UseCases())
+def create_container(settings: Settings, drain: Drain) -> AsyncContainer:
+    """The container of one process, which *drain* speaks of."""
+    return make_async_container(Infrastructure(settings), UseCases(), context={Drain: drain})

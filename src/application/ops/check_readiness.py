@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from application.ops.drain import Drain
 from domain.errors import Unavailable
 
 SCHEMA_LEVEL = 11
@@ -35,12 +36,15 @@ class SigningKeys(Protocol):
 class CheckReadiness:
     """Looks at each part that work depends on. Realtime is none: what is owed waits in the outbox."""
 
-    def __init__(self, schema: SchemaLevel, keys: SigningKeys) -> None:
+    def __init__(self, schema: SchemaLevel, keys: SigningKeys, drain: Drain) -> None:
         self._schema = schema
         self._keys = keys
+        self._drain = drain
 
     async def __call__(self) -> Mapping[str, str]:
-        """A word for each part: ``ok``, or why it is not."""
+        """A word for each part: ``ok``, or why it is not. A process that drains looks at nothing else."""
+        if self._drain.begun:
+            return {"process": "draining"}
         try:
             level = await self._schema.read()
         except Unavailable:
