@@ -7,7 +7,7 @@ export UV_SYSTEM_CERTS := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock clean
+.PHONY: help run test chaos check format lock clean
 
 help: ## list these commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ run: .venv/.ready ## start the whole system locally: PostgreSQL, Supabase stand-
 
 test: .venv/.ready node_modules/.ready ## run the whole test suite
 	@$(BIN)/pytest -n auto --dist loadgroup
+
+chaos: .venv/.ready ## the long forms of the wallet's tests: races, kill -9, cut connections (ten minutes)
+	@LINGUALINK_CHAOS=1 $(BIN)/pytest -s --timeout 1200 tests/wallet/test_ledger_machine.py tests/wallet/test_races.py tests/wallet/test_chaos.py
 
 check: .venv/.ready ## linters, type check, import contracts
 	@$(BIN)/ruff check .

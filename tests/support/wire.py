@@ -66,10 +66,9 @@ class Wire:
         self._server.close()
         for link in list(self._links):
             link.close()
-        pending = asyncio.all_tasks(self._loop)
-        for task in pending:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+        self._flowing.set()
+        if pending := asyncio.all_tasks(self._loop):  # each ends by itself, now that its connection is cut
+            self._loop.run_until_complete(asyncio.wait(pending, timeout=5))
         self._loop.close()
 
     def stop(self) -> None:
