@@ -20,7 +20,11 @@ from support.forms import sized
 from support.stack import SupabaseStack, free_port, supabase_on
 from wallet.test_reconcile import findings
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(sized(120, 600))]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.timeout(sized(120, 600)),
+    pytest.mark.xdist_group("two servers"),  # they are started once
+]
 
 TRIES = 200
 
