@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-poolers test-postgres-15 test-supabase check check-pipeline format lock
-.PHONY: image test-image drill drill-sample drill-sabotage clean
+.PHONY: chaos image test-image drill drill-sample drill-sabotage clean
 
 help: ## list these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ run: .venv/.ready ## start the whole system locally: PostgreSQL, Supabase stand-
 
 test: .venv/.ready node_modules/.ready ## run the whole test suite
 	@$(BIN)/pytest -n auto --dist loadgroup
+
+chaos: .venv/.ready ## the long forms of the wallet's tests: races, kill -9, cut connections (ten minutes)
+	@LINGUALINK_CHAOS=1 $(BIN)/pytest -s --timeout 1200 tests/wallet/test_ledger_machine.py tests/wallet/test_races.py tests/wallet/test_chaos.py
 
 test-poolers: .venv/.ready node_modules/.ready ## run it through PgBouncer, in session and in transaction mode
 	@LINGUALINK_TEST_POOLER=session $(BIN)/pytest -n auto --dist loadgroup

@@ -141,7 +141,10 @@ class MemoryWorld:
     async def user(
         self, role: Role = Role.USER, balance: str = "0.00", *, is_anonymous: bool = False
     ) -> Session:
-        session = _session(is_anonymous=is_anonymous)
+        return self.admit(_session(is_anonymous=is_anonymous), role, balance)
+
+    def admit(self, session: Session, role: Role, balance: str) -> Session:
+        """The same for a session that was made elsewhere."""
         self.database.open(session)
         self.database.profiles[session.user_id] = replace(self.database.profiles[session.user_id], role=role)
         if Decimal(balance):
