@@ -1,16 +1,20 @@
 """The ASGI application of one process: routes over use-cases, and the relay beside them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from dishka import AsyncContainer
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.types import ASGIApp
 
+from application.ops.drain import Drain
 from application.ports import TokenVerifier
 from bootstrap.container import create_container
 from bootstrap.operations import operations
 from bootstrap.relay import inline_relay
+from infrastructure.housekeeping import Housekeeping
 from infrastructure.metrics import Metrics
 from infrastructure.settings import Settings
 from infrastructure.supabase.verifier import SupabaseTokenVerifier
@@ -25,17 +29,24 @@ HEADERS_OF_CLIENTS = ["Authorization", "Content-Type", "Idempotency-Key", "If-Ma
 HEADERS_FOR_CLIENTS = ["Idempotency-Replayed", "Retry-After", "WWW-Authenticate", "X-Request-Id"]
 
 
-def create_app(settings: Settings) -> ASGIApp:
-    """The application that *settings* describe. It starts without its database, and says so when asked."""
+def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
+    """The application that *settings* describe. It starts without its database, and says so when asked.
+
+    Once *drain* has begun it says that it is not ready.
+    """
     metrics = Metrics()
-    container = create_container(settings, metrics)
+    container = create_container(settings, metrics, drain or Drain())
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         app.state.container = container
         app.state.token_verifier = await container.get(TokenVerifier)
         await (await container.get(SupabaseTokenVerifier)).prepare()
-        async with operations(container, settings), inline_relay(container, settings):
+        async with (
+            operations(container, settings),
+            inline_relay(container, settings),
+            _housekeeping(container),
+        ):
             yield
         await container.close()
 
@@ -51,6 +62,18 @@ def create_app(settings: Settings) -> ASGIApp:
         logging_config=None,
     )
     return RequestContext(app, metrics.request)
+
+
+@asynccontextmanager
+async def _housekeeping(container: AsyncContainer) -> AsyncIterator[None]:
+    """Clean up beside the routes."""
+    housekeeping = await container.get(Housekeeping)
+    task = asyncio.create_task(housekeeping.run(), name="housekeeping")
+    try:
+        yield
+    finally:
+        housekeeping.stop()
+        await task
 
 
 def _cors(origins: list[str]) -> CORSConfig | None:

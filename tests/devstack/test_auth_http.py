@@ -120,7 +120,7 @@ async def test_signing_up_a_known_address_is_refused(http: httpx.AsyncClient, pe
 
 
 async def test_an_anonymous_account_becomes_permanent_with_an_address(http: httpx.AsyncClient) -> None:
-    session = (await http.post("/auth/v1/signup", json={"data": {"tour": 1}})).json()
+    session = (await http.post("/auth/v1/signup", json={"email": None, "data": {"tour": 1}})).json()
     claims = jwt.decode(session["access_token"], options={"verify_signature": False})
     assert (claims["is_anonymous"], claims["role"], claims["email"]) == (True, "authenticated", "")
     assert claims["amr"][0]["method"] == "anonymous"

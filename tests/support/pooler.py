@@ -1,70 +1,118 @@
-"""PgBouncer in transaction mode, where it is installed (``apt-get install pgbouncer``)."""
+"""PgBouncer in front of a cluster: Supabase's session-mode and transaction-mode poolers, as far as clients notice.
+
+``LINGUALINK_TEST_POOLER`` (``session`` or ``transaction``) puts one between the service and every cluster of the suite.
+"""
 
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.database import SERVICE, Database
-from support.stack import free_port
+from devstack.postgres import LocalPostgres, as_ordinary_user
 
-CONFIG = """
+USERS = ("lingualink_api", "supabase_postgres_like", "postgres")
+SERVICE = "lingualink_api"
+
+_in_front: dict[int, int] = {}
+
+
+def pooler_mode() -> str | None:
+    """The mode that the whole suite runs through, or none."""
+    mode = os.environ.get("LINGUALINK_TEST_POOLER") or None
+    assert mode in {None, "session", "transaction"}, f"LINGUALINK_TEST_POOLER can't be {mode!r}"
+    return mode
+
+
+def pgbouncer_program() -> str | None:
+    """Where the program is, if it is installed."""
+    return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+
+@contextmanager
+def suite_pooler(cluster: LocalPostgres) -> Iterator[None]:
+    """Put the suite's pooler, if it has one, in front of *cluster*."""
+    mode = pooler_mode()
+    if mode is None:
+        yield
+        return
+    with pgbouncer(cluster, mode, pool_size=20) as port:
+        _in_front[cluster.port] = port
+        try:
+            yield
+        finally:
+            del _in_front[cluster.port]
+
+
+def service_url(cluster: LocalPostgres, database: str) -> str:
+    """How the service reaches *database*: through the suite's pooler, if it has one."""
+    return url_through(_in_front.get(cluster.port, cluster.port), database, SERVICE)
+
+
+def url_through(port: int, database: str, user: str) -> str:
+    """The address of *database* at *port*."""
+    return f"postgresql://{user}@127.0.0.1:{port}/{database}"
+
+
+@contextmanager
+def pgbouncer(cluster: LocalPostgres, mode: str, *, pool_size: int) -> Iterator[int]:
+    """Run PgBouncer in front of *cluster* with *pool_size* server connections a database; yields its port."""
+    program = pgbouncer_program()
+    assert program is not None, "pgbouncer is missing: apt-get install pgbouncer"
+    with tempfile.TemporaryDirectory(prefix="lingualink-pgbouncer-") as home, socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        probe.close()
+        config = _write_config(Path(home), cluster.port, port, mode, pool_size)
+        process = subprocess.Popen(
+            [*as_ordinary_user(), program, "--quiet", str(config)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            _wait_until_listening(process, port)
+            yield port
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _write_config(home: Path, server_port: int, port: int, mode: str, pool_size: int) -> Path:
+    users = home / "users.txt"
+    users.write_text("".join(f'"{user}" ""\n' for user in USERS))
+    config = home / "pgbouncer.ini"
+    config.write_text(
+        f"""
 [databases]
-* = host=127.0.0.1 port={upstream} user={user}
+* = host=127.0.0.1 port={server_port}
+
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = {port}
 unix_socket_dir =
-auth_type = any
-pool_mode = transaction
-default_pool_size = 4
-max_client_conn = 200
-ignore_startup_parameters = extra_float_digits
-logfile = {folder}/pgbouncer.log
+auth_type = trust
+auth_file = {users}
+pool_mode = {mode}
+default_pool_size = {pool_size}
+max_client_conn = 1000
+logfile = {home / "log"}
 """
+    )
+    return config
 
 
-def pgbouncer() -> str | None:
-    """The program, if this machine has it."""
-    return shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
-
-
-@contextmanager
-def transaction_pooler(database: Database) -> Iterator[str]:
-    """The address of *database*, as the service, through a pooler that keeps nothing between transactions."""
-    program = pgbouncer()
-    assert program is not None
-    port = free_port()
-    with tempfile.TemporaryDirectory(prefix="lingualink-pooler-") as folder:
-        Path(folder).chmod(0o777)
-        config = Path(folder) / "pgbouncer.ini"
-        config.write_text(
-            CONFIG.format(upstream=database.cluster.port, user=SERVICE, port=port, folder=folder)
-        )
-        as_nobody = ["-u", "nobody"] if os.geteuid() == 0 else []
-        process = subprocess.Popen([program, "-q", *as_nobody, str(config)], stderr=subprocess.DEVNULL)
+def _wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
+    for _ in range(400):
         try:
-            _wait_for(port, process)
-            yield f"postgresql://{SERVICE}@127.0.0.1:{port}/{database.name}"
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        try:
-            process.wait(timeout=0.05)
-        except subprocess.TimeoutExpired:
-            continue
-        raise RuntimeError(f"the pooler ended with {process.returncode}")
-    raise RuntimeError("the pooler did not start")
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            try:
+                process.wait(timeout=0.02)
+            except subprocess.TimeoutExpired:
+                continue
+            raise RuntimeError("pgbouncer did not start") from None
+        return
+    raise RuntimeError("pgbouncer does not listen")

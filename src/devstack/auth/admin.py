@@ -111,6 +111,6 @@ async def _apply(connection: Connection, user: User, given: AdminAccount) -> Use
         user.banned_until = parse_ban(given.ban_duration)
     user.role = given.role or user.role
     user.phone = given.phone or user.phone
-    user.user_metadata = merged(user.user_metadata, given.user_metadata)
-    user.app_metadata = merged(user.app_metadata, given.app_metadata)
+    user.user_metadata = merged(user.user_metadata, given.user_metadata or {})
+    user.app_metadata = merged(user.app_metadata, given.app_metadata or {})
     return await save_user(connection, user)

@@ -167,7 +167,7 @@ async def update_user_by_id(
 async def delete_user(user_id: FromPath[str], request: AnyRequest, admin_of: NamedDependency[Auth]) -> Body:
     """Remove an account, softly if asked to."""
     asked = msgspec.json.decode(await request.body() or b"{}", type=Deletion)
-    await admin.delete(admin_of, user_id, softly=asked.should_soft_delete)
+    await admin.delete(admin_of, user_id, softly=bool(asked.should_soft_delete))
     return {}
 
 

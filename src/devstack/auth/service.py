@@ -86,7 +86,7 @@ class Auth:
             user = User.new(encrypted_password=hashed)
             user.set_email(email, confirmed=self.config.email_autoconfirm)
             user.user_metadata = {
-                **given.data,
+                **(given.data or {}),
                 "sub": str(user.id),
                 "email": email,
                 "email_verified": self.config.email_autoconfirm,
@@ -103,24 +103,24 @@ class Auth:
 
     async def _sign_up_anonymously(self, given: Credentials, client: Client) -> dict[str, Any]:
         async with self.transaction() as connection:
-            user = await save_user(connection, User.new(is_anonymous=True, user_metadata=given.data))
+            user = await save_user(connection, User.new(is_anonymous=True, user_metadata=given.data or {}))
             return self._session_body(await self._start(connection, user, client))
 
     async def sign_in(self, given: Credentials, client: Client) -> dict[str, Any]:
         """A new session for an address and its password."""
         async with self.transaction() as connection:
-            user = await find_user_by_email(connection, given.email)
+            user = await find_user_by_email(connection, given.email or "")
             if user is None or not user.encrypted_password:
                 raise AuthError(400, "invalid_credentials", "Invalid login credentials")
             if user.banned():
                 raise AuthError(400, "user_banned", "User is banned")
-            if not password_matches(given.password, user.encrypted_password):
+            if not password_matches(given.password or "", user.encrypted_password):
                 raise AuthError(400, "invalid_credentials", "Invalid login credentials")
             if user.email_confirmed_at is None:
                 raise AuthError(400, "email_not_confirmed", "Email not confirmed")
             return self._session_body(await self._start(connection, user, client))
 
-    async def refresh(self, refresh_token: str) -> dict[str, Any]:
+    async def refresh(self, refresh_token: str | None) -> dict[str, Any]:
         """The session's next access token and refresh token."""
         if not refresh_token:
             raise invalid("refresh_token required")
@@ -173,7 +173,7 @@ class Auth:
                 await end_sessions(connection, user.id, caller.session_id, "others")
             if change.email:
                 user.set_email(checked_email(change.email), confirmed=True)
-            user.user_metadata = merged(user.user_metadata, change.data)
+            user.user_metadata = merged(user.user_metadata, change.data or {})
             return (await save_user(connection, user)).body()
 
     async def sign_out(self, caller: Caller, scope: str) -> None:

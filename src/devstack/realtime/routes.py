@@ -92,7 +92,7 @@ async def _read(connection: Connection, receive: Receive, send: Send) -> None:
 
 
 async def _write(connection: Connection, send: Send) -> None:
-    with suppress(OSError):  # the client went away; the reader learns of it too
+    with suppress(OSError, RuntimeError):  # the client went away; the reader learns of it too
         while True:
             item = await connection.outgoing.get()
             text, data = (item, None) if isinstance(item, str) else (None, item)

@@ -41,8 +41,8 @@ class PostgresLease:
         asked = self._clock()
         if self._safe_until - asked >= MARGIN_S:
             return True
-        async with in_time():
-            held = bool(await self._pool.fetchval(_LEAD, self._holder, LEASE_S))
+        async with in_time(self._pool) as connection:
+            held = bool(await connection.fetchval(_LEAD, self._holder, LEASE_S))
         # Counted from before the question: the row may have been written at once, and the answer have taken time.
         self._safe_until = asked + LEASE_S if held else float("-inf")
         return held
@@ -50,5 +50,5 @@ class PostgresLease:
     async def resign(self) -> None:
         """See the port."""
         self._safe_until = float("-inf")
-        async with in_time():
-            await self._pool.execute(_RESIGN, self._holder)
+        async with in_time(self._pool) as connection:
+            await connection.execute(_RESIGN, self._holder)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import asyncpg
 import structlog
 
-from infrastructure.postgres.engine import CONNECT_TIMEOUT_S
+from infrastructure.postgres.engine import CONNECT_TIMEOUT_S, driver_url
 
 CHANNEL: Final = "lingualink_outbox"
 GAP_S: Final = 0.05
@@ -49,7 +49,7 @@ class OutboxNotifications:
             self._failures += 1
 
     async def _use_connection(self, on_notified: Callable[[], None] | None) -> None:
-        connection = await asyncpg.connect(self._url, timeout=CONNECT_TIMEOUT_S)
+        connection = await asyncpg.connect(driver_url(self._url), timeout=CONNECT_TIMEOUT_S)
         try:
             connection.add_termination_listener(lambda _: self._ring.set())
             if on_notified is not None:

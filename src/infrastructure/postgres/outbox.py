@@ -10,6 +10,7 @@ import asyncpg
 
 from application.realtime.ports import Backlog, Message, ParkedEvent
 from infrastructure.postgres.errors import translated
+from infrastructure.postgres.leases import leased
 
 QUERY_S = 3
 COUNTED = 100_001
@@ -72,10 +73,14 @@ select count(*) from gone
 
 
 @asynccontextmanager
-async def in_time() -> AsyncIterator[None]:
-    """Three seconds for what is inside; a connection that answers no more is given up, as Unavailable."""
-    async with translated(), asyncio.timeout(QUERY_S):
-        yield
+async def in_time(pool: asyncpg.Pool) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"]:
+    """A connection for three seconds: less than a lease has left when its holder asks for more of it.
+
+    Raises:
+        Unavailable: the database does not answer in time.
+    """
+    async with translated(), asyncio.timeout(QUERY_S), leased(pool) as connection:
+        yield connection
 
 
 def _unmeasured(seconds: float) -> None:
@@ -94,8 +99,8 @@ class PostgresOutbox:
 
     async def due(self, limit: int) -> Sequence[Message]:
         """See the port."""
-        async with in_time():
-            rows = await self._pool.fetch(_DUE, limit)
+        async with in_time(self._pool) as connection:
+            rows = await connection.fetch(_DUE, limit)
         return [
             Message(
                 id=row["id"],
@@ -110,25 +115,25 @@ class PostgresOutbox:
 
     async def delivered(self, ids: Collection[int]) -> None:
         """See the port."""
-        async with in_time():
-            rows = await self._pool.fetch(_DELIVERED, list(ids))
+        async with in_time(self._pool) as connection:
+            rows = await connection.fetch(_DELIVERED, list(ids))
         for row in rows:
             self._on_delivered(row["delay"])
 
     async def failed(self, ids: Collection[int], why: str) -> None:
         """See the port."""
-        async with in_time():
-            await self._pool.execute(_FAILED, list(ids), _storable(why))
+        async with in_time(self._pool) as connection:
+            await connection.execute(_FAILED, list(ids), _storable(why))
 
     async def park(self, id: int, why: str) -> None:
         """See the port."""
-        async with in_time():
-            await self._pool.execute(_PARK, id, _storable(why))
+        async with in_time(self._pool) as connection:
+            await connection.execute(_PARK, id, _storable(why))
 
     async def parked(self, limit: int) -> Sequence[ParkedEvent]:
         """See the port."""
-        async with in_time():
-            rows = await self._pool.fetch(_PARKED, limit)
+        async with in_time(self._pool) as connection:
+            rows = await connection.fetch(_PARKED, limit)
         return [
             ParkedEvent(
                 id=row["id"],
@@ -144,21 +149,21 @@ class PostgresOutbox:
 
     async def retry(self, ids: Collection[int] | None) -> Sequence[int]:
         """See the port."""
-        async with in_time():
-            rows = await self._pool.fetch(_RETRY, None if ids is None else list(ids))
+        async with in_time(self._pool) as connection:
+            rows = await connection.fetch(_RETRY, None if ids is None else list(ids))
         return sorted(row["id"] for row in rows)
 
     async def backlog(self) -> Backlog:
         """See the port."""
-        async with in_time():
-            row = await self._pool.fetchrow(_BACKLOG, COUNTED)
+        async with in_time(self._pool) as connection:
+            row = await connection.fetchrow(_BACKLOG, COUNTED)
         assert row is not None  # noqa: S101 - an aggregate always has its row
         return Backlog(row["due"], row["oldest_due_seconds"], row["parked"])
 
     async def clean_up(self, older_than: timedelta, limit: int) -> int:
         """See the port."""
-        async with in_time():
-            return int(await self._pool.fetchval(_CLEAN_UP, older_than, limit))
+        async with in_time(self._pool) as connection:
+            return int(await connection.fetchval(_CLEAN_UP, older_than, limit))
 
 
 def _storable(why: str) -> str:

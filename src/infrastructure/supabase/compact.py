@@ -7,6 +7,7 @@ spelling of one token, and a place where two parsers may see two tokens.
 import binascii
 import json
 import math
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from typing import NoReturn
@@ -14,6 +15,7 @@ from typing import NoReturn
 from infrastructure.supabase.refusals import RefusalReason, TokenRefused
 
 MAX_TOKEN_CHARACTERS = 16 * 1024
+MAX_JSON_DEPTH = 64
 
 JsonObject = dict[str, object]
 
@@ -72,6 +74,7 @@ def json_object(octets: bytes) -> JsonObject:
     Raises:
         ValueError: it is anything else, nested too deeply to read for instance.
     """
+    _check_depth(octets)
     try:
         value = _DECODER.decode(octets.decode())
     except RecursionError:
@@ -79,6 +82,17 @@ def json_object(octets: bytes) -> JsonObject:
     if not isinstance(value, dict):
         raise ValueError("not an object")  # noqa: TRY004 - one error for whatever is wrong with outside input
     return value
+
+
+def _check_depth(octets: bytes) -> None:
+    """Refuse at a depth of ours: how deep Python's own parser goes differs from version to version."""
+    if octets.count(b"[") + octets.count(b"{") <= MAX_JSON_DEPTH:
+        return
+    depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub(b"", octets)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_JSON_DEPTH:
+            raise ValueError("nested too deeply")
 
 
 def _without_duplicates(pairs: list[tuple[str, object]]) -> JsonObject:
@@ -99,6 +113,9 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+_BRACKET = re.compile(rb"[\[\]{}]")
+# The closing quote is optional, so that this matches whatever it starts on: trying again would cost quadratic time.
+_STRING = re.compile(rb'"(?:[^"\\]+|\\.)*"?', re.DOTALL)
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_without_duplicates, parse_float=_finite, parse_constant=_no_constant
 )

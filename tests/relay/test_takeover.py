@@ -13,7 +13,7 @@ import pytest
 from support.database import Database
 from support.events import balance_updated, owe
 from support.faulty_realtime import FaultyRealtime, Mode
-from support.pooler import pgbouncer, transaction_pooler
+from support.pooler import SERVICE, pgbouncer, pgbouncer_program, url_through
 from support.relays import RelayProcess, relay_process
 
 pytestmark = pytest.mark.anyio
@@ -27,12 +27,12 @@ USERS = [uuid4() for _ in range(5)]
 def address(request: pytest.FixtureRequest, database: Database) -> Iterator[tuple[str, dict[str, str]]]:
     """The database's address, and through a transaction-mode pooler."""
     if request.param == "direct":
-        yield database.service_url, {}
+        yield database.service_url, {"LINGUALINK_DATABASE_POOLER": database.pooler}
         return
-    if pgbouncer() is None:
+    if pgbouncer_program() is None:
         pytest.skip("PgBouncer is not installed: takeover through a transaction-mode pooler is not shown")
-    with transaction_pooler(database) as url:
-        yield url, {"LINGUALINK_DATABASE_POOLER": "transaction"}
+    with pgbouncer(database.cluster, "transaction", pool_size=4) as port:
+        yield url_through(port, database.name, SERVICE), {"LINGUALINK_DATABASE_POOLER": "transaction"}
 
 
 async def leader(relays: Sequence[RelayProcess]) -> RelayProcess:

@@ -1,0 +1,255 @@
+"""The verifier answers the same with its memory and without, says nothing of a token, and follows the keys."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import pytest
+from structlog.testing import capture_logs
+
+from application.ports import TokenVerifier
+from domain.errors import DomainError, ExpiredToken, InvalidToken, Unavailable
+from infrastructure.supabase.claims import TokenRules
+from infrastructure.supabase.jwk_set import parse_key_set
+from infrastructure.supabase.keys import Keys, SigningKey, shared_secret
+from infrastructure.supabase.refusals import RefusalReason
+from infrastructure.supabase.signing_keys import SigningKeys
+from infrastructure.supabase.verifier import FixedKeys, SupabaseTokenVerifier, token_verifier
+from support.clock import Clock
+from support.hostile_tokens import Maker, rows
+from support.key_server import KeyServer, answer, document
+from support.minting import MISSING, KeyMaterial, as_json, ec_jwk, es256, hs
+
+pytestmark = pytest.mark.anyio
+
+ISSUER = "https://abcdefghijklmnopqrst.supabase.co/auth/v1"
+SUBJECT, SESSION = UUID(int=1), UUID(int=2)
+NOW = int(time.time())
+MATERIAL = KeyMaterial.fresh()
+MAKE = Maker(ISSUER, MATERIAL, SUBJECT, SESSION, NOW)
+ROWS = [row for row in rows(ISSUER, MATERIAL, subject=SUBJECT, session=SESSION, now=NOW) if not row.http_only]
+RULES = TokenRules(frozenset({ISSUER}))
+KEYS = parse_key_set(as_json(MATERIAL.jwks()), local_development=False)
+
+
+class Counted:
+    """Keys that count how often a signature was verified."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self.searches = 0
+
+    @property
+    def algorithms(self) -> frozenset[str]:
+        return self._keys.algorithms
+
+    def find(self, key_id: str | None) -> SigningKey | None:
+        self.searches += 1
+        return self._keys.find(key_id)
+
+
+async def outcome(verifier: TokenVerifier, token: str) -> object:
+    try:
+        return await verifier.verify(token)
+    except DomainError as error:
+        return error.code
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(float(NOW))
+
+
+async def test_the_memory_changes_no_answer_of_the_whole_table() -> None:
+    remembering = SupabaseTokenVerifier(FixedKeys(KEYS), RULES, now=lambda: NOW)
+    forgetting = SupabaseTokenVerifier(FixedKeys(KEYS), RULES, now=lambda: NOW, remember=0)
+    for _ in range(2):
+        for row in ROWS:
+            answers = [await outcome(verifier, row.token) for verifier in (remembering, forgetting)]
+            assert answers[0] == answers[1], row.name
+            assert (answers[0] if row.code else None) == row.code, row.name
+
+
+async def test_the_memory_changes_no_answer_as_time_goes_by(clock: Clock) -> None:
+    remembering = SupabaseTokenVerifier(FixedKeys(KEYS), RULES, now=clock)
+    forgetting = SupabaseTokenVerifier(FixedKeys(KEYS), RULES, now=clock, remember=0)
+    tokens = [
+        MAKE.claiming(exp=NOW + 60),
+        MAKE.claiming(exp=NOW + 60.5),
+        MAKE.claiming(exp=NOW + 60, iat=MISSING, nbf=NOW + 20),
+        MAKE.claiming(exp=NOW + 600, iat=MISSING, nbf=NOW),
+        MAKE.claiming(exp=NOW + 600, iat=MISSING),
+    ]
+    seen = set()
+    for seconds in (0, 0, 30, 30, 29.9, 0.1, 0.4, 0.1, 500, -600, -31, -30, 700):
+        clock.advance(seconds)
+        for token in tokens:
+            answers = [await outcome(verifier, token) for verifier in (remembering, forgetting)]
+            assert answers[0] == answers[1]
+            seen.add(answers[0] if isinstance(answers[0], str) else "good")
+    assert seen == {"good", "invalid_token", "expired_token"}
+
+
+async def test_a_token_is_verified_once_and_its_time_always(clock: Clock) -> None:
+    keys = Counted(KEYS)
+    verifier = SupabaseTokenVerifier(FixedKeys(keys), RULES, now=clock)
+    token = MAKE.claiming()
+    for _ in range(10):
+        await verifier.verify(token)
+    assert keys.searches == 1
+    clock.advance(3600 + 29)
+    await verifier.verify(token)
+    assert keys.searches == 1
+    clock.advance(1)
+    with pytest.raises(ExpiredToken):
+        await verifier.verify(token)
+    assert len(verifier._verified) == 0
+
+
+async def test_the_memory_holds_the_tokens_used_last_and_no_more() -> None:
+    keys = Counted(KEYS)
+    verifier = SupabaseTokenVerifier(FixedKeys(keys), RULES, now=lambda: NOW, remember=2)
+    first, second, third = (MAKE.claiming(session_id=str(uuid4())) for _ in range(3))
+    for token in (first, second, first, third, first):
+        await verifier.verify(token)
+    assert keys.searches == 3
+    await verifier.verify(second)
+    assert keys.searches == 4
+    assert len(verifier._verified) == 2
+
+
+async def test_refused_tokens_are_not_remembered() -> None:
+    verifier = SupabaseTokenVerifier(FixedKeys(KEYS), RULES, now=lambda: NOW)
+    for row in ROWS:
+        if row.code is not None:
+            await outcome(verifier, row.token)
+    assert len(verifier._verified) == 0
+
+
+async def test_the_reason_is_logged_and_counted_once_and_nothing_of_the_token_is(clock: Clock) -> None:
+    counted: list[RefusalReason] = []
+    verifier = SupabaseTokenVerifier(FixedKeys(KEYS), RULES, now=clock, on_refused=counted.append)
+    for row in ROWS:
+        with capture_logs() as logs:
+            await outcome(verifier, row.token)
+        reasons = [] if row.reason is None else [row.reason.value]
+        assert [entry["reason"] for entry in logs] == reasons, row.name
+        assert all(set(entry) == {"event", "log_level", "reason"} for entry in logs)
+    assert counted == [row.reason for row in ROWS if row.reason is not None]
+
+
+async def test_the_caller_is_told_no_reason() -> None:
+    verifier = SupabaseTokenVerifier(FixedKeys(KEYS), RULES, now=lambda: NOW)
+    with pytest.raises(InvalidToken) as refusal:
+        await verifier.verify(MAKE.claiming(iss="https://evil.example/auth/v1"))
+    assert str(refusal.value) == InvalidToken.detail
+    assert refusal.value.__cause__ is None
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[KeyServer]:
+    async with KeyServer(document(MATERIAL.jwks())).running() as server:
+        yield server
+
+
+@pytest.fixture
+async def source(server: KeyServer, clock: Clock) -> AsyncIterator[SigningKeys]:
+    source = SigningKeys(server.url, clock=clock)
+    yield source
+    await source.aclose()
+
+
+async def test_without_keys_every_token_is_unavailable_and_the_first_probe_after_finds_them(
+    server: KeyServer, source: SigningKeys, clock: Clock
+) -> None:
+    verifier = SupabaseTokenVerifier(source, RULES, now=clock)
+    server.now = answer(b"", "500 Internal Server Error")
+    assert not await verifier.prepare()
+    assert not verifier.keys_known
+    for token in (MAKE.claiming(), "garbage"):
+        with pytest.raises(Unavailable):
+            await verifier.verify(token)
+    server.now = document(MATERIAL.jwks())
+    clock.advance(2)
+    assert await verifier.prepare()
+    assert verifier.keys_known
+    assert (await verifier.verify(MAKE.claiming())).user_id == SUBJECT
+
+
+async def test_a_rotated_key_is_good_at_first_sight_and_a_withdrawn_one_is_not_remembered(
+    server: KeyServer, source: SigningKeys, clock: Clock
+) -> None:
+    verifier = SupabaseTokenVerifier(source, RULES, now=clock)
+    old = MAKE.claiming(exp=NOW + 7200)
+    await verifier.verify(old)
+    new = MAKE.headed(es256(MATERIAL.stranger), kid="new")
+    server.now = document({"keys": [ec_jwk(MATERIAL.stranger, "new")]})
+    assert (await verifier.verify(new)).user_id == SUBJECT
+    with pytest.raises(InvalidToken):
+        await verifier.verify(old)
+
+
+async def test_a_storm_of_hostile_tokens_costs_one_fetch(
+    server: KeyServer, source: SigningKeys, clock: Clock
+) -> None:
+    verifier = SupabaseTokenVerifier(source, RULES, now=clock)
+    await verifier.prepare()
+    await asyncio.gather(*(outcome(verifier, row.token) for row in ROWS for _ in range(3)))
+    assert server.requests == 2
+
+
+async def test_only_an_unknown_key_makes_us_ask(server: KeyServer, source: SigningKeys, clock: Clock) -> None:
+    verifier = SupabaseTokenVerifier(source, RULES, now=clock)
+    for row in ROWS:
+        if row.reason is not RefusalReason.KEY_UNKNOWN:
+            await outcome(verifier, row.token)
+    assert server.requests == 1
+
+
+async def test_keys_that_got_too_old_end_what_was_remembered(
+    server: KeyServer, source: SigningKeys, clock: Clock
+) -> None:
+    verifier = SupabaseTokenVerifier(source, RULES, now=clock)
+    token = MAKE.claiming(exp=NOW + 10 * 86_400)
+    await verifier.verify(token)
+    server.now = answer(b"", "500 Internal Server Error")
+    clock.advance(23 * 3600)
+    await verifier.verify(token)
+    clock.advance(3600)
+    with pytest.raises(Unavailable):
+        await verifier.verify(token)
+
+
+async def test_with_a_secret_only_hs256_passes_and_without_one_it_never_does(server: KeyServer) -> None:
+    secret = "a secret that only this test knows, and nobody else"
+    symmetric = MAKE.headed(hs(secret.encode()), alg="HS256", kid=MISSING)
+    with_secret = token_verifier(RULES, jwks_url=server.url, jwt_secret=secret)
+    without = token_verifier(RULES, jwks_url=server.url)
+    assert with_secret.keys_known
+    assert await with_secret.prepare()
+    assert (await with_secret.verify(symmetric)).user_id == SUBJECT
+    assert await outcome(with_secret, MAKE.claiming()) == "invalid_token"
+    assert await outcome(with_secret, MAKE.headed(hs(b"x" * 40), alg="HS256", kid="k")) == "invalid_token"
+    assert server.requests == 0
+    assert await outcome(without, symmetric) == "invalid_token"
+    assert (await without.verify(MAKE.claiming())).user_id == SUBJECT
+    await with_secret.aclose()
+    await without.aclose()
+
+
+async def test_a_public_secret_or_an_address_in_the_clear_never_makes_a_verifier() -> None:
+    with pytest.raises(ValueError, match="publicly known"):
+        token_verifier(
+            RULES,
+            jwks_url="https://x.example/keys",
+            jwt_secret="super-secret-jwt-token-with-at-least-32-characters-long",
+        )
+    with pytest.raises(ValueError, match="https"):
+        token_verifier(RULES, jwks_url="http://x.example/keys")
+
+
+async def test_a_secret_is_a_source_that_never_changes() -> None:
+    keys = shared_secret("a secret that only this test knows", local_development=False)
+    source = FixedKeys(keys)
+    assert await source.current() is await source.newer_than(keys) is keys
