@@ -7,6 +7,7 @@ import click
 import uvicorn
 
 from bootstrap.app import create_app
+from bootstrap.doctor import report
 from infrastructure.postgres.migrations import (
     MIGRATION_ERRORS,
     migration_problem,
@@ -52,6 +53,16 @@ def migrate(*, sql: bool, since: str | None) -> None:
     except (*MIGRATION_ERRORS, SettingsError) as error:
         _fail(migration_problem(error))
     click.echo("The database is at head.")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doctor(*, as_json: bool) -> None:
+    """Check configuration, database, Supabase, and what a client could still do. Changes nothing."""
+    configure_logging("error")
+    text, must_act = report(as_json=as_json)
+    click.echo(text)
+    sys.exit(must_act)
 
 
 def _settings() -> Settings:

@@ -15,7 +15,10 @@ from support.database import Database
 FOLDER = Path(__file__).parent
 PEOPLE = (FOLDER / "people.sql").read_text()
 APP_MIGRATION = (FOLDER / "app_migration.sql").read_text()
-WATCHED = (*(f"{table.schema or 'public'}.{table.name}" for table in Base.metadata.sorted_tables), "realtime.messages")
+WATCHED = (
+    *(f"{table.schema or 'public'}.{table.name}" for table in Base.metadata.sorted_tables),
+    "realtime.messages",
+)
 LOOK = " union all ".join(f"select '{table}' as name, t::text as row from {table} t" for table in WATCHED)
 
 

@@ -8,7 +8,17 @@ from infrastructure.doctor.findings import Finding, error, warning
 # Everybody may read profiles, and the guards hold for what is written through a function or a view.
 _READABLE = "profiles"
 _SUPABASE = (
-    *("auth", "storage", "realtime", "extensions", "graphql", "graphql_public", "vault", "pgsodium", "pgbouncer"),
+    *(
+        "auth",
+        "storage",
+        "realtime",
+        "extensions",
+        "graphql",
+        "graphql_public",
+        "vault",
+        "pgsodium",
+        "pgbouncer",
+    ),
     *("cron", "net", "pgmq", "supabase_functions", "supabase_migrations", "information_schema", "pg_catalog"),
 )
 

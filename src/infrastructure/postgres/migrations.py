@@ -120,7 +120,9 @@ def migration_problem(error: BaseException) -> str:
     """One line for the operator about one of :data:`MIGRATION_ERRORS`, without an address or a secret."""
     cause = _postgres_error(error)
     if cause is not None and cause.sqlstate in _PASSING:
-        return f"A lock was never free ({cause}). What ran is kept; run it again when the database is less busy."
+        return (
+            f"A lock was never free ({cause}). What ran is kept; run it again when the database is less busy."
+        )
     if cause is not None:
         return f"PostgreSQL refused ({cause.sqlstate}): {cause}"
     if isinstance(error, OSError | TimeoutError):

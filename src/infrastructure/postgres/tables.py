@@ -188,9 +188,7 @@ class OutboxRow(Base):
             "realtime_outbox_due", "id", postgresql_where=text("delivered_at is null and parked_at is null")
         ),
         Index("realtime_outbox_parked", "id", postgresql_where=text("parked_at is not null")),
-        Index(
-            "realtime_outbox_delivered", "delivered_at", postgresql_where=text("delivered_at is not null")
-        ),
+        Index("realtime_outbox_delivered", "delivered_at", postgresql_where=text("delivered_at is not null")),
         PRIVATE,
     )
 
