@@ -52,7 +52,8 @@ WRITES = (
     Case(
         "upsert a role",
         ME,
-        f"insert into public.profiles (id, role) values ('{ME}', 'admin') on conflict (id) do update set role = 'admin'",
+        f"insert into public.profiles (id, role) values ('{ME}', 'admin') "
+        "on conflict (id) do update set role = 'admin'",
     ),
     Case("delete one's profile", ME, f"delete from public.profiles where id = '{ME}'"),
     Case("delete a profile", ME, f"delete from public.profiles where id = '{VICTIM}'"),

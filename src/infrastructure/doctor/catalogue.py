@@ -101,7 +101,7 @@ def expected() -> Catalogue:
 
 async def read_items(connection: asyncpg.Connection) -> dict[str, str]:
     """What the database has."""
-    return dict(await connection.fetch(_READ, WITH_VERSION_TABLE))
+    return {row[0]: row[1] for row in await connection.fetch(_READ, WITH_VERSION_TABLE)}
 
 
 def compare(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[Finding]:

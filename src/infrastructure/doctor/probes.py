@@ -1,7 +1,7 @@
 """What the doctor tries as a client, on made-up rows: each is one statement, as PostgREST would run it.
 
-``{me}``, ``{other}`` and ``{banned}`` are made-up users; ``{mine}``, ``{approved}``, ``{theirs}`` and ``{posted}`` are posts of
-theirs: a pending and an approved one of ``me``, a pending one of ``other`` and of ``banned``; ``{new}`` is a fresh id.
+``{me}``, ``{other}`` and ``{banned}`` are made-up users. ``{mine}`` and ``{approved}`` are posts of the first, pending
+and approved; ``{theirs}`` and ``{posted}`` are pending posts of the others; ``{new}`` is a fresh id.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,18 @@ class Probe:
     who: str = "me"
 
 
-_POST = "insert into public.posts (id, kind, title, language, author_id{columns}) values ('{{new}}', 'text', 't', 'en', "
+_POST = (
+    "insert into public.posts (id, kind, title, language, author_id{columns}) "
+    "values ('{{new}}', 'text', 't', 'en', "
+)
 _BOOK = (
     "insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, created_at) "
     "values ('{new}', '{me}', 'bonus', 5, 15, 2, now())"
 )
 _AUDIT = (
-    "insert into private.audit_log (id, actor_id, session_id, action, target_id, before, after, request_id, occurred_at) "
-    "values ('{new}', '{me}', '{new}', 'x', '{me}', '{{}}', '{{}}', 'x', now())"
+    "insert into private.audit_log "
+    "(id, actor_id, session_id, action, target_id, before, after, request_id, occurred_at) "
+    "values (gen_random_uuid(), '{me}', '{me}', 'post.validation_changed', '{me}', '{{}}', '{{}}', 'x', now())"
 )
 _SEND = "insert into realtime.messages (topic, extension, private) values ('user:{other}', 'broadcast', true)"
 
@@ -93,10 +97,7 @@ SCENE = (
         "(gen_random_uuid(), '{other}', 'bonus', 10, 10, 1, 'x', now())"
     ),
     "insert into private.bans (user_id, reason, banned_by) values ('{banned}', 'x', '{me}')",
-    (
-        "insert into private.audit_log (id, actor_id, session_id, action, target_id, before, after, request_id, occurred_at) "
-        "values (gen_random_uuid(), '{me}', '{me}', 'x', '{me}', '{{}}', '{{}}', 'x', now())"
-    ),
+    _AUDIT,
     (
         "insert into private.realtime_outbox (event_id, topic, event, payload) "
         "values (gen_random_uuid(), 'user:{other}', 'x', '{{}}')"
