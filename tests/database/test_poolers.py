@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -102,6 +103,20 @@ async def test_many_clients_share_few_server_connections(transaction_mode: Poole
     assert all(key for _, key in done)
 
 
+async def statements_on_all_server_connections(pooled: Pooled) -> list[int]:
+    """How many named statements there are on each; transactions held at once are on different ones."""
+    async with AsyncExitStack() as stack:
+        found = []
+        for _ in range(SERVER_CONNECTIONS):
+            connection = await asyncpg.connect(pooled.url(), statement_cache_size=0)
+            stack.push_async_callback(connection.close)
+            await stack.enter_async_context(connection.transaction())
+            found.append(
+                await connection.fetchval("select count(*) from pg_prepared_statements where name <> ''")
+            )
+        return found
+
+
 async def test_lists_leave_no_statement_behind_on_a_server_connection(transaction_mode: Pooled) -> None:
     engines = [create_engine(transaction_mode.url(), "transaction") for _ in range(3)]
 
@@ -111,11 +126,7 @@ async def test_lists_leave_no_statement_behind_on_a_server_connection(transactio
             return int((await connection.execute(text("select cast(:n as int)"), {"n": number})).scalar_one())
 
     assert await asyncio.gather(*(read(number) for number in range(30))) == list(range(30))
-    left: list[int] = []
-    for _ in range(SERVER_CONNECTIONS):
-        connection = await asyncpg.connect(transaction_mode.url(), statement_cache_size=0)
-        left.append(await connection.fetchval("select count(*) from pg_prepared_statements where name <> ''"))
-        await connection.close()
+    left = await statements_on_all_server_connections(transaction_mode)
     for engine in engines:
         await engine.dispose()
     assert left == [0] * SERVER_CONNECTIONS
