@@ -4,10 +4,10 @@ import sys
 from typing import NoReturn
 
 import click
-import uvicorn
 
-from bootstrap.app import create_app
 from bootstrap.doctor import report
+from bootstrap.ledger import erase_user, reconcile
+from bootstrap.server import run
 from infrastructure.postgres.migrations import (
     MIGRATION_ERRORS,
     migration_problem,
@@ -25,18 +25,8 @@ def main() -> None:
 
 @main.command()
 def serve() -> None:
-    """Run the production server."""
-    settings = _settings()
-    configure_logging(settings.lingualink_log_level)
-    uvicorn.run(
-        create_app(settings),
-        host=settings.lingualink_host,
-        port=settings.lingualink_port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=20,
-    )
+    """Run the production server. SIGTERM drains it; see docs/operations.md."""
+    sys.exit(run(_settings()))
 
 
 @main.command()
@@ -63,6 +53,10 @@ def doctor(*, as_json: bool) -> None:
     text, must_act = report(as_json=as_json)
     click.echo(text)
     sys.exit(must_act)
+
+
+main.add_command(reconcile)
+main.add_command(erase_user)
 
 
 def _settings() -> Settings:

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from infrastructure.supabase.keys import shared_secret
+
 
 class SettingsError(Exception):
     """The environment is not complete; the message names every variable at fault."""
@@ -60,6 +62,9 @@ class Settings(BaseSettings):
     lingualink_database_pooler: Literal["auto", "none", "transaction"] = "auto"
     lingualink_host: str = "127.0.0.1"
     lingualink_port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    lingualink_workers: Annotated[int, Field(ge=1, le=64)] = 1
+    lingualink_drain_delay: Annotated[float, Field(ge=0, le=120)] = 5
+    lingualink_drain_timeout: Annotated[int, Field(ge=1, le=110)] = 20
     lingualink_pool_size: Annotated[int, Field(ge=1, le=200)] = 10
     lingualink_log_level: Literal["debug", "info", "warning", "error"] = "info"
     lingualink_cors_origins: Words = Field(default_factory=list)
@@ -74,6 +79,15 @@ class Settings(BaseSettings):
                 values[name] = _split(value)
         return {name: value for name, value in values.items() if value != ""}
 
+    @model_validator(mode="after")
+    def _known_secret(self) -> Self:
+        if self.supabase_jwt_secret is not None:
+            try:
+                shared_secret(self.supabase_jwt_secret.get_secret_value(), local_development=self.is_local)
+            except ValueError as fault:
+                raise ValueError(f"SUPABASE_JWT_SECRET: {fault}") from None
+        return self
+
     @classmethod
     def load(cls) -> Self:
         """Read the environment.
@@ -84,7 +98,7 @@ class Settings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            lines = [f"  {str(fault['loc'][0]).upper()}: {_say(fault['msg'])}" for fault in error.errors()]
+            lines = [f"  {_say(fault['loc'], fault['msg'])}" for fault in error.errors()]
             raise SettingsError("These environment variables are not right:\n" + "\n".join(lines)) from None
 
     @property
@@ -119,5 +133,6 @@ def migration_database_url() -> str:
     raise SettingsError(f"These environment variables are not right:\n  MIGRATION_DATABASE_URL: {problem}")
 
 
-def _say(message: str) -> str:
-    return {"Field required": "is missing"}.get(message, message.removeprefix("Value error, "))
+def _say(location: tuple[int | str, ...], message: str) -> str:
+    said = {"Field required": "is missing"}.get(message, message.removeprefix("Value error, "))
+    return f"{str(location[0]).upper()}: {said}" if location else said

@@ -31,6 +31,11 @@ _AUDIT = (
 )
 _SEND = "insert into realtime.messages (topic, extension, private) values ('user:{other}', 'broadcast', true)"
 
+_WITHDRAW = (
+    "insert into public.wallet_withdrawals (id, user_id, amount, transaction_id, created_at) "
+    "values (gen_random_uuid(), '{user}', 5, gen_random_uuid(), now())"
+)
+
 FORBIDDEN = (
     Probe("give itself a role", "update public.profiles set role = 'admin' where id = '{me}'"),
     Probe("edit another user's profile", "update public.profiles set username = 'x' where id = '{other}'"),
@@ -49,6 +54,12 @@ FORBIDDEN = (
     Probe("truncate the ledger", "truncate public.wallet_transactions"),
     Probe(
         "read another user's ledger", "select id from public.wallet_transactions where user_id = '{other}'"
+    ),
+    Probe("withdraw without holding", _WITHDRAW.format(user="{me}")),
+    Probe("settle a withdrawal", "update public.wallet_withdrawals set reason = 'x' where user_id = '{me}'"),
+    Probe(
+        "read another user's withdrawals",
+        "select id from public.wallet_withdrawals where user_id = '{other}'",
     ),
     Probe("insert an approved post", _POST.format(columns=", validation_status") + "'{me}', 'approved')"),
     Probe("post as somebody else", _POST.format(columns="") + "'{other}')"),
@@ -79,6 +90,7 @@ NEEDED = (
     Probe("read approved posts", "select id from public.posts where id = '{approved}'", "anon"),
     Probe("read its own wallet", "select balance from public.wallets where user_id = '{me}'"),
     Probe("read its own ledger", "select id from public.wallet_transactions where user_id = '{me}'"),
+    Probe("read its own withdrawals", "select id from public.wallet_withdrawals where user_id = '{me}'"),
     Probe("listen to its own topic", "select id from realtime.messages where topic = 'user:{me}'"),
 )
 
@@ -96,6 +108,8 @@ SCENE = (
         "values (gen_random_uuid(), '{me}', 'bonus', 10, 10, 1, 'x', now()), "
         "(gen_random_uuid(), '{other}', 'bonus', 10, 10, 1, 'x', now())"
     ),
+    _WITHDRAW.format(user="{me}"),
+    _WITHDRAW.format(user="{other}"),
     "insert into private.bans (user_id, reason, banned_by) values ('{banned}', 'x', '{me}')",
     _AUDIT,
     (

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 CONNECT_TIMEOUT_S = 5
+COMMAND_TIMEOUT_S = 5  # as the role's statement_timeout, for a server that does not answer at all
 LIST_CONNECTIONS = 2
 
 # What other clients' poolers read from an address; the server would refuse them as settings.
@@ -33,7 +34,7 @@ def driver_options(url: str, pooler: str) -> dict[str, Any]:
     With no cache asyncpg parses and executes in one round trip, so that both reach the same server connection.
     Nothing else is a start-up parameter: poolers refuse what they do not know, so timeouts are set on the role.
     """
-    options: dict[str, Any] = {"timeout": CONNECT_TIMEOUT_S}
+    options: dict[str, Any] = {"timeout": CONNECT_TIMEOUT_S, "command_timeout": COMMAND_TIMEOUT_S}
     if behind_transaction_pooler(url, pooler):
         options["statement_cache_size"] = 0
     return options
