@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import click
 
+from bootstrap.doctor import report
 from bootstrap.ledger import erase_user, reconcile
 from bootstrap.outbox import outbox_report, retry_parked
 from bootstrap.relay import run_relay
@@ -79,6 +80,16 @@ def migrate(*, sql: bool, since: str | None) -> None:
     except (*MIGRATION_ERRORS, SettingsError) as error:
         _fail(migration_problem(error))
     click.echo("The database is at head.")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doctor(*, as_json: bool) -> None:
+    """Check configuration, database, Supabase, and what a client could still do. Changes nothing."""
+    configure_logging("error")
+    text, must_act = report(as_json=as_json)
+    click.echo(text)
+    sys.exit(must_act)
 
 
 main.add_command(reconcile)
