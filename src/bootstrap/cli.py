@@ -1,5 +1,6 @@
 """``lingualink``: the commands of operators and pipelines."""
 
+import asyncio
 import os
 import sys
 
@@ -7,6 +8,9 @@ import click
 import uvicorn
 
 from bootstrap.app import create_app
+from bootstrap.operator import grant_role_on
+from domain.errors import DomainError
+from domain.identity import Role
 from infrastructure.postgres.migrations import print_sql, upgrade
 from infrastructure.settings import Settings, SettingsError
 from infrastructure.telemetry import configure_logging
@@ -29,6 +33,7 @@ def serve() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # the application reads them, from the proxies that it is told to trust
         timeout_graceful_shutdown=20,
     )
 
@@ -40,12 +45,31 @@ def migrate(*, sql: bool) -> None:
     if sql:
         print_sql()
         return
+    upgrade(_migration_url())
+    click.echo("The database is at head.")
+
+
+@main.command(name="grant-role")
+@click.argument("who", metavar="USER_ID|E_MAIL")
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+def grant_role(who: str, role: str) -> None:
+    """Give somebody a role, as an operator: how the first admin comes to be. It is audited."""
+    try:
+        granted = asyncio.run(grant_role_on(_migration_url(), who, Role(role)))
+    except DomainError as error:
+        _fail(str(error))
+        raise
+    if granted.before is granted.after:
+        click.echo(f"{granted.user_id} has the role {granted.after} already; nothing was changed.")
+    else:
+        click.echo(f"{granted.user_id} is {granted.after} now, was {granted.before}.")
+
+
+def _migration_url() -> str:
     url = os.environ.get("MIGRATION_DATABASE_URL")
     if not url:
         _fail("These environment variables are not right:\n  MIGRATION_DATABASE_URL: is missing")
-    else:
-        upgrade(url)
-        click.echo("The database is at head.")
+    return str(url)
 
 
 def _settings() -> Settings:

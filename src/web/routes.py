@@ -5,7 +5,16 @@ GET  /wallet                               your balance
 GET  /wallet/transactions                  your ledger
 POST /wallet/transfers                     pay another user
 GET  /vault/posts                          the moderation queue
+GET  /vault/posts/counts                   how long it is
+GET  /vault/posts/{post_id}                one post
 POST /vault/posts/{post_id}/validation     approve or reject
+GET  /vault/users                          find users
+GET  /vault/users/{user_id}                one user
+PUT  /vault/users/{user_id}/role           make them a user, a moderator or an admin
+PUT  /vault/users/{user_id}/ban            ban them; DELETE lifts the ban
+GET  /vault/reward-rates                   what approvals pay
+PUT  /vault/reward-rates/{action}          change it
+GET  /vault/audit-log                      who did what to whom
 GET  /health/live, /health/ready           for load balancers
 GET  /schema, /schema/openapi.json         the OpenAPI document
 """
@@ -16,12 +25,18 @@ from litestar.types import ControllerRouterHandler
 
 from web.ops.controller import HealthController
 from web.profile.controller import ProfileController
+from web.vault.audit_log import AuditLogController
 from web.vault.controller import VaultController
+from web.vault.reward_rates import RewardRatesController
+from web.vault.users import UsersController
 from web.wallet.controller import WalletController
 
 ROUTES: Final[list[ControllerRouterHandler]] = [
     ProfileController,
     WalletController,
     VaultController,
+    UsersController,
+    RewardRatesController,
+    AuditLogController,
     HealthController,
 ]

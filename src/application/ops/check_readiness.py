@@ -5,7 +5,7 @@ from typing import Protocol
 
 from domain.errors import Unavailable
 
-SCHEMA_LEVEL = 10
+SCHEMA_LEVEL = 12
 """The oldest schema that this code runs on; a newer one is no reason to be unready."""
 
 

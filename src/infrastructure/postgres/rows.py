@@ -1,17 +1,21 @@
 """Rows to domain objects, where more than one query reads them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import asyncpg
+from sqlalchemy import RowMapping
 
+from application.encoding import to_json
+from domain.audit import AuditEntry
 from domain.identity import Actor, Role, Session, Standing
-from domain.money import Money
+from domain.money import ZERO, Money
 from domain.posts import Post, PostKind, PostStatus
-from domain.wallet import Transaction, TransactionKind
+from domain.profile import Ban, User
+from domain.wallet import Transaction, TransactionKind, Wallet
 
-Row = Mapping[str, Any] | asyncpg.Record
+Row = Mapping[str, Any] | RowMapping | asyncpg.Record
 
 TRANSACTION_COLUMNS = (
     "id, user_id, kind, amount, balance_after, version, created_at, counterparty_id, reference_id, note"
@@ -19,6 +23,15 @@ TRANSACTION_COLUMNS = (
 POST_COLUMNS = (
     "id, author_id, kind, title, body, language, dialect, media_url, validation_status, validated_by, "
     "validated_at, validation_reason, version, created_at"
+)
+
+USER_COLUMNS = (
+    "p.id, p.username, p.full_name, p.avatar_url, p.role, p.created_at, b.reason, b.banned_by, b.banned_at, "
+    "w.balance, private.standing(p.id, null) as standing"
+)
+USER_TABLES = (
+    "public.profiles p left join private.bans b on b.user_id = p.id "
+    "left join public.wallets w on w.user_id = p.id"
 )
 
 
@@ -63,9 +76,58 @@ def post_of(row: Row) -> Post:
     )
 
 
+def user_of(row: Row) -> User:
+    """A user, from :data:`USER_COLUMNS`; somebody without a wallet holds nothing."""
+    user_id = UUID(int=row["id"].int)
+    ban = None
+    if row["reason"] is not None:
+        ban = Ban(user_id, row["reason"], UUID(int=row["banned_by"].int), row["banned_at"])
+    return User(
+        id=user_id,
+        username=row["username"],
+        full_name=row["full_name"],
+        avatar_url=row["avatar_url"],
+        role=Role(row["role"]),
+        created_at=row["created_at"],
+        ban=ban,
+        banned_by_auth=row["standing"] == Standing.BANNED,
+        balance=ZERO if row["balance"] is None else Money(row["balance"]),
+    )
+
+
 def actor_of(session: Session, role: str | None, standing: str, *, banned: bool) -> Actor:
     """The caller: a ban of ours counts like one of Supabase Auth's; without a profile one is a plain user."""
     known = Standing(standing)
     if known is Standing.ACTIVE and banned:
         known = Standing.BANNED
     return Actor(session, Role(role or "user"), known)
+
+
+def usable_wallets(rows: Sequence[asyncpg.Record]) -> dict[UUID, Wallet]:
+    """The locked wallets whose users still exist; a deleted user's wallet is frozen."""
+    return {
+        UUID(int=row["user_id"].int): Wallet(
+            UUID(int=row["user_id"].int), Money(row["balance"]), row["version"]
+        )
+        for row in rows
+        if row["wallet_standing"] != "deleted"
+    }
+
+
+def audit_row(entry: AuditEntry) -> tuple[object, ...]:
+    """The arguments that record *entry*."""
+    return (
+        entry.id,
+        entry.actor_id,
+        entry.session_id,
+        entry.action,
+        entry.target_id,
+        to_json(entry.before),
+        to_json(entry.after),
+        entry.reason,
+        entry.origin.request_id,
+        entry.origin.client_address,
+        entry.occurred_at,
+        entry.refusal,
+        entry.operator,
+    )

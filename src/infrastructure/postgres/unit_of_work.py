@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -10,19 +11,21 @@ import asyncpg
 
 from application.encoding import to_json
 from application.idempotency import KeyedRequest, Outcome
-from application.unit_of_work import Entry, PostCase
+from application.unit_of_work import Entry, Hold, PostCase, RateCase, UserCase
 from domain.audit import AuditEntry
 from domain.errors import PostNotFound, Unavailable
 from domain.events import Event, topic_of
-from domain.identity import Session
+from domain.identity import Role, Session
 from domain.money import Money
 from domain.posts import Post
-from domain.rewards import Earnings
-from domain.wallet import Transaction, Wallet
+from domain.profile import Ban
+from domain.rewards import Earnings, RewardedAction, RewardRate
+from domain.wallet import Transaction
+from infrastructure.postgres import rights
 from infrastructure.postgres import statements as sql
 from infrastructure.postgres.accounts import open_account
 from infrastructure.postgres.errors import translate
-from infrastructure.postgres.rows import actor_of, post_of, transaction_of
+from infrastructure.postgres.rows import actor_of, audit_row, post_of, transaction_of, usable_wallets
 
 ACQUIRE_TIMEOUT_S = 3
 
@@ -40,6 +43,7 @@ class PostgresUnitOfWork:
         self._events: list[Event] = []
         self._posts: list[Post] = []
         self._audit: list[AuditEntry] = []
+        self._changes: list[tuple[str, tuple[object, ...]]] = []  # statements with their arguments
         self._remembered: tuple[UUID, str, Outcome] | None = None
         self._caller: UUID | None = None
         self._committed = False
@@ -68,18 +72,25 @@ class PostgresUnitOfWork:
             raise meaning from error
 
     async def enter(
-        self, session: Session, *, key: KeyedRequest | None = None, wallets: Collection[UUID] = ()
+        self,
+        session: Session,
+        *,
+        key: KeyedRequest | None = None,
+        wallets: Collection[UUID] = (),
+        hold: Hold = Hold.NOTHING,
     ) -> Entry:
-        """One statement; more for somebody's first request or payment, and for a key that is taken."""
+        """One statement; more to hold, for somebody's first request or payment, and for a key that is taken."""
         self._caller = session.user_id
         name, fingerprint = (None, None) if key is None else (key.key, key.fingerprint)
         arguments = (session.user_id, session.session_id, name, fingerprint, list(wallets))
+        await self._hold(hold, session.user_id)
         rows = await self._connection.fetch(sql.ENTER, *arguments)
         if rows[0]["role"] is None and rows[0]["standing"] in {"active", "banned"}:
             # Committed by itself: the account stays, whatever becomes of this request.
             await self._roll_back()
             await open_account(self._connection, session)
             await self._begin()
+            await self._hold(hold, session.user_id)
             rows = await self._connection.fetch(sql.ENTER, *arguments)
         head = rows[0]
         actor = actor_of(session, head["role"], head["standing"], banned=head["banned"])
@@ -91,7 +102,11 @@ class PostgresUnitOfWork:
         if key is not None and not head["claimed"]:
             earlier = await self._earlier(session.user_id, key)
         now = max((row["now"] for row in found), default=head["now"])
-        return Entry(actor, now, _usable(found), earlier)
+        return Entry(actor, now, usable_wallets(found), earlier)
+
+    async def hold_staff(self) -> None:
+        """One statement."""
+        await self._connection.execute(rights.HOLD_STAFF, rights.STAFF_LOCK)
 
     async def lock_post(self, post_id: UUID) -> PostCase:
         """Three statements; a fourth for an author who never came to the backend."""
@@ -99,16 +114,28 @@ class PostgresUnitOfWork:
         if row is None:
             raise PostNotFound
         post = post_of(row)
-        [money] = await self._connection.fetch(sql.EARNINGS, post_id)
         locked = await self._connection.fetch(sql.LOCK_WALLETS, [post.author_id])
         if not locked:
             await self._connection.execute(sql.OPEN_AUTHOR, post.author_id)
             locked = await self._connection.fetch(sql.LOCK_WALLETS, [post.author_id])
+        [money] = await self._connection.fetch(sql.EARNINGS, post_id)
         earnings = Earnings()
         if money["id"] is not None:
             earnings = Earnings(transaction_of(money), reversed=money["reversed"])
         rate = None if money["rate"] is None else Money(money["rate"])
-        return PostCase(post, _usable(locked).get(post.author_id), earnings, rate)
+        return PostCase(post, usable_wallets(locked).get(post.author_id), earnings, rate, money["now"])
+
+    async def lock_user(self, user_id: UUID) -> UserCase:
+        """Two statements; a third for a user without a wallet."""
+        return await rights.lock_user(self._connection, user_id)
+
+    async def lock_rate(self, action: RewardedAction) -> RateCase:
+        """Two statements."""
+        return await rights.lock_rate(self._connection, action)
+
+    async def refusals_of(self, actor_id: UUID, *, since: datetime) -> int:
+        """One statement where the answer is known, else three."""
+        return await rights.refusals_of(self._connection, actor_id, since)
 
     def book(self, transaction: Transaction) -> None:
         """Buffered until the commit."""
@@ -122,6 +149,22 @@ class PostgresUnitOfWork:
         """Buffered until the commit; the database raises the version itself."""
         self._posts.append(post)
 
+    def save_role(self, user_id: UUID, role: Role) -> None:
+        """Buffered until the commit."""
+        self._changes.append((rights.SAVE_ROLE, (user_id, role)))
+
+    def save_ban(self, ban: Ban) -> None:
+        """Buffered until the commit."""
+        self._changes.append((rights.SAVE_BAN, (ban.user_id, ban.reason, ban.banned_by, ban.banned_at)))
+
+    def lift_ban(self, user_id: UUID) -> None:
+        """Buffered until the commit."""
+        self._changes.append((rights.LIFT_BAN, (user_id,)))
+
+    def save_rate(self, rate: RewardRate) -> None:
+        """Buffered until the commit."""
+        self._changes.append((rights.SAVE_RATE, (rate.action, rate.amount.amount, rate.updated_at)))
+
     def record(self, entry: AuditEntry) -> None:
         """Buffered until the commit."""
         self._audit.append(entry)
@@ -133,11 +176,13 @@ class PostgresUnitOfWork:
         self._remembered = (self._caller, key.key, outcome)
 
     async def commit(self) -> None:
-        """One statement for money, events and the key; one more for a post, and for each audit entry."""
+        """One statement for money, events and the key; one more for a post, a right, and each audit entry."""
+        for statement, arguments in self._changes:
+            await self._connection.execute(statement, *arguments)
         for post in self._posts:
             await self._save(post)
         for entry in self._audit:
-            await self._connection.execute(sql.RECORD, *_audit_row(entry))
+            await self._connection.execute(sql.RECORD, *audit_row(entry))
         moved = await self._connection.fetchval(sql.WRITE, *self._write_arguments())
         if moved != len(self._transactions):
             raise RuntimeError("a wallet moved while it was locked")  # a mistake of ours: nothing is written
@@ -147,6 +192,13 @@ class PostgresUnitOfWork:
             raise Unavailable from error  # it may have committed or not: the key finds the truth
         self._committed = True
         self._after_commit(self._events)
+
+    async def _hold(self, hold: Hold, user_id: UUID) -> None:
+        """Always the staff first, then the caller: two who change each other can't wait for each other."""
+        if hold is Hold.STAFF:
+            await self.hold_staff()
+        if hold is not Hold.NOTHING:
+            await self._connection.execute(rights.HOLD_CALLER, user_id)
 
     async def _begin(self) -> None:
         await self._connection.execute("begin")
@@ -199,30 +251,3 @@ class PostgresUnitOfWork:
             outcome and outcome.result,
             outcome and outcome.refusal,
         ]
-
-
-def _usable(rows: Sequence[asyncpg.Record]) -> dict[UUID, Wallet]:
-    """The locked wallets whose users still exist; a deleted user's wallet is frozen."""
-    return {
-        UUID(int=row["user_id"].int): Wallet(
-            UUID(int=row["user_id"].int), Money(row["balance"]), row["version"]
-        )
-        for row in rows
-        if row["wallet_standing"] != "deleted"
-    }
-
-
-def _audit_row(entry: AuditEntry) -> tuple[object, ...]:
-    return (
-        entry.id,
-        entry.actor_id,
-        entry.session_id,
-        entry.action,
-        entry.target_id,
-        to_json(entry.before),
-        to_json(entry.after),
-        entry.reason,
-        entry.origin.request_id,
-        entry.origin.client_address,
-        entry.occurred_at,
-    )
