@@ -16,7 +16,10 @@ PAGE = Path(__file__).parents[1] / "docs" / "security.md"
 
 def policies() -> str:
     """The policy table."""
-    lines = ["| action | who | on what | rules beyond the role | audited as |", "| --- | --- | --- | --- | --- |"]
+    lines = [
+        "| action | who | on what | rules beyond the role | audited as |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     return "\n".join(lines + [_policy(row) for row in POLICIES])
 
 

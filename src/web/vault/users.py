@@ -13,7 +13,7 @@ from application.vault.ports import Position, UserFilter
 from application.vault.read_users import ListUsers, ReadUser
 from domain.identity import Session
 from web.bodies import strict_json
-from web.fields import TextQuery, UuidPath
+from web.fields import SearchQuery, UuidPath
 from web.headers import origin
 from web.injection import inject
 from web.openapi import problems
@@ -37,7 +37,7 @@ class UsersController(Controller):
         list_users: FromDishka[ListUsers],
         cursors: FromDishka[Cursors],
         currency: FromDishka[Currency],
-        query: TextQuery = None,
+        search: SearchQuery = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> UserPageOut:
@@ -45,7 +45,7 @@ class UsersController(Controller):
 
         `query` is the beginning of a username or of a full name in any case, or a whole id.
         """
-        wanted = UserFilter(query or None)
+        wanted = UserFilter(search or None)
         listed = ("users", request.user.user_id, wanted)
         page = await list_users(
             request.user,
