@@ -68,5 +68,5 @@ def _begins(column: Any, prefix: str) -> ColumnElement[bool]:
 
     Unlike LIKE with a parameter it can use the ``text_pattern_ops`` index in a prepared statement's generic plan.
     """
-    name, first = func.lower(column), func.lower(prefix)
-    return name.op("~>=~")(first) & name.op("~<~")(first.concat(_LAST))
+    name = func.lower(column)
+    return name.op("~>=~")(func.lower(prefix)) & name.op("~<~")(func.lower(prefix + _LAST))
