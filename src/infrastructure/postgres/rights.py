@@ -17,9 +17,9 @@ STAFF_LOCK = 6_117_004
 REFUSALS_LOCK = 6_117
 
 HOLD_STAFF = "select pg_advisory_xact_lock($1)"
-# Shared: a moderator's decisions don't wait for each other. A change of the role waits for all of them, and a ban
-# locks the profile as a change of the role does.
-HOLD_CALLER = "select from public.profiles where id = $1 for share"
+# Not shared: whoever waits for the row is served in order, so nobody can keep a change of their own role or a ban
+# (which lock the profile too) waiting by never letting go of it.
+HOLD_CALLER = "select from public.profiles where id = $1 for no key update"
 
 _LOCK_USER = f"select {USER_COLUMNS} from {USER_TABLES} where p.id = $1 for no key update of p"  # noqa: S608
 _OPEN_WALLET = "insert into public.wallets (user_id) values ($1) on conflict do nothing"
