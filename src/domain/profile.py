@@ -33,7 +33,10 @@ class Ban:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user as the vault sees them: profile, role, bans (ours, and Supabase Auth's own), the wallet's balance."""
+    """A user as the vault sees them: profile, role, bans (ours, and Supabase Auth's own), the wallet's balance.
+
+    ``deleted``: the profile outlived its account in Supabase Auth.
+    """
 
     id: UUID
     username: str | None
@@ -44,6 +47,7 @@ class User:
     ban: Ban | None
     banned_by_auth: bool
     balance: Money
+    deleted: bool = False
 
     @property
     def banned(self) -> bool:

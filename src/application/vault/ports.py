@@ -71,11 +71,11 @@ class VaultReader(Protocol):
         ...
 
     async def users(self, wanted: UserFilter, *, after: Position | None, limit: int) -> Sequence[User]:
-        """At most *limit* users after *after*, newest first; deleted ones are left out."""
+        """At most *limit* users after *after*, newest first, deleted ones among them."""
         ...
 
     async def user(self, user_id: UUID) -> User | None:
-        """The user; None when there is no profile, or its user is deleted."""
+        """The user; None when there is no profile."""
         ...
 
     async def reward_rates(self) -> Sequence[RewardRate]:

@@ -50,9 +50,9 @@ class MemoryDatabase:
         return Standing.BANNED if standing is Standing.ACTIVE and user_id in self.bans else standing
 
     def user(self, user_id: UUID) -> User | None:
-        """A user who has a profile and is not deleted, as the vault sees them."""
+        """A user who has a profile, as the vault sees them."""
         profile = self.profiles.get(user_id)
-        if profile is None or self.standing(user_id) is Standing.DELETED:
+        if profile is None:
             return None
         return User(
             id=user_id,
@@ -64,6 +64,7 @@ class MemoryDatabase:
             ban=self.bans.get(user_id),
             banned_by_auth=self.standings.get(user_id) is Standing.BANNED,
             balance=self.wallets.get(user_id, Wallet(user_id)).balance,
+            deleted=self.standing(user_id) is Standing.DELETED,
         )
 
     def open(self, session: Session) -> None:

@@ -75,7 +75,7 @@ class MemoryUnitOfWork:
         """See the port."""
         database = self._database
         user = database.user(user_id)
-        if user is None:
+        if user is None or user.deleted:
             raise UserNotFound
         admins = {key for key, profile in database.profiles.items() if profile.role is Role.ADMIN}
         active = {key for key in admins if database.standing(key) is Standing.ACTIVE}

@@ -60,12 +60,12 @@ async def lock_user(connection: Any, user_id: UUID) -> UserCase:
         UserNotFound: there is no such profile, or its user is deleted.
     """
     row = await connection.fetchrow(_LOCK_USER, user_id)
-    if row is None or row["standing"] == "deleted":
+    if row is None or (user := user_of(row)).deleted:
         raise UserNotFound
     if row["balance"] is None:
         await connection.execute(_OPEN_WALLET, user_id)
     counted = await connection.fetchrow(_OTHER_ADMINS, user_id)
-    return UserCase(user_of(row), counted["other_admins"], counted["now"])
+    return UserCase(user, counted["other_admins"], counted["now"])
 
 
 async def lock_rate(connection: Any, action: RewardedAction) -> RateCase:

@@ -92,6 +92,7 @@ def user_of(row: Row) -> User:
         ban=ban,
         banned_by_auth=row["standing"] == Standing.BANNED,
         balance=ZERO if row["balance"] is None else Money(row["balance"]),
+        deleted=row["standing"] == Standing.DELETED,
     )
 
 
