@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
@@ -55,4 +55,4 @@ def downgrade() -> None:
         op.execute(f"drop index public.{name}")
     for statement in DOWN:
         op.execute(statement)
-    op.execute("update private.schema_level set level = 10")
+    op.execute("update private.schema_level set level = 11")

@@ -20,9 +20,10 @@ from domain.posts import Post
 from domain.profile import Ban, User
 from domain.rewards import Earnings, RewardedAction, RewardRate
 from domain.wallet import Transaction, Wallet
+from domain.withdrawals import Withdrawal
 
 
-class Hold(Enum):
+class Lock(Enum):
     """What nobody else may change from the first statement of a transaction until its end."""
 
     NOTHING = auto()
@@ -82,6 +83,18 @@ class RateCase:
     now: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class WithdrawalCase:
+    """A withdrawal and its owner's wallet, both locked; a deleted owner's wallet too.
+
+    ``now`` is the database's time (UTC), taken after the locks.
+    """
+
+    withdrawal: Withdrawal
+    wallet: Wallet
+    now: datetime
+
+
 class UnitOfWork(Protocol):
     """A transaction under way. What is booked, announced or recorded exists if, and only if, it commits."""
 
@@ -91,12 +104,12 @@ class UnitOfWork(Protocol):
         *,
         key: KeyedRequest | None = None,
         wallets: Collection[UUID] = (),
-        hold: Hold = Hold.NOTHING,
+        lock: Lock = Lock.NOTHING,
     ) -> Entry:
         """Read who is asking, claim *key*, and lock *wallets* in id order: one statement in the usual case.
 
         The caller gets a profile and a wallet here if they have none. A key is claimed only for a session that
-        is active. *hold* is taken first, so that what is read is still so at the commit.
+        is active. *lock* is taken first, so that what is read is still so at the commit.
 
         Raises:
             IdempotencyKeyInProgress: another request with this key did not finish within two seconds.
@@ -104,8 +117,8 @@ class UnitOfWork(Protocol):
         """
         ...
 
-    async def hold_staff(self) -> None:
-        """Take ``Hold.STAFF`` where there is no session to enter with: an operator's transaction begins so."""
+    async def lock_staff(self) -> None:
+        """Take ``Lock.STAFF`` where there is no session to enter with: an operator's transaction begins so."""
         ...
 
     async def lock_post(self, post_id: UUID) -> PostCase:
@@ -113,6 +126,14 @@ class UnitOfWork(Protocol):
 
         Raises:
             PostNotFound: there is no such post.
+        """
+        ...
+
+    async def lock_withdrawal(self, withdrawal_id: UUID) -> WithdrawalCase:
+        """Lock a withdrawal, then its owner's wallet: one statement.
+
+        Raises:
+            WithdrawalNotFound: there is no such withdrawal.
         """
         ...
 
@@ -129,7 +150,7 @@ class UnitOfWork(Protocol):
         ...
 
     async def lock_user(self, user_id: UUID) -> UserCase:
-        """Lock a user's role and ban; the transaction must hold ``Hold.STAFF``.
+        """Lock a user's role and ban; the transaction must hold ``Lock.STAFF``.
 
         Raises:
             UserNotFound: there is no such profile, or its user is deleted.
@@ -163,6 +184,10 @@ class UnitOfWork(Protocol):
         """
         ...
 
+    def save_withdrawal(self, withdrawal: Withdrawal) -> None:
+        """Add a withdrawal that is held, or write the outcome of a locked one."""
+        ...
+
     def record(self, entry: AuditEntry) -> None:
         """Add *entry* to the audit log: if that can't be written, nothing else of the transaction is."""
         ...
@@ -172,7 +197,7 @@ class UnitOfWork(Protocol):
         ...
 
     async def commit(self) -> None:
-        """Make all of it true: one statement, then COMMIT. The last line of a use-case.
+        """Make all of it true: one statement (one more for a post), then COMMIT. The last line of a use-case.
 
         Raises:
             Unavailable: it is unknown whether the transaction committed; the same key finds out.

@@ -11,8 +11,10 @@ from litestar.config.cors import CORSConfig
 from litestar.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from application.ops.drain import Drain
 from application.ports import TokenVerifier
 from bootstrap.container import create_container
+from infrastructure.housekeeping import Housekeeping
 from infrastructure.relay import Relay
 from infrastructure.settings import Settings
 from infrastructure.supabase.verifier import SupabaseTokenVerifier
@@ -27,20 +29,21 @@ HEADERS_OF_CLIENTS = ["Authorization", "Content-Type", "Idempotency-Key", "If-Ma
 HEADERS_FOR_CLIENTS = ["Idempotency-Replayed", "Retry-After", "WWW-Authenticate", "X-Request-Id"]
 
 
-def create_app(settings: Settings) -> ASGIApp:
+def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
     """The application that *settings* describe. It starts without its database, and says so when asked.
 
-    The client's address is the peer's, unless the peer is a trusted proxy: then it is the right-most address of
-    ``X-Forwarded-For`` that is no trusted proxy itself; what stands left of it, anybody could have written.
+    Once *drain* has begun it says that it is not ready. The client's address is the peer's, unless the peer is a
+    trusted proxy: then it is the right-most address of ``X-Forwarded-For`` that is no trusted proxy itself; what
+    stands left of it, anybody could have written.
     """
-    container = create_container(settings)
+    container = create_container(settings, drain or Drain())
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         app.state.container = container
         app.state.token_verifier = await container.get(TokenVerifier)
         await (await container.get(SupabaseTokenVerifier)).prepare()
-        async with _relay(container, inline=settings.lingualink_relay == "inline"):
+        async with _relay(container, inline=settings.lingualink_relay == "inline"), _housekeeping(container):
             yield
         await container.close()
 
@@ -71,6 +74,18 @@ async def _relay(container: AsyncContainer, *, inline: bool) -> AsyncIterator[No
         yield
     finally:
         relay.stop()
+        await task
+
+
+@asynccontextmanager
+async def _housekeeping(container: AsyncContainer) -> AsyncIterator[None]:
+    """Clean up beside the routes."""
+    housekeeping = await container.get(Housekeeping)
+    task = asyncio.create_task(housekeeping.run(), name="housekeeping")
+    try:
+        yield
+    finally:
+        housekeeping.stop()
         await task
 
 

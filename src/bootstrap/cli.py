@@ -1,18 +1,20 @@
 """``lingualink``: the commands of operators and pipelines."""
 
-import asyncio
-import os
 import sys
+from typing import NoReturn
 
 import click
-import uvicorn
 
-from bootstrap.app import create_app
-from bootstrap.operator import grant_role_on
-from domain.errors import DomainError
-from domain.identity import Role
-from infrastructure.postgres.migrations import print_sql, upgrade
-from infrastructure.settings import Settings, SettingsError
+from bootstrap.ledger import erase_user, reconcile
+from bootstrap.roles import grant_role
+from bootstrap.server import run
+from infrastructure.postgres.migrations import (
+    MIGRATION_ERRORS,
+    migration_problem,
+    print_sql,
+    upgrade,
+)
+from infrastructure.settings import Settings, SettingsError, migration_database_url
 from infrastructure.telemetry import configure_logging
 
 
@@ -23,53 +25,29 @@ def main() -> None:
 
 @main.command()
 def serve() -> None:
-    """Run the production server."""
-    settings = _settings()
-    configure_logging(settings.lingualink_log_level)
-    uvicorn.run(
-        create_app(settings),
-        host=settings.lingualink_host,
-        port=settings.lingualink_port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # the application reads them, from the proxies that it is told to trust
-        timeout_graceful_shutdown=20,
-    )
+    """Run the production server. SIGTERM drains it; see docs/operations.md."""
+    sys.exit(run(_settings()))
 
 
 @main.command()
-@click.option("--sql", is_flag=True, help="Print the SQL instead of running it.")
-def migrate(*, sql: bool) -> None:
-    """Bring the shared database to head. Safe to start twice at once."""
+@click.option("--sql", is_flag=True, help="Print the SQL instead of running it; psql can run it.")
+@click.option("--since", metavar="REVISION", help="With --sql: only what comes after this revision.")
+def migrate(*, sql: bool, since: str | None) -> None:
+    """Bring the shared database to head. Safe to start twice at once, and to kill."""
     if sql:
-        print_sql()
+        print_sql(since)
         return
-    upgrade(_migration_url())
+    configure_logging("error")  # a wait for a lock is no news; the result is one line
+    try:
+        upgrade(migration_database_url())
+    except (*MIGRATION_ERRORS, SettingsError) as error:
+        _fail(migration_problem(error))
     click.echo("The database is at head.")
 
 
-@main.command(name="grant-role")
-@click.argument("who", metavar="USER_ID|E_MAIL")
-@click.argument("role", type=click.Choice([role.value for role in Role]))
-def grant_role(who: str, role: str) -> None:
-    """Give somebody a role, as an operator: how the first admin comes to be. It is audited."""
-    try:
-        granted = asyncio.run(grant_role_on(_migration_url(), who, Role(role)))
-    except DomainError as error:
-        _fail(str(error))
-        raise
-    if granted.before is granted.after:
-        click.echo(f"{granted.user_id} has the role {granted.after} already; nothing was changed.")
-    else:
-        click.echo(f"{granted.user_id} is {granted.after} now, was {granted.before}.")
-
-
-def _migration_url() -> str:
-    url = os.environ.get("MIGRATION_DATABASE_URL")
-    if not url:
-        _fail("These environment variables are not right:\n  MIGRATION_DATABASE_URL: is missing")
-    return str(url)
+main.add_command(reconcile)
+main.add_command(erase_user)
+main.add_command(grant_role)
 
 
 def _settings() -> Settings:
@@ -77,9 +55,8 @@ def _settings() -> Settings:
         return Settings.load()
     except SettingsError as error:
         _fail(str(error))
-        raise
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     click.echo(message, err=True)
     sys.exit(1)

@@ -5,16 +5,18 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
-from dishka import AsyncContainer, Provider, Scope, make_async_container, provide
+from dishka import AsyncContainer, Provider, Scope, from_context, make_async_container, provide
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from application.ops.check_readiness import CheckReadiness
+from application.ops.drain import Drain
 from application.ports import NewId, TokenVerifier
 from application.profile.ports import Accounts
 from application.profile.read_profile import ReadProfile
 from application.realtime.relay_events import RelayEvents
 from application.unit_of_work import UnitOfWorkFactory
 from application.vault.ban_user import BanUser, LiftBan
+from application.vault.book_transaction import BookTransaction
 from application.vault.change_role import ChangeRole
 from application.vault.gate import Gate
 from application.vault.ports import VaultReaderFactory
@@ -22,19 +24,27 @@ from application.vault.read_audit_log import ReadAuditLog
 from application.vault.read_posts import CountPosts, ReadPost, ReadPosts
 from application.vault.read_users import ListUsers, ReadUser
 from application.vault.reward_rates import ChangeRewardRate, ReadRewardRates
+from application.vault.settle_withdrawal import SettleWithdrawal
 from application.vault.validate_post import ValidatePost
+from application.vault.withdrawal_queue import ReadWithdrawalQueue, WithdrawalReaderFactory
 from application.wallet.bookkeeper import Bookkeeper
-from application.wallet.ports import Wallets
+from application.wallet.forget_keys import ForgetKeys, Keys
+from application.wallet.ports import Wallets, Withdrawals
 from application.wallet.read_wallet import ReadTransactions, ReadWallet
+from application.wallet.read_withdrawals import ReadWithdrawals
 from application.wallet.transfer_funds import TransferFunds
+from application.wallet.withdraw_funds import WithdrawFunds
 from domain.identity import Assurance
+from infrastructure.housekeeping import Housekeeping
 from infrastructure.postgres.accounts import PostgresAccounts
 from infrastructure.postgres.engine import create_engine, create_pool
+from infrastructure.postgres.keys import PostgresKeys
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.schema import PostgresSchema
 from infrastructure.postgres.unit_of_work import PostgresUnitOfWork
 from infrastructure.postgres.vault import vault_readers
 from infrastructure.postgres.wallets import PostgresWallets
+from infrastructure.postgres.withdrawals import PostgresWithdrawals, withdrawal_readers
 from infrastructure.relay import Relay
 from infrastructure.settings import Settings
 from infrastructure.supabase.admin import create_admin_client, http_pool
@@ -118,10 +128,18 @@ class Infrastructure(Provider):
         """The vault's reading transactions."""
         return vault_readers(engine)
 
+    @provide
+    def withdrawal_readers(self, engine: AsyncEngine) -> WithdrawalReaderFactory:
+        """Reading transactions on everybody's withdrawals."""
+        return withdrawal_readers(engine)
+
     outbox = provide(PostgresOutbox)
     relay = provide(Relay)
     accounts = provide(PostgresAccounts, provides=Accounts)
     wallets = provide(PostgresWallets, provides=Wallets)
+    withdrawals = provide(PostgresWithdrawals, provides=Withdrawals)
+    keys = provide(PostgresKeys, provides=Keys)
+    housekeeping = provide(Housekeeping)
     schema = provide(PostgresSchema)
 
 
@@ -129,6 +147,7 @@ class UseCases(Provider):
     """What the service does; stateless, so each is made once."""
 
     scope = Scope.APP
+    drain = from_context(Drain)
 
     @provide
     def new_id(self) -> NewId:
@@ -154,9 +173,11 @@ class UseCases(Provider):
         return Gate(units, readers, new_id, needed)
 
     @provide
-    def readiness(self, schema: PostgresSchema, verifier: SupabaseTokenVerifier) -> CheckReadiness:
-        """Asks the database and the signing keys."""
-        return CheckReadiness(schema, verifier)
+    def readiness(
+        self, schema: PostgresSchema, verifier: SupabaseTokenVerifier, drain: Drain
+    ) -> CheckReadiness:
+        """Asks the database, the signing keys, and whether the process is on its way out."""
+        return CheckReadiness(schema, verifier, drain)
 
     @provide
     def cursors(self, settings: Settings) -> Cursors:
@@ -167,6 +188,12 @@ class UseCases(Provider):
     read_wallet = provide(ReadWallet)
     read_transactions = provide(ReadTransactions)
     transfer_funds = provide(TransferFunds)
+    withdraw_funds = provide(WithdrawFunds)
+    read_withdrawals = provide(ReadWithdrawals)
+    read_withdrawal_queue = provide(ReadWithdrawalQueue)
+    settle_withdrawal = provide(SettleWithdrawal)
+    book_transaction = provide(BookTransaction)
+    forget_keys = provide(ForgetKeys)
     read_posts = provide(ReadPosts)
     read_post = provide(ReadPost)
     count_posts = provide(CountPosts)
@@ -181,6 +208,6 @@ class UseCases(Provider):
     read_audit_log = provide(ReadAuditLog)
 
 
-def create_container(settings: Settings) -> AsyncContainer:
-    """The container of one process."""
-    return make_async_container(Infrastructure(settings), UseCases())
+def create_container(settings: Settings, drain: Drain) -> AsyncContainer:
+    """The container of one process, which *drain* speaks of."""
+    return make_async_container(Infrastructure(settings), UseCases(), context={Drain: drain})

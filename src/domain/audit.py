@@ -26,6 +26,10 @@ class AuditAction(StrEnum):
     REWARD_RATE_READ = "reward_rate.read"
     REWARD_RATE_CHANGED = "reward_rate.changed"
     AUDIT_LOG_READ = "audit_log.read"
+    TRANSACTION_BOOKED = "transaction.booked"
+    WITHDRAWAL_READ = "withdrawal.read"
+    WITHDRAWAL_SETTLED = "withdrawal.settled"
+    USER_ERASED = "user.erased"
 
 
 @dataclass(frozen=True, slots=True)

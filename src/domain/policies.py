@@ -27,6 +27,7 @@ class Action(StrEnum):
     """Every action that a policy guards."""
 
     TRANSFER = "wallet.transfer"
+    WITHDRAW = "wallet.withdraw"
     READ_POSTS = "vault.read_posts"
     VALIDATE_POST = "vault.validate_post"
     REOPEN_POST = "vault.reopen_post"
@@ -38,6 +39,9 @@ class Action(StrEnum):
     READ_REWARD_RATES = "vault.read_reward_rates"
     CHANGE_REWARD_RATE = "vault.change_reward_rate"
     READ_AUDIT_LOG = "vault.read_audit_log"
+    BOOK_TRANSACTION = "vault.book_transaction"
+    READ_WITHDRAWALS = "vault.read_withdrawals"
+    SETTLE_WITHDRAWAL = "vault.settle_withdrawal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A condition beyond the role: in words, as a test, and the refusal where it does not hold."""
+    """A condition beyond the role: in words, as a test, and the refusal (with its detail) where it does not hold."""
 
     words: str
     holds: Callable[[Actor, Target], bool]
     refusal: type[Forbidden] = Forbidden
+    detail: str | None = None
 
 
 SOMEBODY_ELSES_POST: Final = Rule(
@@ -72,6 +77,11 @@ NOT_ONESELF: Final = Rule(
     lambda actor, target: target.user_id not in {None, actor.user_id},
 )
 A_PLAIN_USER: Final = Rule("users only, no staff", lambda _, target: target.role is Role.USER)
+SOMEBODY_ELSES_WALLET: Final = Rule(
+    "nobody decides on their own wallet",
+    lambda actor, target: target.user_id not in {None, actor.user_id},
+    detail="Nobody may decide on their own wallet; ask another admin.",
+)
 AN_ADMIN_STAYS: Final = Rule(
     "the last admin stays",
     lambda _, target: target.other_admins is not None and target.other_admins > 0,
@@ -96,11 +106,12 @@ class Policy:
 
     def refusal(self, actor: Actor, target: Target) -> DomainError | None:
         """The first rule's refusal; None if all of them hold."""
-        return next((rule.refusal() for rule in self.rules if not rule.holds(actor, target)), None)
+        return next((rule.refusal(rule.detail) for rule in self.rules if not rule.holds(actor, target)), None)
 
 
 POLICIES: Final = (
     Policy(Action.TRANSFER, Role.USER, "own wallet"),
+    Policy(Action.WITHDRAW, Role.USER, "own wallet"),
     Policy(Action.READ_POSTS, Role.MODERATOR, "any post", (), AuditAction.POST_READ),
     Policy(
         Action.VALIDATE_POST,
@@ -132,6 +143,21 @@ POLICIES: Final = (
     Policy(Action.READ_REWARD_RATES, Role.ADMIN, "all rates", (), AuditAction.REWARD_RATE_READ),
     Policy(Action.CHANGE_REWARD_RATE, Role.ADMIN, "a rate", (), AuditAction.REWARD_RATE_CHANGED),
     Policy(Action.READ_AUDIT_LOG, Role.ADMIN, "the audit log", (), AuditAction.AUDIT_LOG_READ),
+    Policy(
+        Action.BOOK_TRANSACTION,
+        Role.ADMIN,
+        "somebody else's wallet",
+        (SOMEBODY_ELSES_WALLET,),
+        AuditAction.TRANSACTION_BOOKED,
+    ),
+    Policy(Action.READ_WITHDRAWALS, Role.ADMIN, "all withdrawals", (), AuditAction.WITHDRAWAL_READ),
+    Policy(
+        Action.SETTLE_WITHDRAWAL,
+        Role.ADMIN,
+        "somebody else's withdrawal",
+        (SOMEBODY_ELSES_WALLET,),
+        AuditAction.WITHDRAWAL_SETTLED,
+    ),
 )
 
 

@@ -102,6 +102,15 @@ class Cast:
         sql = f"insert into public.posts ({', '.join(made)}) values ({places}) returning id"
         return UUID(int=(await self.platform.fetchval(sql, *made.values())).int)
 
+    async def withdrawal(self, owner: Player) -> UUID:
+        """A withdrawal that waits to be settled."""
+        made = await self.platform.fetchval(
+            "insert into public.wallet_withdrawals (id, user_id, amount, transaction_id, created_at) "
+            "values (gen_random_uuid(), $1, 1, gen_random_uuid(), now()) returning id",
+            owner.id,
+        )
+        return UUID(int=made.int)
+
     async def audit(self, actor: Player) -> list[tuple[str, str | None]]:
         """What was recorded of *actor*, oldest first: action and refusal."""
         rows = await self.platform.fetch(

@@ -17,7 +17,7 @@ from domain.identity import Role
 from domain.money import Money
 from domain.posts import Decision, PostStatus
 from domain.rewards import RewardedAction
-from support.database import SERVICE, Database
+from support.database import Database
 
 pytestmark = pytest.mark.anyio
 
@@ -88,7 +88,7 @@ async def test_where_nothing_can_be_recorded_nothing_happens(
     await world.rate("2.50")
     admin, author = await world.user(Role.ADMIN), await world.user()
     post = await world.post(author)
-    await database.fetch(f"revoke insert on private.audit_log from {SERVICE}")
+    await database.fetch("revoke insert on private.audit_log from lingualink_api")
     approve = ValidateCommand(post.id, Decision(PostStatus.APPROVED, None, 1))
 
     for act in (

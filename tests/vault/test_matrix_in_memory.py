@@ -1,7 +1,8 @@
 """The whole policy table on the in-memory adapters: each use-case answers, and records, what the table says."""
 
 from dataclasses import replace
-from uuid import UUID
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -10,8 +11,10 @@ from domain.errors import Forbidden, Unauthenticated
 from domain.identity import Assurance, Role, Session, Standing
 from domain.policies import Action, record_of
 from domain.posts import PostStatus
+from domain.wallet import Wallet
+from domain.withdrawals import hold
 from vault.matrix import ROLE_OF_AIM, Aim, Situation, situations
-from vault.trying import READING, TRIES, Try
+from vault.trying import ONE, READING, TRIES, UNRECORDED, Try
 
 pytestmark = pytest.mark.anyio
 
@@ -56,6 +59,12 @@ async def _target(world: MemoryWorld, situation: Situation, me: Session) -> UUID
         return (await world.post(somebody)).id
     if situation.action is Action.REOPEN_POST:
         return (await world.post(somebody, status=PostStatus.REJECTED)).id
+    if situation.action is Action.SETTLE_WITHDRAWAL:
+        held = hold(
+            Wallet(somebody.user_id, ONE), ONE, ids=(uuid4(), uuid4()), at=datetime.now(UTC), note=None
+        )
+        world.database.withdrawals[held.withdrawal.id] = held.withdrawal
+        return held.withdrawal.id
     if situation.action is Action.LIFT_BAN and somebody is not me:
         await world.has_standing(somebody, Standing.BANNED)
     return somebody.user_id
@@ -63,7 +72,7 @@ async def _target(world: MemoryWorld, situation: Situation, me: Session) -> UUID
 
 def _expected_record(situation: Situation, refused: str | None) -> list[tuple[str, str | None]]:
     action = situation.action
-    if action is Action.TRANSFER or (refused is None and action in READING):
+    if action in UNRECORDED or (refused is None and action in READING):
         return []
     if (
         action is Action.READ_BALANCES

@@ -20,14 +20,25 @@ def _decide(status: str) -> Request:
     return lambda http, post: http.post(f"/vault/posts/{post}/validation", json={"status": status})
 
 
+def _keyed(http: httpx.AsyncClient, path: str, body: dict[str, str]) -> Awaitable[httpx.Response]:
+    return http.post(path, json=body, headers={"Idempotency-Key": str(uuid4())})
+
+
 def _pay(http: httpx.AsyncClient, target: UUID) -> Awaitable[httpx.Response]:
-    body = {"recipient_id": str(target), "amount": "1"}
-    return http.post("/wallet/transfers", json=body, headers={"Idempotency-Key": str(uuid4())})
+    return _keyed(http, "/wallet/transfers", {"recipient_id": str(target), "amount": "1"})
 
 
 # How each action is tried: the route. A new action without one fails.
 REQUESTS: dict[Action, Request] = {
     Action.TRANSFER: _pay,
+    Action.WITHDRAW: lambda http, _: _keyed(http, "/wallet/withdrawals", {"amount": "1"}),
+    Action.BOOK_TRANSACTION: lambda http, target: _keyed(
+        http, f"/vault/users/{target}/transactions", {"kind": "bonus", "amount": "1", "note": "for the poem"}
+    ),
+    Action.READ_WITHDRAWALS: lambda http, _: http.get("/vault/withdrawals", params={"limit": 1}),
+    Action.SETTLE_WITHDRAWAL: lambda http, withdrawal: http.post(
+        f"/vault/withdrawals/{withdrawal}/settlement", json={"outcome": "completed"}
+    ),
     Action.READ_POSTS: lambda http, _: http.get("/vault/posts", params={"limit": 1}),
     Action.VALIDATE_POST: _decide("rejected"),
     Action.REOPEN_POST: _decide("pending"),
@@ -44,12 +55,14 @@ REQUESTS: dict[Action, Request] = {
     ),
     Action.READ_AUDIT_LOG: lambda http, _: http.get("/vault/audit-log", params={"limit": 1}),
 }
+UNRECORDED = {Action.TRANSFER, Action.WITHDRAW}
 READING = {
     Action.READ_POSTS,
     Action.READ_USERS,
     Action.READ_BALANCES,
     Action.READ_REWARD_RATES,
     Action.READ_AUDIT_LOG,
+    Action.READ_WITHDRAWALS,
 }
 
 
@@ -82,6 +95,8 @@ async def _target(cast: Cast, situation: Situation, me: Player) -> UUID:
         return await cast.post(somebody)
     if situation.action is Action.REOPEN_POST:
         return await cast.post(somebody, validation_status="rejected")
+    if situation.action is Action.SETTLE_WITHDRAWAL:
+        return await cast.withdrawal(somebody)
     if situation.action is Action.LIFT_BAN and somebody is not me:
         await cast.has_standing(somebody, Standing.BANNED)
     if situation.action is Action.CHANGE_REWARD_RATE:
@@ -93,7 +108,7 @@ def _code(answer: httpx.Response, action: Action) -> str | None:
     """The refusal by policy in an answer; an answer without a balance refuses the balance."""
     if answer.status_code in {401, 403}:
         return str(answer.json()["code"])
-    assert answer.is_success or (action is Action.TRANSFER and answer.status_code == 409), answer.text
+    assert answer.is_success or (action in UNRECORDED and answer.status_code == 409), answer.text
     if action is Action.READ_BALANCES and "balance" not in answer.json():
         return "forbidden"
     return None
@@ -102,7 +117,7 @@ def _code(answer: httpx.Response, action: Action) -> str | None:
 def _recorded(situation: Situation, answer: httpx.Response) -> list[tuple[str, str | None]]:
     """What the audit log must say: every refusal in the vault, and every change."""
     action, refused = situation.action, situation.expected
-    if action is Action.TRANSFER or (answer.is_success and action in READING):
+    if action in UNRECORDED or (answer.is_success and action in READING):
         return []
     if refused is None and action is Action.CHANGE_ROLE and situation.aim is Aim.MODERATOR:
         return []  # is one already

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from uuid import UUID
 
-from application.unit_of_work import Entry, Hold, UnitOfWork, UnitOfWorkFactory, UserCase, retry_conflicts
+from application.unit_of_work import Entry, Lock, UnitOfWork, UnitOfWorkFactory, UserCase, retry_conflicts
 from application.vault.gate import NOTHING, Attempt, Gate, facts
 from application.vault.read_users import Shown
 from domain.audit import Facts, Origin
@@ -75,7 +75,7 @@ async def _locked(
     uow: UnitOfWork, session: Session, attempt: Attempt, user_id: UUID, gate: Gate
 ) -> tuple[Entry, UserCase]:
     """Enter, and lock the user whom the caller may do it to."""
-    entry = await uow.enter(session, hold=Hold.STAFF)
+    entry = await uow.enter(session, lock=Lock.STAFF)
     await gate.admit(uow, entry, attempt)
     case = await uow.lock_user(user_id)
     await gate.admit(uow, entry, attempt, Target(user_id, case.user.role, case.other_admins))

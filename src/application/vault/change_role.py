@@ -3,7 +3,7 @@
 from dataclasses import replace
 from uuid import UUID
 
-from application.unit_of_work import Hold, UnitOfWorkFactory, retry_conflicts
+from application.unit_of_work import Lock, UnitOfWorkFactory, retry_conflicts
 from application.vault.gate import Attempt, Gate, facts
 from application.vault.read_users import Shown
 from domain.audit import Origin
@@ -29,7 +29,7 @@ class ChangeRole:
         """
         attempt = Attempt(Action.CHANGE_ROLE, origin, user_id, asked=facts(role=role))
         async with self._units() as uow:
-            entry = await uow.enter(session, hold=Hold.STAFF)
+            entry = await uow.enter(session, lock=Lock.STAFF)
             await self._gate.admit(uow, entry, attempt)
             case = await uow.lock_user(user_id)
             await self._gate.admit(uow, entry, attempt, Target(user_id, case.user.role, case.other_admins))

@@ -1,10 +1,11 @@
 """The way into the vault: the policy table decides, and what it refuses is recorded before it is told."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 from application.ports import NewId
@@ -16,6 +17,17 @@ from domain.identity import Actor, Assurance, Role, Session
 from domain.policies import Action, Target, record_of, refusal
 
 NOTHING: Facts = MappingProxyType({})
+
+
+class Reader(Protocol):
+    """A reading transaction that finds out who is asking."""
+
+    async def enter(self, session: Session) -> Actor:
+        """Who is asking, with role and standing as they are now."""
+        ...
+
+
+R = TypeVar("R", bound=Reader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,8 @@ class Attempt:
 class Gate:
     """Decides by the table. ``vault_assurance`` is what the deployment wants of sessions in the vault."""
 
+    vault_assurance: Assurance
+
     def __init__(
         self,
         units: UnitOfWorkFactory,
@@ -42,7 +56,7 @@ class Gate:
         self._units = units
         self._readers = readers
         self._new_id = new_id
-        self._vault_assurance = vault_assurance
+        self.vault_assurance = vault_assurance
 
     def allows(self, actor: Actor, action: Action) -> bool:
         """Whether the table allows it; nothing is recorded."""
@@ -63,23 +77,35 @@ class Gate:
             await uow.commit()
             raise refused
 
+    def reading(
+        self, session: Session, attempt: Attempt
+    ) -> AbstractAsyncContextManager[tuple[VaultReader, Actor]]:
+        """A reading transaction of the vault for somebody whom the table allows it; see :meth:`reading_from`."""
+        return self.reading_from(self._readers, session, attempt)
+
     @asynccontextmanager
-    async def reading(self, session: Session, attempt: Attempt) -> AsyncIterator[tuple[VaultReader, Actor]]:
+    async def reading_from(
+        self, readers: Callable[[], AbstractAsyncContextManager[R]], session: Session, attempt: Attempt
+    ) -> AsyncIterator[tuple[R, Actor]]:
         """A reading transaction for somebody whom the table allows it; a refusal is recorded, then raised.
 
         Raises:
             Unauthenticated, Forbidden: see :func:`domain.policies.authorise`.
         """
-        async with self._readers() as reader:
+        async with readers() as reader:
             actor = await reader.enter(session)
             refused = self._refusal(actor, attempt.action, None)
             if refused is None:
                 yield reader, actor
                 return
+        await self.record_refusal(session, attempt, refused)
+        raise refused
+
+    async def record_refusal(self, session: Session, attempt: Attempt, refused: DomainError) -> None:
+        """Record a refusal in a transaction of its own, where the one that met it must leave no trace."""
         async with self._units() as uow:
             await self._record_refusal(uow, await uow.enter(session), attempt, refused)
             await uow.commit()
-        raise refused
 
     def record(
         self,
@@ -110,7 +136,7 @@ class Gate:
         )
 
     def _refusal(self, actor: Actor, action: Action, target: Target | None) -> DomainError | None:
-        return refusal(actor, action, target, vault_assurance=self._vault_assurance)
+        return refusal(actor, action, target, vault_assurance=self.vault_assurance)
 
     async def _record_refusal(
         self, uow: UnitOfWork, entry: Entry, attempt: Attempt, refused: DomainError

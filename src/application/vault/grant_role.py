@@ -58,7 +58,7 @@ class GrantRole:
         user_id = await self._directory.find(who)
         operator = await self._directory.operator()
         async with self._units() as uow:
-            await uow.hold_staff()
+            await uow.lock_staff()
             case = await uow.lock_user(user_id)
             before = case.user.role
             if before is role:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from application.unit_of_work import Hold, UnitOfWorkFactory, retry_conflicts
+from application.unit_of_work import Lock, UnitOfWorkFactory, retry_conflicts
 from application.vault.gate import Attempt, Gate, facts
 from domain.audit import Origin
 from domain.identity import Session
@@ -47,7 +47,7 @@ class ChangeRewardRate:
         """
         attempt = Attempt(Action.CHANGE_REWARD_RATE, origin, asked=facts(action=action, amount=amount))
         async with self._units() as uow:
-            entry = await uow.enter(session, hold=Hold.CALLER)
+            entry = await uow.enter(session, lock=Lock.CALLER)
             await self._gate.admit(uow, entry, attempt)
             case = await uow.lock_rate(action)
             before, after = case.rate, RewardRate(action, amount, case.now)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from application.unit_of_work import Hold, PostCase, UnitOfWorkFactory, retry_conflicts
+from application.unit_of_work import Lock, PostCase, UnitOfWorkFactory, retry_conflicts
 from application.vault.gate import Attempt, Gate, facts
 from application.wallet.bookkeeper import Bookkeeper
 from domain.audit import Facts, Origin
@@ -43,7 +43,7 @@ class ValidatePost:
         """
         attempt = _attempt(command, origin)
         async with self._units() as uow:
-            entry = await uow.enter(session, hold=Hold.CALLER)
+            entry = await uow.enter(session, lock=Lock.CALLER)
             await self._gate.admit(uow, entry, attempt)
             case = await uow.lock_post(command.post_id)
             await self._gate.admit(uow, entry, attempt, Target(case.post.author_id))

@@ -14,6 +14,7 @@ from domain.posts import Post
 from domain.profile import Account, Ban, User
 from domain.rewards import RewardedAction, RewardRate
 from domain.wallet import Transaction, Wallet
+from domain.withdrawals import Withdrawal
 
 
 @dataclass
@@ -25,6 +26,7 @@ class MemoryDatabase:
     revoked_sessions: set[UUID] = field(default_factory=set)
     wallets: dict[UUID, Wallet] = field(default_factory=dict)
     ledger: list[Transaction] = field(default_factory=list)
+    withdrawals: dict[UUID, Withdrawal] = field(default_factory=dict)
     posts: dict[UUID, Post] = field(default_factory=dict)
     joined: dict[UUID, datetime] = field(default_factory=dict)  # when each profile was made
     bans: dict[UUID, Ban] = field(default_factory=dict)

@@ -8,9 +8,9 @@ from typing import Self
 from uuid import UUID
 
 from application.idempotency import KeyedRequest, Outcome
-from application.unit_of_work import Entry, Hold, PostCase, RateCase, UserCase
+from application.unit_of_work import Entry, Lock, PostCase, RateCase, UserCase, WithdrawalCase
 from domain.audit import REFUSALS_KEPT, AuditEntry
-from domain.errors import PostNotFound, UserNotFound
+from domain.errors import PostNotFound, UserNotFound, WithdrawalNotFound
 from domain.events import Event
 from domain.identity import Role, Session, Standing
 from domain.money import ZERO
@@ -18,6 +18,7 @@ from domain.posts import Post
 from domain.profile import Ban
 from domain.rewards import Earnings, RewardedAction, RewardRate
 from domain.wallet import Transaction, TransactionKind, Wallet
+from domain.withdrawals import Withdrawal
 from infrastructure.memory.database import MemoryDatabase
 
 
@@ -29,6 +30,7 @@ class MemoryUnitOfWork:
         self._transactions: list[Transaction] = []
         self._events: list[Event] = []
         self._posts: list[Post] = []
+        self._withdrawals: list[Withdrawal] = []
         self._audit: list[AuditEntry] = []
         self._changes: list[Callable[[], object]] = []
         self._keys: dict[tuple[UUID, str], Outcome] = {}
@@ -49,7 +51,7 @@ class MemoryUnitOfWork:
         *,
         key: KeyedRequest | None = None,
         wallets: Collection[UUID] = (),
-        hold: Hold = Hold.NOTHING,  # noqa: ARG002 - one transaction at a time holds everything
+        lock: Lock = Lock.NOTHING,  # noqa: ARG002 - one transaction at a time holds everything
     ) -> Entry:
         """See the port."""
         self._caller = session.user_id
@@ -58,7 +60,7 @@ class MemoryUnitOfWork:
         found = {user_id: wallet for user_id in wallets if (wallet := self._usable(user_id))}
         return Entry(actor, datetime.now(UTC), {} if earlier else found, earlier)
 
-    async def hold_staff(self) -> None:
+    async def lock_staff(self) -> None:
         """One transaction at a time holds everything."""
 
     async def lock_post(self, post_id: UUID) -> PostCase:
@@ -95,6 +97,13 @@ class MemoryUnitOfWork:
         ]
         return min(len(refused), REFUSALS_KEPT)
 
+    async def lock_withdrawal(self, withdrawal_id: UUID) -> WithdrawalCase:
+        """See the port."""
+        withdrawal = self._database.withdrawals.get(withdrawal_id)
+        if withdrawal is None:
+            raise WithdrawalNotFound
+        return WithdrawalCase(withdrawal, self._database.wallets[withdrawal.user_id], datetime.now(UTC))
+
     def book(self, transaction: Transaction) -> None:
         """See the port."""
         self._transactions.append(transaction)
@@ -124,6 +133,10 @@ class MemoryUnitOfWork:
         """See the port."""
         self._changes.append(lambda: self._database.rates.update({rate.action: rate}))
 
+    def save_withdrawal(self, withdrawal: Withdrawal) -> None:
+        """See the port."""
+        self._withdrawals.append(withdrawal)
+
     def record(self, entry: AuditEntry) -> None:
         """See the port."""
         self._audit.append(entry)
@@ -143,6 +156,7 @@ class MemoryUnitOfWork:
             database.ledger.append(row)
             database.wallets[row.user_id] = Wallet(row.user_id, row.balance_after, row.version)
         database.posts.update({post.id: post for post in self._posts})
+        database.withdrawals.update({row.id: row for row in self._withdrawals})
         database.audit.extend(self._audit)
         database.outbox.extend(self._events)
         database.keys.update(self._keys)

@@ -16,10 +16,10 @@ STAFF_LOCK = 6_117_004
 # The class of the locks that count one user's refusals.
 REFUSALS_LOCK = 6_117
 
-HOLD_STAFF = "select pg_advisory_xact_lock($1)"
+LOCK_STAFF = "select pg_advisory_xact_lock($1)"
 # Not shared: whoever waits for the row is served in order, so nobody can keep a change of their own role or a ban
 # (which lock the profile too) waiting by never letting go of it.
-HOLD_CALLER = "select from public.profiles where id = $1 for no key update"
+LOCK_CALLER = "select from public.profiles where id = $1 for no key update"
 
 _LOCK_USER = f"select {USER_COLUMNS} from {USER_TABLES} where p.id = $1 for no key update of p"  # noqa: S608
 _OPEN_WALLET = "insert into public.wallets (user_id) values ($1) on conflict do nothing"

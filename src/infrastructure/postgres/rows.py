@@ -7,13 +7,12 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import RowMapping
 
-from application.encoding import to_json
-from domain.audit import AuditEntry
 from domain.identity import Actor, Role, Session, Standing
 from domain.money import ZERO, Money
 from domain.posts import Post, PostKind, PostStatus
 from domain.profile import Ban, User
 from domain.wallet import Transaction, TransactionKind, Wallet
+from domain.withdrawals import Withdrawal, WithdrawalStatus
 
 Row = Mapping[str, Any] | RowMapping | asyncpg.Record
 
@@ -33,6 +32,7 @@ USER_TABLES = (
     "public.profiles p left join private.bans b on b.user_id = p.id "
     "left join public.wallets w on w.user_id = p.id"
 )
+WITHDRAWAL_COLUMNS = "id, user_id, amount, status, transaction_id, created_at, settled_by, settled_at, reason"
 
 
 def uuid_of(value: UUID | None) -> UUID | None:
@@ -53,6 +53,21 @@ def transaction_of(row: Row) -> Transaction:
         counterparty_id=uuid_of(row["counterparty_id"]),
         reference_id=uuid_of(row["reference_id"]),
         note=row["note"],
+    )
+
+
+def withdrawal_of(row: Row) -> Withdrawal:
+    """A withdrawal."""
+    return Withdrawal(
+        id=UUID(int=row["id"].int),
+        user_id=UUID(int=row["user_id"].int),
+        amount=Money(row["amount"]),
+        status=WithdrawalStatus(row["status"]),
+        transaction_id=UUID(int=row["transaction_id"].int),
+        created_at=row["created_at"],
+        settled_by=uuid_of(row["settled_by"]),
+        settled_at=row["settled_at"],
+        reason=row["reason"],
     )
 
 
@@ -113,22 +128,3 @@ def usable_wallets(rows: Sequence[asyncpg.Record]) -> dict[UUID, Wallet]:
         for row in rows
         if row["wallet_standing"] != "deleted"
     }
-
-
-def audit_row(entry: AuditEntry) -> tuple[object, ...]:
-    """The arguments that record *entry*."""
-    return (
-        entry.id,
-        entry.actor_id,
-        entry.session_id,
-        entry.action,
-        entry.target_id,
-        to_json(dict(entry.before)),
-        to_json(dict(entry.after)),
-        entry.reason,
-        entry.origin.request_id,
-        entry.origin.client_address,
-        entry.occurred_at,
-        entry.refusal,
-        entry.operator,
-    )
