@@ -10,6 +10,7 @@ from bootstrap.doctor import report
 from bootstrap.ledger import erase_user, reconcile
 from bootstrap.outbox import outbox_report, retry_parked
 from bootstrap.relay import run_relay
+from bootstrap.roles import grant_role
 from bootstrap.server import run
 from infrastructure.postgres.migrations import (
     MIGRATION_ERRORS,
@@ -94,6 +95,7 @@ def doctor(*, as_json: bool) -> None:
 
 main.add_command(reconcile)
 main.add_command(erase_user)
+main.add_command(grant_role)
 
 
 def _settings() -> Settings:
