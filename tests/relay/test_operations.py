@@ -1,5 +1,6 @@
 """What operators see on the operations port."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -47,8 +48,9 @@ async def test_metrics_tell_what_was_delivered_and_what_is_owed(
 ) -> None:
     await owe(running.database, [*EVENTS, balance_updated(uuid4(), 1, currency="XXX")])
     await realtime.until(3, 10)
-    while (told := await metrics(ops_port))["lingualink_outbox_due"]:
-        pass
+    async with asyncio.timeout(10):
+        while (told := await metrics(ops_port))["lingualink_outbox_due"]:
+            pass
     assert told["lingualink_relay_leading"] == 1
     assert told["lingualink_outbox_parked"] == 1
     assert told["lingualink_outbox_oldest_due_seconds"] == 0
@@ -63,8 +65,9 @@ async def test_a_key_that_realtime_denies_is_counted_while_the_events_wait(
     await realtime.behave(Mode.UNAUTHORIZED)
     await owe(running.database, EVENTS)
     await realtime.until_asked()
-    while 'lingualink_realtime_messages_total{outcome="denied"}' not in (told := await metrics(ops_port)):
-        pass
+    async with asyncio.timeout(10):
+        while 'lingualink_realtime_messages_total{outcome="denied"}' not in (told := await metrics(ops_port)):
+            pass
     assert told["lingualink_outbox_due"] == 3
     assert told["lingualink_outbox_oldest_due_seconds"] > 0
 

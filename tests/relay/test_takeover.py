@@ -6,15 +6,18 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from support.backend import backend
 from support.database import Database
 from support.events import balance_updated, owe
-from support.faulty_realtime import FaultyRealtime, Mode
+from support.faulty_realtime import FaultyRealtime, Mode, beside
+from support.money import off_loop
 from support.pooler import SERVICE, pgbouncer, pgbouncer_program, url_through
 from support.relays import RelayProcess, relay_process
+from support.stack import SupabaseStack
 
 pytestmark = pytest.mark.anyio
 
@@ -122,20 +125,21 @@ async def test_a_stopped_relay_finishes_the_batch_in_hand(
 
 
 async def test_an_idle_relay_writes_its_lease_seldom_and_a_standby_never(
-    database: Database, realtime: FaultyRealtime
+    database: Database, supabase: SupabaseStack, realtime: FaultyRealtime
 ) -> None:
-    with (
-        relay_process(database.service_url, realtime.url) as one,
-        relay_process(database.service_url, realtime.url) as other,
-    ):
-        await leader([one, other])
-        before = await lease(database)
-        while (after := await lease(database)) == before:  # noqa: ASYNC110 - a row has no event
-            await asyncio.sleep(0.1)
-        assert (after - before).total_seconds() > 3
+    settings = beside(realtime, supabase)
+    async with off_loop(backend(database, supabase, **settings)):
+        holder, before = await lease(database)
+        async with off_loop(backend(database, supabase, **settings)):
+            while (now := await lease(database))[1] == before:  # noqa: ASYNC110 - a row has no event
+                await asyncio.sleep(0.1)
+    assert now[0] == holder
+    assert (now[1] - before).total_seconds() > 3
 
 
-async def lease(database: Database) -> datetime:
-    [row] = await database.fetch("select expires_at from private.relay_lease")
-    expires_at: datetime = row["expires_at"]
-    return expires_at
+async def lease(database: Database) -> tuple[UUID, datetime]:
+    """Who leads, and until when."""
+    while True:
+        [row] = await database.fetch("select holder, expires_at from private.relay_lease")
+        if row["holder"] is not None:
+            return row["holder"], row["expires_at"]
