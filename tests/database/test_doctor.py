@@ -336,7 +336,7 @@ async def test_a_careless_migration_of_the_app_is_named(database: Database, supa
 async def test_running_as_the_migrations_role_is_a_warning(
     database: Database, supabase: SupabaseStack
 ) -> None:
-    settings = settings_for(database, supabase)
+    settings = settings_for(database, supabase, lingualink_database_pooler="none")
     as_postgres = settings.model_copy(update={"database_url": SecretStr(database.migrator_url)})
     [finding] = await examine(as_postgres, database.migrator_url)
     assert (finding.severity, finding.code) == (Severity.WARNING, "role_too_powerful")

@@ -139,6 +139,7 @@ class Drill:
         return {
             "PATH": os.environ["PATH"],
             "DATABASE_URL": database.service_url,
+            "LINGUALINK_DATABASE_POOLER": database.pooler,
             "SUPABASE_URL": supabase.url,
             "SUPABASE_SECRET_KEY": supabase.secret_key,
             "LINGUALINK_DRAIN_DELAY": str(self._delay),

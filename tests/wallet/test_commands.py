@@ -34,6 +34,7 @@ async def _reconcile(database: Database) -> subprocess.CompletedProcess[str]:
         "doctor",
         "--ledger",
         DATABASE_URL=database.service_url,
+        LINGUALINK_DATABASE_POOLER=database.pooler,
         SUPABASE_URL="http://127.0.0.1:1",
         SUPABASE_SECRET_KEY="sb_secret_for_tests_only",
     )

@@ -85,6 +85,7 @@ async def line_to(database: Database, stack: SupabaseStack) -> AsyncIterator[Lin
     with wire_to(database.service_url) as wire:
         settings = Settings(
             database_url=SecretStr(wire.url),
+            lingualink_database_pooler=database.pooler,
             supabase_url=stack.url,
             supabase_secret_key=SecretStr(stack.secret_key),
             lingualink_pool_size=1,
