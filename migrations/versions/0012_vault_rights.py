@@ -40,7 +40,7 @@ def upgrade() -> None:
         for name, columns in INDEXES.items():
             # An earlier attempt that was broken off leaves an index that is not valid.
             op.execute(f"drop index concurrently if exists public.{name}")
-            op.execute(f"create index concurrently {name} on {columns}")
+            op.execute(f"create index concurrently if not exists {name} on {columns}")
     op.execute("set local lock_timeout = '1s'")
     op.execute("set local statement_timeout = '30s'")
     for statement in UP:
