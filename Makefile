@@ -9,8 +9,8 @@ export UV_SYSTEM_CERTS := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-poolers test-postgres-15 test-supabase check check-pipeline format lock
-.PHONY: chaos image test-image drill drill-sample drill-sabotage clean
+.PHONY: help run test test-poolers test-postgres-15 test-supabase chaos soak drill drill-sample drill-sabotage
+.PHONY: check check-pipeline format lock catalogue events image test-image clean
 
 help: ## list these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,10 @@ run: .venv/.ready ## start the whole system locally: PostgreSQL, Supabase stand-
 
 test: .venv/.ready node_modules/.ready ## run the whole test suite
 	@$(BIN)/pytest -n auto --dist loadgroup
+
+soak: .venv/.ready node_modules/.ready ## the long forms of the realtime tests, with figures (ten minutes)
+	@LINGUALINK_SOAK_TRANSACTIONS=5000 LINGUALINK_FAULT_SECONDS=15 LINGUALINK_KILLS=5 \
+	  $(BIN)/pytest -q tests/relay
 
 chaos: .venv/.ready ## the long forms of the wallet's tests: races, kill -9, cut connections (ten minutes)
 	@LINGUALINK_CHAOS=1 $(BIN)/pytest -s --timeout 1200 tests/wallet/test_ledger_machine.py tests/wallet/test_races.py tests/wallet/test_chaos.py
@@ -38,11 +42,17 @@ check: .venv/.ready ## linters, type check, import contracts, migrations
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/lint_migrations.py
 
+catalogue: .venv/.ready ## write anew what the doctor expects, after a change of the migrations
+	@LINGUALINK_WRITE_CATALOGUE=1 $(BIN)/pytest -q tests/database/test_catalogue.py
+
 image: .venv/.ready ## build the container image with podman, buildah or docker
 	@PYTHONPATH=scripts $(BIN)/python -m deploy build
 
 test-image: .venv/.ready ## run the image that make image built (or LINGUALINK_TEST_IMAGE) and look at it
 	@LINGUALINK_TEST_IMAGE=$${LINGUALINK_TEST_IMAGE:-lingualink:dev} $(BIN)/pytest -q tests/image
+
+events: .venv/.ready ## write docs/events/*.schema.json from the event types
+	@$(BIN)/python scripts/event_schemas.py
 
 format: .venv/.ready ## rewrite the code in the house format
 	@$(BIN)/ruff check --fix .

@@ -14,8 +14,10 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from application.ops.drain import Drain
 from application.ports import TokenVerifier
 from bootstrap.container import create_container
+from bootstrap.operations import operations
+from bootstrap.relay import inline_relay
 from infrastructure.housekeeping import Housekeeping
-from infrastructure.relay import Relay
+from infrastructure.metrics import Metrics
 from infrastructure.settings import Settings
 from infrastructure.supabase.verifier import SupabaseTokenVerifier
 from web.authentication import Authentication
@@ -36,14 +38,19 @@ def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
     trusted proxy: then it is the right-most address of ``X-Forwarded-For`` that is no trusted proxy itself; what
     stands left of it, anybody could have written.
     """
-    container = create_container(settings, drain or Drain())
+    metrics = Metrics()
+    container = create_container(settings, metrics, drain or Drain())
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         app.state.container = container
         app.state.token_verifier = await container.get(TokenVerifier)
         await (await container.get(SupabaseTokenVerifier)).prepare()
-        async with _relay(container, inline=settings.lingualink_relay == "inline"), _housekeeping(container):
+        async with (
+            operations(container, settings),
+            inline_relay(container, settings),
+            _housekeeping(container),
+        ):
             yield
         await container.close()
 
@@ -58,23 +65,8 @@ def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
         request_max_body_size=MAX_BYTES,
         logging_config=None,
     )
-    inner: Any = RequestContext(app)  # uvicorn has types of its own for the same shapes
+    inner: Any = RequestContext(app, metrics.request)  # uvicorn has types of its own for the same shapes
     return cast("ASGIApp", ProxyHeadersMiddleware(inner, settings.lingualink_trusted_proxies))
-
-
-@asynccontextmanager
-async def _relay(container: AsyncContainer, *, inline: bool) -> AsyncIterator[None]:
-    """Run the relay beside the routes, and let it finish its batch at the end."""
-    if not inline:
-        yield
-        return
-    relay = await container.get(Relay)
-    task = asyncio.create_task(relay.run(), name="relay")
-    try:
-        yield
-    finally:
-        relay.stop()
-        await task
 
 
 @asynccontextmanager

@@ -1,11 +1,15 @@
 """``lingualink``: the commands of operators and pipelines."""
 
+import asyncio
 import sys
 from typing import NoReturn
 
 import click
 
+from bootstrap.doctor import report
 from bootstrap.ledger import erase_user, reconcile
+from bootstrap.outbox import outbox_report, retry_parked
+from bootstrap.relay import run_relay
 from bootstrap.roles import grant_role
 from bootstrap.server import run
 from infrastructure.postgres.migrations import (
@@ -30,6 +34,40 @@ def serve() -> None:
 
 
 @main.command()
+def relay() -> None:
+    """Run a stand-alone realtime relay. SIGTERM ends it after the batch in hand."""
+    settings = _settings()
+    configure_logging(settings.lingualink_log_level)
+    asyncio.run(run_relay(settings))
+
+
+@main.group()
+def outbox() -> None:
+    """Events that could not be delivered."""
+
+
+@outbox.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def list_outbox(*, as_json: bool) -> None:
+    """List the events that Realtime refused, and say how many others are owed."""
+    settings = _settings()
+    click.echo(asyncio.run(outbox_report(settings, as_json=as_json)))
+
+
+@outbox.command("retry")
+@click.argument("ids", nargs=-1, type=int)
+@click.option("--all", "everything", is_flag=True, help="Send all of them again.")
+def retry_outbox(ids: tuple[int, ...], *, everything: bool) -> None:
+    """Send parked events again: those with these IDS, or --all."""
+    if bool(ids) is everything:
+        raise click.UsageError("Name the events, or say --all.")
+    retried = asyncio.run(retry_parked(_settings(), None if everything else ids))
+    click.echo(f"Owed again: {len(retried)}.")
+    if missing := sorted(set(ids) - set(retried)):
+        _fail(f"Not parked: {', '.join(map(str, missing))}")
+
+
+@main.command()
 @click.option("--sql", is_flag=True, help="Print the SQL instead of running it; psql can run it.")
 @click.option("--since", metavar="REVISION", help="With --sql: only what comes after this revision.")
 def migrate(*, sql: bool, since: str | None) -> None:
@@ -43,6 +81,16 @@ def migrate(*, sql: bool, since: str | None) -> None:
     except (*MIGRATION_ERRORS, SettingsError) as error:
         _fail(migration_problem(error))
     click.echo("The database is at head.")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doctor(*, as_json: bool) -> None:
+    """Check configuration, database, Supabase, and what a client could still do. Changes nothing."""
+    configure_logging("error")
+    text, must_act = report(as_json=as_json)
+    click.echo(text)
+    sys.exit(must_act)
 
 
 main.add_command(reconcile)

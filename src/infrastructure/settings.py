@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     lingualink_database_pooler: Literal["auto", "none", "transaction"] = "auto"
     lingualink_host: str = "127.0.0.1"
     lingualink_port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    lingualink_ops_host: str = "127.0.0.1"
+    lingualink_ops_port: Annotated[int, Field(ge=0, le=65535)] = 9090
     lingualink_workers: Annotated[int, Field(ge=1, le=64)] = 1
     lingualink_drain_delay: Annotated[float, Field(ge=0, le=120)] = 5
     lingualink_drain_timeout: Annotated[int, Field(ge=1, le=110)] = 20

@@ -5,9 +5,10 @@ from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Final, Protocol
 
+from application.realtime.ports import DELIVERED_RETENTION
 from domain.reconciliation import Finding, Line, Proof
 
-EVENTS_KEPT: Final = timedelta(days=7)
+EVENTS_KEPT: Final = DELIVERED_RETENTION
 """How long an event surely stays in the outbox; a younger transaction without one has lost it."""
 TICK: Final = 1000
 

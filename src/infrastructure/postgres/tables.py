@@ -130,6 +130,27 @@ class TransactionRow(Base):
     created_at: Mapped[datetime]
 
 
+class WithdrawalRow(Base):
+    """A row of ``public.wallet_withdrawals``."""
+
+    __tablename__ = "wallet_withdrawals"
+    __table_args__ = (
+        UniqueConstraint("transaction_id", name="wallet_withdrawals_transaction_once"),
+        Index("wallet_withdrawals_own", "user_id", "created_at", "id"),
+        Index("wallet_withdrawals_queue", "status", "created_at", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID]
+    amount: Mapped[Money]
+    status: Mapped[str] = mapped_column(server_default="held")
+    transaction_id: Mapped[UUID]
+    settled_by: Mapped[UUID | None]
+    settled_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+
 class BanRow(Base):
     """A row of ``private.bans``."""
 
@@ -185,7 +206,7 @@ class IdempotencyKeyRow(Base):
     """A row of ``private.idempotency_keys``."""
 
     __tablename__ = "idempotency_keys"
-    __table_args__ = PRIVATE
+    __table_args__ = (Index("idempotency_keys_age", "created_at"), PRIVATE)
 
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
