@@ -84,16 +84,18 @@ def migrate(*, sql: bool, since: str | None) -> None:
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def doctor(*, as_json: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--ledger", is_flag=True, help="Reconcile the whole ledger instead.")
+def doctor(*, as_json: bool, ledger: bool) -> None:
     """Check configuration, database, Supabase, and what a client could still do. Changes nothing."""
     configure_logging("error")
+    if ledger:
+        sys.exit(reconcile(as_json=as_json))
     text, must_act = report(as_json=as_json)
     click.echo(text)
     sys.exit(must_act)
 
 
-main.add_command(reconcile)
 main.add_command(erase_user)
 main.add_command(grant_role)
 
