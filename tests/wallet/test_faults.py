@@ -128,10 +128,10 @@ async def test_each_money_route_costs_what_it_says(line: Line) -> None:
     assert costs == {
         "transfer": 4,  # BEGIN, enter, write, COMMIT
         "withdrawal": 4,
-        "completed": 5,  # BEGIN, enter, lock, write, COMMIT
-        "failed": 5,
-        "bonus": 4,
-        "penalty": 4,
+        "completed": 6,  # BEGIN, lock the caller, enter, lock, write, COMMIT
+        "failed": 6,
+        "bonus": 5,  # BEGIN, lock the caller, enter, write, COMMIT
+        "penalty": 5,
         "replay": 4,  # BEGIN, enter, the earlier answer, ROLLBACK
     }
 
