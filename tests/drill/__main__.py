@@ -25,7 +25,7 @@ from support.people import Person
 from support.stack import SupabaseStack, postgres_cluster, supabase_on
 
 LISTENERS = 3
-DRAIN_DELAY_S = 2
+DRAIN_DELAY_S = 3
 
 
 @click.command()

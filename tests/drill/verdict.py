@@ -122,7 +122,7 @@ async def still_owed(database: Database) -> int:
     """How many events were not delivered, once there was time enough."""
     left = 0
     for _ in range(EVENTS_WITHIN_S * 10):
-        left = (await database.fetch(_OWED))[0]["count"]
+        left = int((await database.fetch(_OWED))[0]["count"])
         if not left:
             break
         await asyncio.sleep(0.1)
