@@ -2,15 +2,17 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
+# Where Debian puts it; name another place with make POSTGRES_15=...
+POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 export UV_SYSTEM_CERTS := 1
 # The Node of the development wheel comes first, so that JavaScript tests run wherever Python does.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-supabase check check-pipeline format lock image test-image drill drill-sample drill-sabotage clean
+.PHONY: help run test test-poolers test-postgres-15 test-supabase check check-pipeline format lock image test-image drill drill-sample drill-sabotage clean
 
 help: ## list these commands
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: .venv/.ready ## start the whole system locally: PostgreSQL, Supabase stand-in, API, relay
 	@$(BIN)/python -m devstack
@@ -18,11 +20,19 @@ run: .venv/.ready ## start the whole system locally: PostgreSQL, Supabase stand-
 test: .venv/.ready node_modules/.ready ## run the whole test suite
 	@$(BIN)/pytest -n auto --dist loadgroup
 
-check: .venv/.ready ## linters, type check, import contracts
+test-poolers: .venv/.ready node_modules/.ready ## run it through PgBouncer, in session and in transaction mode
+	@LINGUALINK_TEST_POOLER=session $(BIN)/pytest -n auto --dist loadgroup
+	@LINGUALINK_TEST_POOLER=transaction $(BIN)/pytest -n auto --dist loadgroup
+
+test-postgres-15: .venv/.ready node_modules/.ready ## run it on PostgreSQL 15, Supabase's other version
+	@LINGUALINK_DEV_POSTGRES_BIN=$(POSTGRES_15) $(BIN)/pytest -n auto --dist loadgroup
+
+check: .venv/.ready ## linters, type check, import contracts, migrations
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/lint_migrations.py
 
 image: .venv/.ready ## build the container image with podman, buildah or docker
 	@PYTHONPATH=scripts $(BIN)/python -m deploy build

@@ -18,6 +18,7 @@ from domain.money import Money
 from domain.posts import Post
 from domain.rewards import Earnings
 from domain.wallet import Transaction, Wallet
+from domain.withdrawals import Withdrawal
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,18 @@ class PostCase:
     rate: Money | None
 
 
+@dataclass(frozen=True, slots=True)
+class WithdrawalCase:
+    """A withdrawal and its owner's wallet, both locked; a deleted owner's wallet too.
+
+    ``now`` is the database's time (UTC), taken after the locks.
+    """
+
+    withdrawal: Withdrawal
+    wallet: Wallet
+    now: datetime
+
+
 class UnitOfWork(Protocol):
     """A transaction under way. What is booked, announced or recorded exists if, and only if, it commits."""
 
@@ -73,6 +86,14 @@ class UnitOfWork(Protocol):
         """
         ...
 
+    async def lock_withdrawal(self, withdrawal_id: UUID) -> WithdrawalCase:
+        """Lock a withdrawal, then its owner's wallet: one statement.
+
+        Raises:
+            WithdrawalNotFound: there is no such withdrawal.
+        """
+        ...
+
     def book(self, transaction: Transaction) -> None:
         """Append *transaction* to the ledger and move its wallet's balance; the wallet must be locked."""
         ...
@@ -85,6 +106,10 @@ class UnitOfWork(Protocol):
         """Write a post's validation; the post must be locked."""
         ...
 
+    def save_withdrawal(self, withdrawal: Withdrawal) -> None:
+        """Add a withdrawal that is held, or write the outcome of a locked one."""
+        ...
+
     def record(self, entry: AuditEntry) -> None:
         """Add *entry* to the audit log."""
         ...
@@ -94,7 +119,7 @@ class UnitOfWork(Protocol):
         ...
 
     async def commit(self) -> None:
-        """Make all of it true: one statement, then COMMIT. The last line of a use-case.
+        """Make all of it true: one statement (one more for a post), then COMMIT. The last line of a use-case.
 
         Raises:
             Unavailable: it is unknown whether the transaction committed; the same key finds out.

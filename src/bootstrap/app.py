@@ -12,6 +12,7 @@ from litestar.types import ASGIApp
 from application.ops.drain import Drain
 from application.ports import TokenVerifier
 from bootstrap.container import create_container
+from infrastructure.housekeeping import Housekeeping
 from infrastructure.relay import Relay
 from infrastructure.settings import Settings
 from infrastructure.supabase.verifier import SupabaseTokenVerifier
@@ -38,7 +39,7 @@ def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
         app.state.container = container
         app.state.token_verifier = await container.get(TokenVerifier)
         await (await container.get(SupabaseTokenVerifier)).prepare()
-        async with _relay(container, inline=settings.lingualink_relay == "inline"):
+        async with _relay(container, inline=settings.lingualink_relay == "inline"), _housekeeping(container):
             yield
         await container.close()
 
@@ -68,6 +69,18 @@ async def _relay(container: AsyncContainer, *, inline: bool) -> AsyncIterator[No
         yield
     finally:
         relay.stop()
+        await task
+
+
+@asynccontextmanager
+async def _housekeeping(container: AsyncContainer) -> AsyncIterator[None]:
+    """Clean up beside the routes."""
+    housekeeping = await container.get(Housekeeping)
+    task = asyncio.create_task(housekeeping.run(), name="housekeeping")
+    try:
+        yield
+    finally:
+        housekeeping.stop()
         await task
 
 

@@ -1,13 +1,20 @@
 """``lingualink``: the commands of operators and pipelines."""
 
-import os
 import sys
+from typing import NoReturn
 
 import click
 
+from bootstrap.ledger import erase_user, reconcile
 from bootstrap.server import run
-from infrastructure.postgres.migrations import print_sql, upgrade
-from infrastructure.settings import Settings, SettingsError
+from infrastructure.postgres.migrations import (
+    MIGRATION_ERRORS,
+    migration_problem,
+    print_sql,
+    upgrade,
+)
+from infrastructure.settings import Settings, SettingsError, migration_database_url
+from infrastructure.telemetry import configure_logging
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,18 +29,23 @@ def serve() -> None:
 
 
 @main.command()
-@click.option("--sql", is_flag=True, help="Print the SQL instead of running it.")
-def migrate(*, sql: bool) -> None:
-    """Bring the shared database to head. Safe to start twice at once."""
+@click.option("--sql", is_flag=True, help="Print the SQL instead of running it; psql can run it.")
+@click.option("--since", metavar="REVISION", help="With --sql: only what comes after this revision.")
+def migrate(*, sql: bool, since: str | None) -> None:
+    """Bring the shared database to head. Safe to start twice at once, and to kill."""
     if sql:
-        print_sql()
+        print_sql(since)
         return
-    url = os.environ.get("MIGRATION_DATABASE_URL")
-    if not url:
-        _fail("These environment variables are not right:\n  MIGRATION_DATABASE_URL: is missing")
-    else:
-        upgrade(url)
-        click.echo("The database is at head.")
+    configure_logging("error")  # a wait for a lock is no news; the result is one line
+    try:
+        upgrade(migration_database_url())
+    except (*MIGRATION_ERRORS, SettingsError) as error:
+        _fail(migration_problem(error))
+    click.echo("The database is at head.")
+
+
+main.add_command(reconcile)
+main.add_command(erase_user)
 
 
 def _settings() -> Settings:
@@ -41,9 +53,8 @@ def _settings() -> Settings:
         return Settings.load()
     except SettingsError as error:
         _fail(str(error))
-        raise
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     click.echo(message, err=True)
     sys.exit(1)

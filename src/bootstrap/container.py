@@ -15,20 +15,29 @@ from application.profile.ports import Accounts
 from application.profile.read_profile import ReadProfile
 from application.realtime.relay_events import RelayEvents
 from application.unit_of_work import UnitOfWorkFactory
+from application.vault.book_transaction import BookTransaction
 from application.vault.ports import VaultReaderFactory
 from application.vault.read_posts import ReadPosts
+from application.vault.settle_withdrawal import SettleWithdrawal
 from application.vault.validate_post import ValidatePost
+from application.vault.withdrawal_queue import ReadWithdrawalQueue, WithdrawalReaderFactory
 from application.wallet.bookkeeper import Bookkeeper
-from application.wallet.ports import Wallets
+from application.wallet.forget_keys import ForgetKeys, Keys
+from application.wallet.ports import Wallets, Withdrawals
 from application.wallet.read_wallet import ReadTransactions, ReadWallet
+from application.wallet.read_withdrawals import ReadWithdrawals
 from application.wallet.transfer_funds import TransferFunds
+from application.wallet.withdraw_funds import WithdrawFunds
+from infrastructure.housekeeping import Housekeeping
 from infrastructure.postgres.accounts import PostgresAccounts
 from infrastructure.postgres.engine import create_engine, create_pool
+from infrastructure.postgres.keys import PostgresKeys
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.schema import PostgresSchema
 from infrastructure.postgres.unit_of_work import PostgresUnitOfWork
 from infrastructure.postgres.vault import vault_readers
 from infrastructure.postgres.wallets import PostgresWallets
+from infrastructure.postgres.withdrawals import PostgresWithdrawals, withdrawal_readers
 from infrastructure.relay import Relay
 from infrastructure.settings import Settings
 from infrastructure.supabase.admin import create_admin_client, http_pool
@@ -112,10 +121,18 @@ class Infrastructure(Provider):
         """The vault's reading transactions."""
         return vault_readers(engine)
 
+    @provide
+    def withdrawal_readers(self, engine: AsyncEngine) -> WithdrawalReaderFactory:
+        """Reading transactions on everybody's withdrawals."""
+        return withdrawal_readers(engine)
+
     outbox = provide(PostgresOutbox)
     relay = provide(Relay)
     accounts = provide(PostgresAccounts, provides=Accounts)
     wallets = provide(PostgresWallets, provides=Wallets)
+    withdrawals = provide(PostgresWithdrawals, provides=Withdrawals)
+    keys = provide(PostgresKeys, provides=Keys)
+    housekeeping = provide(Housekeeping)
     schema = provide(PostgresSchema)
 
 
@@ -156,6 +173,12 @@ class UseCases(Provider):
     read_wallet = provide(ReadWallet)
     read_transactions = provide(ReadTransactions)
     transfer_funds = provide(TransferFunds)
+    withdraw_funds = provide(WithdrawFunds)
+    read_withdrawals = provide(ReadWithdrawals)
+    read_withdrawal_queue = provide(ReadWithdrawalQueue)
+    settle_withdrawal = provide(SettleWithdrawal)
+    book_transaction = provide(BookTransaction)
+    forget_keys = provide(ForgetKeys)
     read_posts = provide(ReadPosts)
     validate_post = provide(ValidatePost)
 

@@ -11,6 +11,9 @@ class AuditAction(StrEnum):
     """The closed list of what is recorded."""
 
     POST_VALIDATION_CHANGED = "post.validation_changed"
+    TRANSACTION_BOOKED = "transaction.booked"
+    WITHDRAWAL_SETTLED = "withdrawal.settled"
+    USER_ERASED = "user.erased"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,11 @@ DomainError
 ├── Refusal                the answer of a use-case to a good request: it sticks to the idempotency key
 │   ├── NotFound
 │   │   ├── PostNotFound
-│   │   └── UserNotFound
+│   │   ├── UserNotFound
+│   │   └── WithdrawalNotFound
 │   ├── InsufficientFunds
-│   └── BalanceLimit
+│   ├── BalanceLimit
+│   └── WithdrawalAlreadySettled
 ├── PreconditionRequired
 ├── VersionMismatch
 ├── IdempotencyKeyInProgress
@@ -166,6 +168,13 @@ class UserNotFound(NotFound):
     detail = "There is no such user."
 
 
+class WithdrawalNotFound(NotFound):
+    """There is no such withdrawal."""
+
+    code = "withdrawal_not_found"
+    detail = "There is no such withdrawal."
+
+
 class InsufficientFunds(Refusal):
     """The wallet holds less than the amount."""
 
@@ -178,6 +187,13 @@ class BalanceLimit(Refusal):
 
     code = "balance_limit"
     detail = "The balance would pass 99999999.99."
+
+
+class WithdrawalAlreadySettled(Refusal):
+    """The withdrawal was settled with another outcome, and stays so."""
+
+    code = "withdrawal_already_settled"
+    detail = "This withdrawal was already settled with another outcome."
 
 
 class PreconditionRequired(DomainError):

@@ -15,8 +15,12 @@ class Action(StrEnum):
     """Every action that a policy guards."""
 
     TRANSFER = "wallet.transfer"
+    WITHDRAW = "wallet.withdraw"
     READ_POSTS = "vault.read_posts"
     VALIDATE_POST = "vault.validate_post"
+    BOOK_TRANSACTION = "vault.book_transaction"
+    READ_WITHDRAWALS = "vault.read_withdrawals"
+    SETTLE_WITHDRAWAL = "vault.settle_withdrawal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,13 @@ def not_own(actor: Actor, target: Target) -> DomainError | None:
     return OwnPost() if target.owner_id == actor.user_id else None
 
 
+def not_own_wallet(actor: Actor, target: Target) -> DomainError | None:
+    """Refuse whoever's money it is: paying oneself, or settling one's own withdrawal, takes a second admin."""
+    if target.owner_id == actor.user_id:
+        return Forbidden("Nobody may decide on their own wallet; ask another admin.")
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The least role that an action needs, and the rules beyond the role."""
@@ -45,8 +56,12 @@ class Policy:
 POLICIES: Final = MappingProxyType(
     {
         Action.TRANSFER: Policy(Role.USER),
+        Action.WITHDRAW: Policy(Role.USER),
         Action.READ_POSTS: Policy(Role.MODERATOR),
         Action.VALIDATE_POST: Policy(Role.MODERATOR, (not_own,)),
+        Action.BOOK_TRANSACTION: Policy(Role.ADMIN, (not_own_wallet,)),
+        Action.READ_WITHDRAWALS: Policy(Role.ADMIN),
+        Action.SETTLE_WITHDRAWAL: Policy(Role.ADMIN, (not_own_wallet,)),
     }
 )
 

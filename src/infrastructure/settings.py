@@ -1,10 +1,13 @@
 """The environment, read once at the start. A missing or malformed variable is named; a secret is never shown."""
 
+import os
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from infrastructure.supabase.keys import shared_secret
 
 
 class SettingsError(Exception):
@@ -76,6 +79,15 @@ class Settings(BaseSettings):
                 values[name] = _split(value)
         return {name: value for name, value in values.items() if value != ""}
 
+    @model_validator(mode="after")
+    def _known_secret(self) -> Self:
+        if self.supabase_jwt_secret is not None:
+            try:
+                shared_secret(self.supabase_jwt_secret.get_secret_value(), local_development=self.is_local)
+            except ValueError as fault:
+                raise ValueError(f"SUPABASE_JWT_SECRET: {fault}") from None
+        return self
+
     @classmethod
     def load(cls) -> Self:
         """Read the environment.
@@ -86,7 +98,7 @@ class Settings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            lines = [f"  {str(fault['loc'][0]).upper()}: {_say(fault['msg'])}" for fault in error.errors()]
+            lines = [f"  {_say(fault['loc'], fault['msg'])}" for fault in error.errors()]
             raise SettingsError("These environment variables are not right:\n" + "\n".join(lines)) from None
 
     @property
@@ -105,5 +117,22 @@ class Settings(BaseSettings):
         return urlsplit(self.supabase_url).hostname in LOOPBACK
 
 
-def _say(message: str) -> str:
-    return {"Field required": "is missing"}.get(message, message.removeprefix("Value error, "))
+def migration_database_url() -> str:
+    """The address that migrations and the doctor's probes use; ``serve`` and ``relay`` never read it.
+
+    Raises:
+        SettingsError: it is missing or malformed.
+    """
+    value = os.environ.get("MIGRATION_DATABASE_URL")
+    problem = "is missing"
+    if value:
+        try:
+            return _postgres_url(SecretStr(value)).get_secret_value()
+        except ValueError as error:
+            problem = str(error)
+    raise SettingsError(f"These environment variables are not right:\n  MIGRATION_DATABASE_URL: {problem}")
+
+
+def _say(location: tuple[int | str, ...], message: str) -> str:
+    said = {"Field required": "is missing"}.get(message, message.removeprefix("Value error, "))
+    return f"{str(location[0]).upper()}: {said}" if location else said

@@ -4,8 +4,13 @@ GET  /profile                              your profile, role and balance
 GET  /wallet                               your balance
 GET  /wallet/transactions                  your ledger
 POST /wallet/transfers                     pay another user
+POST /wallet/withdrawals                   take money out
+GET  /wallet/withdrawals                   what became of it
 GET  /vault/posts                          the moderation queue
 POST /vault/posts/{post_id}/validation     approve or reject
+GET  /vault/withdrawals                    withdrawals to settle
+POST /vault/withdrawals/{withdrawal_id}/settlement
+POST /vault/users/{user_id}/transactions   bonus, penalty or refund
 GET  /health/live, /health/ready           for load balancers
 GET  /schema, /schema/openapi.json         the OpenAPI document
 """
@@ -17,11 +22,15 @@ from litestar.types import ControllerRouterHandler
 from web.ops.controller import HealthController
 from web.profile.controller import ProfileController
 from web.vault.controller import VaultController
+from web.vault.money import VaultMoneyController
 from web.wallet.controller import WalletController
+from web.wallet.withdrawals import WithdrawalsController
 
 ROUTES: Final[list[ControllerRouterHandler]] = [
     ProfileController,
     WalletController,
+    WithdrawalsController,
     VaultController,
+    VaultMoneyController,
     HealthController,
 ]

@@ -15,8 +15,9 @@ from application.encoding import to_json
 from application.profile.ports import Accounts
 from application.unit_of_work import UnitOfWorkFactory
 from application.vault.ports import VaultReaderFactory
+from application.vault.withdrawal_queue import WithdrawalReaderFactory
 from application.wallet.bookkeeper import Bookkeeper
-from application.wallet.ports import Wallets
+from application.wallet.ports import Wallets, Withdrawals
 from domain.identity import DisplayFields, Role, Session, Standing
 from domain.money import Money
 from domain.posts import Post, PostKind, PostStatus
@@ -24,12 +25,14 @@ from domain.wallet import Transaction, TransactionKind, Wallet
 from infrastructure.memory.database import MemoryDatabase
 from infrastructure.memory.readers import MemoryAccounts, MemoryVaultReader, MemoryWallets
 from infrastructure.memory.unit_of_work import MemoryUnitOfWork
+from infrastructure.memory.withdrawals import MemoryWithdrawalReader, MemoryWithdrawals
 from infrastructure.postgres.accounts import PostgresAccounts
 from infrastructure.postgres.engine import create_engine, create_pool
 from infrastructure.postgres.rows import TRANSACTION_COLUMNS, post_of, transaction_of
 from infrastructure.postgres.unit_of_work import PostgresUnitOfWork
 from infrastructure.postgres.vault import vault_readers
 from infrastructure.postgres.wallets import PostgresWallets
+from infrastructure.postgres.withdrawals import PostgresWithdrawals, withdrawal_readers
 from support.database import Database
 
 BOOKKEEPER = Bookkeeper(uuid4, "USD")
@@ -51,6 +54,8 @@ class World(Protocol):
     accounts: Accounts
     wallets: Wallets
     vault: VaultReaderFactory
+    withdrawals: Withdrawals
+    withdrawal_queue: WithdrawalReaderFactory
 
     async def user(
         self, role: Role = Role.USER, balance: str = "0.00", *, is_anonymous: bool = False
@@ -130,6 +135,8 @@ class MemoryWorld:
         self.accounts: Accounts = MemoryAccounts(self.database)
         self.wallets: Wallets = MemoryWallets(self.database)
         self.vault: VaultReaderFactory = lambda: MemoryVaultReader(self.database)
+        self.withdrawals: Withdrawals = MemoryWithdrawals(self.database)
+        self.withdrawal_queue: WithdrawalReaderFactory = lambda: MemoryWithdrawalReader(self.database)
 
     async def user(
         self, role: Role = Role.USER, balance: str = "0.00", *, is_anonymous: bool = False
@@ -188,11 +195,13 @@ class PostgresWorld:
         self, platform: "asyncpg.Connection[asyncpg.Record]", pool: asyncpg.Pool, database: Database
     ) -> None:
         self._platform = platform
-        self._engine = create_engine(database.service_url, "auto")
+        self._engine = create_engine(database.service_url, database.pooler)
         self.units: UnitOfWorkFactory = lambda: PostgresUnitOfWork(pool, lambda _: None)
         self.accounts: Accounts = PostgresAccounts(pool)
         self.wallets: Wallets = PostgresWallets(pool)
         self.vault: VaultReaderFactory = vault_readers(self._engine)
+        self.withdrawals: Withdrawals = PostgresWithdrawals(pool)
+        self.withdrawal_queue: WithdrawalReaderFactory = withdrawal_readers(self._engine)
 
     async def dispose(self) -> None:
         await self._engine.dispose()
@@ -320,7 +329,7 @@ async def postgres_world(database: Database) -> AsyncIterator[PostgresWorld]:
     """A world on *database*, as the service's own role."""
     platform = await asyncpg.connect(database.superuser_url)
     try:
-        async with create_pool(database.service_url, "auto", 10) as pool:
+        async with create_pool(database.service_url, database.pooler, 10) as pool:
             world = PostgresWorld(platform, pool, database)
             yield world
             await world.dispose()

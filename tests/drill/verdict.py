@@ -109,7 +109,7 @@ class Verdict:
 
 async def unreconciled(database: Database, tally: Tally) -> int:
     """How much of the ledger is not as it should be: rows, pairs, and payments told but not there or the reverse."""
-    counts = [
+    counts: list[int] = [
         (await database.fetch(statement))[0]["count"]
         for statement in (_WRONG_WALLETS, _WRONG_ROWS, _WRONG_PAIRS)
     ]

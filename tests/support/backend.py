@@ -32,7 +32,7 @@ def settings_for(database: Database, supabase: SupabaseStack, **changes: Any) ->
         database_url=SecretStr(database.service_url),
         supabase_url=supabase.url,
         supabase_secret_key=SecretStr(supabase.secret_key),
-        **changes,
+        **{"lingualink_database_pooler": database.pooler, **changes},
     )
 
 
@@ -48,6 +48,7 @@ def environment_for(database: Database, supabase: SupabaseStack, port: int) -> d
     return {
         **os.environ,
         "DATABASE_URL": database.service_url,
+        "LINGUALINK_DATABASE_POOLER": database.pooler,
         "SUPABASE_URL": supabase.url,
         "SUPABASE_SECRET_KEY": supabase.secret_key,
         "LINGUALINK_PORT": str(port),

@@ -8,7 +8,7 @@ from application.idempotency import Answer, KeyedRequest, refused, succeeded
 from application.unit_of_work import Entry, UnitOfWork, UnitOfWorkFactory, retry_conflicts
 from domain.errors import Refusal
 from domain.identity import Session
-from domain.policies import Action, authorise
+from domain.policies import Action, Target, authorise
 
 T = TypeVar("T")
 
@@ -23,6 +23,7 @@ async def once(
     wallets: Collection[UUID],
     wanted: type[T],
     decide: Callable[[UnitOfWork, Entry], T],
+    target: Target = Target(),  # noqa: B008 - frozen
 ) -> Answer[T]:
     """Run *decide* once for each key, however often the request comes.
 
@@ -36,7 +37,7 @@ async def once(
     """
     async with units() as uow:
         entry = await uow.enter(session, key=request, wallets=wallets)
-        authorise(entry.actor, action)
+        authorise(entry.actor, action, target)
         if entry.earlier is not None:
             return Answer(entry.earlier.replay(request, wanted), replayed=True)
         try:

@@ -12,6 +12,7 @@ from domain.money import ZERO, Money
 from domain.posts import Post
 from domain.profile import Account
 from domain.wallet import Transaction, Wallet
+from domain.withdrawals import Withdrawal
 
 
 @dataclass
@@ -23,6 +24,7 @@ class MemoryDatabase:
     revoked_sessions: set[UUID] = field(default_factory=set)
     wallets: dict[UUID, Wallet] = field(default_factory=dict)
     ledger: list[Transaction] = field(default_factory=list)
+    withdrawals: dict[UUID, Withdrawal] = field(default_factory=dict)
     posts: dict[UUID, Post] = field(default_factory=dict)
     rates: dict[str, Money] = field(default_factory=dict)
     keys: dict[tuple[UUID, str], Outcome] = field(default_factory=dict)

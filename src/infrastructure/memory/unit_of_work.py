@@ -7,14 +7,15 @@ from typing import Self
 from uuid import UUID
 
 from application.idempotency import KeyedRequest, Outcome
-from application.unit_of_work import Entry, PostCase
+from application.unit_of_work import Entry, PostCase, WithdrawalCase
 from domain.audit import AuditEntry
-from domain.errors import PostNotFound
+from domain.errors import PostNotFound, WithdrawalNotFound
 from domain.events import Event
 from domain.identity import Session, Standing
 from domain.posts import Post
 from domain.rewards import Earnings
 from domain.wallet import Transaction, TransactionKind, Wallet
+from domain.withdrawals import Withdrawal
 from infrastructure.memory.database import MemoryDatabase
 
 
@@ -26,6 +27,7 @@ class MemoryUnitOfWork:
         self._transactions: list[Transaction] = []
         self._events: list[Event] = []
         self._posts: list[Post] = []
+        self._withdrawals: list[Withdrawal] = []
         self._audit: list[AuditEntry] = []
         self._keys: dict[tuple[UUID, str], Outcome] = {}
         self._caller: UUID | None = None
@@ -58,6 +60,13 @@ class MemoryUnitOfWork:
         rate = self._database.rates.get("post_approved")
         return PostCase(post, self._usable(post.author_id), self._earnings(post_id), rate)
 
+    async def lock_withdrawal(self, withdrawal_id: UUID) -> WithdrawalCase:
+        """See the port."""
+        withdrawal = self._database.withdrawals.get(withdrawal_id)
+        if withdrawal is None:
+            raise WithdrawalNotFound
+        return WithdrawalCase(withdrawal, self._database.wallets[withdrawal.user_id], datetime.now(UTC))
+
     def book(self, transaction: Transaction) -> None:
         """See the port."""
         self._transactions.append(transaction)
@@ -69,6 +78,10 @@ class MemoryUnitOfWork:
     def save_post(self, post: Post) -> None:
         """See the port."""
         self._posts.append(post)
+
+    def save_withdrawal(self, withdrawal: Withdrawal) -> None:
+        """See the port."""
+        self._withdrawals.append(withdrawal)
 
     def record(self, entry: AuditEntry) -> None:
         """See the port."""
@@ -87,6 +100,7 @@ class MemoryUnitOfWork:
             database.ledger.append(row)
             database.wallets[row.user_id] = Wallet(row.user_id, row.balance_after, row.version)
         database.posts.update({post.id: post for post in self._posts})
+        database.withdrawals.update({row.id: row for row in self._withdrawals})
         database.audit.extend(self._audit)
         database.outbox.extend(self._events)
         database.keys.update(self._keys)

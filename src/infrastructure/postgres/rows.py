@@ -10,6 +10,7 @@ from domain.identity import Actor, Role, Session, Standing
 from domain.money import Money
 from domain.posts import Post, PostKind, PostStatus
 from domain.wallet import Transaction, TransactionKind
+from domain.withdrawals import Withdrawal, WithdrawalStatus
 
 Row = Mapping[str, Any] | asyncpg.Record
 
@@ -20,6 +21,8 @@ POST_COLUMNS = (
     "id, author_id, kind, title, body, language, dialect, media_url, validation_status, validated_by, "
     "validated_at, validation_reason, version, created_at"
 )
+
+WITHDRAWAL_COLUMNS = "id, user_id, amount, status, transaction_id, created_at, settled_by, settled_at, reason"
 
 
 def uuid_of(value: UUID | None) -> UUID | None:
@@ -40,6 +43,21 @@ def transaction_of(row: Row) -> Transaction:
         counterparty_id=uuid_of(row["counterparty_id"]),
         reference_id=uuid_of(row["reference_id"]),
         note=row["note"],
+    )
+
+
+def withdrawal_of(row: Row) -> Withdrawal:
+    """A withdrawal."""
+    return Withdrawal(
+        id=UUID(int=row["id"].int),
+        user_id=UUID(int=row["user_id"].int),
+        amount=Money(row["amount"]),
+        status=WithdrawalStatus(row["status"]),
+        transaction_id=UUID(int=row["transaction_id"].int),
+        created_at=row["created_at"],
+        settled_by=uuid_of(row["settled_by"]),
+        settled_at=row["settled_at"],
+        reason=row["reason"],
     )
 
 

@@ -70,7 +70,7 @@ class PostgresVaultReader:
         ]
         if after is not None:
             conditions.append(tuple_(PostRow.created_at, PostRow.id) > (after.created_at, after.id))
-        rows = await PostRepository(session=self._session).list(
+        rows = await PostRepository(session=self._session).get_many(
             *conditions,
             LimitOffset(limit, 0),
             OrderBy(PostRow.created_at),
