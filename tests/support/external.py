@@ -7,10 +7,12 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+from typing_extensions import override
 
 from devstack.postgres import SUPERUSER, LocalPostgres
 from infrastructure.postgres.migrations import upgrade
-from support.database import MIGRATOR, SERVICE, Database
+from support.database import MIGRATOR, Database
+from support.pooler import SERVICE
 from support.stack import SupabaseStack
 
 VARIABLES: Final = ("SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY", "TEST_DATABASE_URL")
@@ -30,11 +32,22 @@ class ExternalPostgres(LocalPostgres):
             SERVICE: (SERVICE, SERVICE_PASSWORD),
         }
 
+    @override
     def url(self, database: str = "postgres", user: str = SUPERUSER) -> str:
         """A connection string for *user*, by the name that it has here."""
         name, password = self._users[user]
         address = f"{name}:{password}@{self._parts.hostname}:{self._parts.port or 5432}"
         return urlunsplit(("postgresql", address, f"/{database}", self._parts.query, ""))
+
+
+class ExternalDatabase(Database):
+    """The project's database: no pooler of the suite stands before it."""
+
+    @property
+    @override
+    def service_url(self) -> str:
+        """As the service."""
+        return self.cluster.url(self.name, SERVICE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +76,7 @@ def external_project() -> ExternalProject:
     """Bring the named project to head, and let the service in."""
     url, publishable, secret, database_url = (os.environ[name] for name in VARIABLES)
     cluster = ExternalPostgres(database_url)
-    database = Database(cluster, urlsplit(database_url).path.strip("/") or "postgres")
+    database = ExternalDatabase(cluster, urlsplit(database_url).path.strip("/") or "postgres")
     upgrade(database.migrator_url)
     asyncio.run(_let_service_in(database))
     return ExternalProject(database, SupabaseStack(url, database.superuser_url, publishable, secret))
