@@ -32,7 +32,7 @@ def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
 
     Once *drain* has begun it says that it is not ready.
     """
-    container = create_container(settings, drain or Drain())
+    container = create_container(settings, drain)
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:

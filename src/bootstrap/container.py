@@ -183,6 +183,6 @@ class UseCases(Provider):
     validate_post = provide(ValidatePost)
 
 
-def create_container(settings: Settings, drain: Drain) -> AsyncContainer:
+def create_container(settings: Settings, drain: Drain | None = None) -> AsyncContainer:
     """The container of one process, which *drain* speaks of."""
-    return make_async_container(Infrastructure(settings), UseCases(), context={Drain: drain})
+    return make_async_container(Infrastructure(settings), UseCases(), context={Drain: drain or Drain()})
