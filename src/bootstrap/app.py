@@ -39,7 +39,7 @@ def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
     stands left of it, anybody could have written.
     """
     metrics = Metrics()
-    container = create_container(settings, metrics, drain or Drain())
+    container = create_container(settings, metrics, drain)
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:

@@ -257,8 +257,8 @@ class UseCases(Provider):
     read_audit_log = provide(ReadAuditLog)
 
 
-def create_container(settings: Settings, metrics: Metrics, drain: Drain) -> AsyncContainer:
+def create_container(settings: Settings, metrics: Metrics, drain: Drain | None = None) -> AsyncContainer:
     """The container of one process, which *drain* speaks of."""
     return make_async_container(
-        Infrastructure(settings, metrics), Realtime(), UseCases(), context={Drain: drain}
+        Infrastructure(settings, metrics), Realtime(), UseCases(), context={Drain: drain or Drain()}
     )
