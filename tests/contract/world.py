@@ -291,7 +291,8 @@ class PostgresWorld(World):
             await self._platform.execute("delete from auth.users where id = $1", user_id)
         elif standing is Standing.BANNED:
             await self._platform.execute(
-                "insert into private.bans (user_id, reason, banned_by) values ($1, 'test', $1)", user_id
+                "insert into private.bans (user_id, reason, banned_by) values ($1, 'test', $1) on conflict do nothing",
+                user_id,
             )
         else:
             await self._platform.execute("delete from private.bans where user_id = $1", user_id)
