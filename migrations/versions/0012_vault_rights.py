@@ -37,6 +37,9 @@ INDEXES = {
 
 def upgrade() -> None:
     with op.get_context().autocommit_block():
+        # It blocks nobody, waits for every transaction that is open, and takes as long as the table is large.
+        op.execute("set lock_timeout = '30s'")
+        op.execute("set statement_timeout = 0")
         for name, columns in INDEXES.items():
             # An earlier attempt that was broken off leaves an index that is not valid.
             op.execute(f"drop index concurrently if exists public.{name}")

@@ -28,7 +28,7 @@ async def outbox(place: Database | None) -> AsyncIterator[Outbox]:
         yield MemoryOutbox(MemoryDatabase(outbox=list(EVENTS)))
         return
     await owe(place, EVENTS)
-    async with create_pool(place.service_url, "auto", 2) as pool:
+    async with create_pool(place.service_url, place.pooler, 2) as pool:
         yield PostgresOutbox(pool)
 
 
