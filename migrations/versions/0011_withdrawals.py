@@ -1,4 +1,4 @@
-"""Withdrawals: money on its way out, settled once; and the order in which old idempotency keys are forgotten."""
+"""Withdrawals: money on its way out, settled once."""
 
 from alembic import op
 
@@ -52,9 +52,6 @@ UP = (
     """,
     """
     create index wallet_withdrawals_queue on public.wallet_withdrawals (status, created_at, id)
-    """,
-    """
-    create index idempotency_keys_age on private.idempotency_keys (created_at)
     """,
     "alter table public.wallet_withdrawals enable row level security",
     "revoke all on public.wallet_withdrawals from public, anon, authenticated",
@@ -113,7 +110,6 @@ UP = (
     ),
 )
 DOWN = (
-    "drop index private.idempotency_keys_age",
     "drop table public.wallet_withdrawals",
     "drop function private.keep_withdrawal()",
 )

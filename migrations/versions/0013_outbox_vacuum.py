@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0013"
-down_revision = "0011"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
@@ -40,4 +40,4 @@ def downgrade() -> None:
     op.execute("set local statement_timeout = '30s'")
     for statement in DOWN:
         op.execute(statement)
-    op.execute("update private.schema_level set level = 11")
+    op.execute("update private.schema_level set level = 12")

@@ -6,8 +6,9 @@ import sys
 
 import click
 
-from deploy.image import build, builder, layers, require_digest
-from deploy.platforms import DeployFailedError, platform_from
+from deploy.image import build, builder, layers, push, require_digest, verify_commands
+from deploy.platforms import DeployFailedError, platform_from, required
+from deploy.registry import credentials
 from deploy.release import Release, watch
 from deploy.smoke import UnwellError, smoke, visitors_from
 
@@ -42,12 +43,35 @@ def current() -> None:
 
 @main.command("login")
 def login() -> None:
-    """Let the builder push to the private registry of the AWS account, for an hour or so."""
-    from deploy.ecr import credentials  # noqa: PLC0415 - only AWS needs boto3
-
-    user, password, registry = credentials()
+    """Let the builder into the registry of IMAGE_REPOSITORY: GitHub's, or a private one of AWS."""
+    user, password, registry = credentials(os.environ)
     command = [builder(), "login", "--username", user, "--password-stdin", registry]
     sys.exit(subprocess.run(command, input=password, text=True, check=False).returncode)  # noqa: S603
+
+
+@main.command("push")
+@click.argument("tag", default="lingualink:dev")
+def push_image(tag: str) -> None:
+    """Push the image TAG to IMAGE_REPOSITORY as VERSION, and print what it is called by digest."""
+    click.echo(push(tag, required(os.environ, "IMAGE_REPOSITORY"), required(os.environ, "VERSION")))
+
+
+@main.command("parts")
+@click.argument("image")
+def parts(image: str) -> None:
+    """Print name= and digest= of IMAGE, for a workflow's outputs."""
+    name, _, digest_of_it = require_digest(image).partition("@")
+    click.echo(f"name={name}\ndigest={digest_of_it}")
+
+
+@main.command("verify")
+@click.argument("image")
+@click.option("--repository", envvar="GITHUB_REPOSITORY", required=True, help="owner/name that built it.")
+def verify(image: str, repository: str) -> None:
+    """Fail unless this repository's deploy workflow built and signed IMAGE. Needs gh and cosign."""
+    for command in verify_commands(require_digest(image), repository):
+        if status := subprocess.run(command, check=False).returncode:  # noqa: S603 - our own arguments
+            sys.exit(status)
 
 
 @main.command("migrate")

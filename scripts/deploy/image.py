@@ -57,8 +57,8 @@ def build_command(
 def build(tag: str) -> str:
     """Build the image as *tag*; the builder that did it.
 
-    The environment may name BASE_IMAGE, VERSION and IMAGE_SOURCE; LINGUALINK_IMAGE_BUILD_OPTIONS goes to
-    the builder as it is.
+    The environment may name BASE_IMAGE (which LINGUALINK_IMAGE_NEEDS_DIGEST demands by digest), VERSION and
+    IMAGE_SOURCE; LINGUALINK_IMAGE_BUILD_OPTIONS goes to the builder as it is.
 
     Raises:
         DeployFailedError: it was not built.
@@ -71,7 +71,10 @@ def build(tag: str) -> str:
         "CREATED": datetime.fromtimestamp(commit_time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "SOURCE": os.environ.get("IMAGE_SOURCE", ""),
     }
-    if base := os.environ.get("BASE_IMAGE"):
+    base = os.environ.get("BASE_IMAGE", "")
+    if os.environ.get("LINGUALINK_IMAGE_NEEDS_DIGEST"):
+        require_digest(base)
+    if base:
         facts["BASE_IMAGE"] = base
     extra = shlex.split(os.environ.get("LINGUALINK_IMAGE_BUILD_OPTIONS", ""))
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(commit_time), "DOCKER_BUILDKIT": "1"}
@@ -79,6 +82,49 @@ def build(tag: str) -> str:
     if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode:  # noqa: S603
         raise DeployFailedError("the image was not built")
     return tool
+
+
+def push(tag: str, repository: str, version: str) -> str:
+    """Push *tag* as *repository*:*version*; its name by digest, which every later step goes by.
+
+    Raises:
+        DeployFailedError: the registry did not take it.
+    """
+    tool, name = builder(), f"{repository}:{version}"
+    _run([tool, "tag", tag, name])
+    pushed = subprocess.run(  # noqa: S603 - our own arguments
+        push_command(tool, name), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    found = re.search(r"sha256:[0-9a-f]{64}", pushed.stdout if tool != "docker" else _last(pushed.stdout))
+    if pushed.returncode or found is None:
+        raise DeployFailedError(f"{name} was not pushed: {pushed.stderr.strip()[-500:]}")
+    return require_digest(f"{repository}@{found.group()}")
+
+
+def push_command(tool: str, name: str) -> list[str]:
+    """How *tool* pushes *name* and tells its digest on standard output."""
+    return [tool, "push", name] if tool == "docker" else [tool, "push", "--digestfile", "/dev/stdout", name]
+
+
+def _last(said: str) -> str:
+    """Docker names every layer; its last line is the image's."""
+    return said.strip().rpartition("\n")[2]
+
+
+def verify_commands(image: str, repository: str) -> list[list[str]]:
+    """What proves that the deploy workflow of *repository* built and signed *image*."""
+    workflow = f"{repository}/.github/workflows/deploy.yml"
+    identity = f"^https://github.com/{re.escape(workflow)}@refs/(heads/main|tags/v[^/]+)$"
+    return [
+        [
+            *("gh", "attestation", "verify", f"oci://{image}"),
+            *("--repo", repository, "--signer-workflow", workflow),
+        ],
+        [
+            *("cosign", "verify", "--certificate-oidc-issuer", "https://token.actions.githubusercontent.com"),
+            *("--certificate-identity-regexp", identity, image),
+        ],
+    ]
 
 
 def layers(tool: str, tag: str) -> list[tuple[str, str]]:

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 from dishka import AsyncContainer
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from application.ops.drain import Drain
 from application.ports import TokenVerifier
@@ -32,10 +34,12 @@ HEADERS_FOR_CLIENTS = ["Idempotency-Replayed", "Retry-After", "WWW-Authenticate"
 def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
     """The application that *settings* describe. It starts without its database, and says so when asked.
 
-    Once *drain* has begun it says that it is not ready.
+    Once *drain* has begun it says that it is not ready. The client's address is the peer's, unless the peer is a
+    trusted proxy: then it is the right-most address of ``X-Forwarded-For`` that is no trusted proxy itself; what
+    stands left of it, anybody could have written.
     """
     metrics = Metrics()
-    container = create_container(settings, metrics, drain or Drain())
+    container = create_container(settings, metrics, drain)
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -61,7 +65,8 @@ def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
         request_max_body_size=MAX_BYTES,
         logging_config=None,
     )
-    return RequestContext(app, metrics.request)
+    inner: Any = RequestContext(app, metrics.request)  # uvicorn has types of its own for the same shapes
+    return cast("ASGIApp", ProxyHeadersMiddleware(inner, settings.lingualink_trusted_proxies))
 
 
 @asynccontextmanager

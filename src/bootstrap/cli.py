@@ -6,9 +6,11 @@ from typing import NoReturn
 
 import click
 
+from bootstrap.doctor import report
 from bootstrap.ledger import erase_user, reconcile
 from bootstrap.outbox import outbox_report, retry_parked
 from bootstrap.relay import run_relay
+from bootstrap.roles import grant_role
 from bootstrap.server import run
 from infrastructure.postgres.migrations import (
     MIGRATION_ERRORS,
@@ -81,8 +83,21 @@ def migrate(*, sql: bool, since: str | None) -> None:
     click.echo("The database is at head.")
 
 
-main.add_command(reconcile)
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--ledger", is_flag=True, help="Reconcile the whole ledger instead.")
+def doctor(*, as_json: bool, ledger: bool) -> None:
+    """Check configuration, database, Supabase, and what a client could still do. Changes nothing."""
+    configure_logging("error")
+    if ledger:
+        sys.exit(reconcile(as_json=as_json))
+    text, must_act = report(as_json=as_json)
+    click.echo(text)
+    sys.exit(must_act)
+
+
 main.add_command(erase_user)
+main.add_command(grant_role)
 
 
 def _settings() -> Settings:

@@ -16,9 +16,15 @@ from application.profile.read_profile import ReadProfile
 from application.realtime.clean_up_outbox import CleanUpOutbox
 from application.realtime.relay_events import RelayEvents
 from application.unit_of_work import UnitOfWorkFactory
+from application.vault.ban_user import BanUser, LiftBan
 from application.vault.book_transaction import BookTransaction
+from application.vault.change_role import ChangeRole
+from application.vault.gate import Gate
 from application.vault.ports import VaultReaderFactory
-from application.vault.read_posts import ReadPosts
+from application.vault.read_audit_log import ReadAuditLog
+from application.vault.read_posts import CountPosts, ReadPost, ReadPosts
+from application.vault.read_users import ListUsers, ReadUser
+from application.vault.reward_rates import ChangeRewardRate, ReadRewardRates
 from application.vault.settle_withdrawal import SettleWithdrawal
 from application.vault.validate_post import ValidatePost
 from application.vault.withdrawal_queue import ReadWithdrawalQueue, WithdrawalReaderFactory
@@ -29,6 +35,7 @@ from application.wallet.read_wallet import ReadTransactions, ReadWallet
 from application.wallet.read_withdrawals import ReadWithdrawals
 from application.wallet.transfer_funds import TransferFunds
 from application.wallet.withdraw_funds import WithdrawFunds
+from domain.identity import Assurance
 from infrastructure.commits import CommitEmitter
 from infrastructure.housekeeping import Housekeeping
 from infrastructure.metrics import MeasuredPublisher, Metrics
@@ -207,6 +214,14 @@ class UseCases(Provider):
         return Bookkeeper(new_id, currency)
 
     @provide
+    def gate(
+        self, settings: Settings, units: UnitOfWorkFactory, readers: VaultReaderFactory, new_id: NewId
+    ) -> Gate:
+        """The way into the vault; the deployment says whether it takes a second factor."""
+        needed = Assurance.AAL2 if settings.lingualink_vault_requires_mfa else Assurance.AAL1
+        return Gate(units, readers, new_id, needed)
+
+    @provide
     def readiness(
         self, schema: PostgresSchema, verifier: SupabaseTokenVerifier, drain: Drain
     ) -> CheckReadiness:
@@ -229,11 +244,21 @@ class UseCases(Provider):
     book_transaction = provide(BookTransaction)
     forget_keys = provide(ForgetKeys)
     read_posts = provide(ReadPosts)
+    read_post = provide(ReadPost)
+    count_posts = provide(CountPosts)
     validate_post = provide(ValidatePost)
+    list_users = provide(ListUsers)
+    read_user = provide(ReadUser)
+    change_role = provide(ChangeRole)
+    ban_user = provide(BanUser)
+    lift_ban = provide(LiftBan)
+    read_reward_rates = provide(ReadRewardRates)
+    change_reward_rate = provide(ChangeRewardRate)
+    read_audit_log = provide(ReadAuditLog)
 
 
-def create_container(settings: Settings, metrics: Metrics, drain: Drain) -> AsyncContainer:
+def create_container(settings: Settings, metrics: Metrics, drain: Drain | None = None) -> AsyncContainer:
     """The container of one process, which *drain* speaks of."""
     return make_async_container(
-        Infrastructure(settings, metrics), Realtime(), UseCases(), context={Drain: drain}
+        Infrastructure(settings, metrics), Realtime(), UseCases(), context={Drain: drain or Drain()}
     )

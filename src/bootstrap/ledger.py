@@ -1,4 +1,4 @@
-"""``lingualink reconcile`` and ``lingualink erase-user``: an operator's hands on the ledger."""
+"""``lingualink doctor --ledger`` and ``lingualink erase-user``: an operator's hands on the ledger."""
 
 import asyncio
 import os
@@ -6,6 +6,7 @@ import sys
 from uuid import UUID
 
 import click
+import msgspec
 
 from application.wallet.reconcile_ledger import ReconcileLedger
 from domain.errors import Unavailable
@@ -14,25 +15,31 @@ from infrastructure.postgres.ledger import ledger_snapshots
 from infrastructure.settings import Settings, SettingsError
 
 
-@click.command()
-def reconcile() -> None:
-    """Prove the whole ledger: exit 1, and one line for each thing that does not add up."""
+def reconcile(*, as_json: bool) -> bool:
+    """Read the whole ledger, and print one line (or one JSON object) for each thing that does not add up.
+
+    Whether something must be done.
+
+    Raises:
+        ClickException: the environment is not complete, or the database does not answer.
+    """
     try:
         settings = Settings.load()
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     url, pooler = settings.database_url.get_secret_value(), settings.lingualink_database_pooler
     try:
-        findings = asyncio.run(_reconcile(ReconcileLedger(ledger_snapshots(url, pooler))))
+        found = asyncio.run(_reconcile(ReconcileLedger(ledger_snapshots(url, pooler)), as_json=as_json))
     except Unavailable:
         raise click.ClickException("The database does not answer.") from None
-    if findings:
-        click.echo(f"{findings} things do not add up.", err=True)
-        sys.exit(1)
-    click.echo("Every cent is in place.")
+    if found:
+        click.echo(f"{found} things do not add up.", err=True)
+    elif not as_json:
+        click.echo("Every cent is in place.")
+    return found > 0
 
 
-async def _reconcile(run: ReconcileLedger) -> int:
+async def _reconcile(run: ReconcileLedger, *, as_json: bool) -> int:
     """Print findings as they come; how many there were."""
     found = 0
     with click.progressbar(length=1, label="Reading the ledger", file=sys.stderr) as bar:
@@ -42,7 +49,8 @@ async def _reconcile(run: ReconcileLedger) -> int:
 
         async for finding in run(begin, bar.update):
             found += 1
-            click.echo(f"{finding.fault} user={finding.user_id} id={finding.subject_id}: {finding.detail}")
+            line = f"{finding.fault} user={finding.user_id} id={finding.subject_id}: {finding.detail}"
+            click.echo(msgspec.json.encode(finding).decode() if as_json else line)
     return found
 
 

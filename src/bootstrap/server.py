@@ -62,6 +62,7 @@ def _config(settings: Settings, drain: Drain) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # the application reads them, from the proxies that it is told to trust
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=settings.lingualink_drain_timeout,
         lifespan="on",

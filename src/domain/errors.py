@@ -9,7 +9,9 @@ DomainError
 ├── Forbidden              the session is good, the right is missing
 │   ├── OwnPost
 │   ├── Banned
-│   └── AnonymousSession
+│   ├── AnonymousSession
+│   ├── MfaRequired
+│   └── LastAdmin
 ├── InvalidInput           the request can't mean anything
 │   ├── InvalidAmount
 │   ├── InvalidCursor
@@ -104,6 +106,20 @@ class AnonymousSession(Forbidden):
 
     code = "anonymous_session"
     detail = "Anonymous sessions can't do this; sign in with an account."
+
+
+class MfaRequired(Forbidden):
+    """The deployment wants a second factor in the vault, and the session has none."""
+
+    code = "mfa_required"
+    detail = "This needs a session with a second factor (aal2); verify one and try again."
+
+
+class LastAdmin(Forbidden):
+    """Without this user nobody could administer the app any more."""
+
+    code = "last_admin"
+    detail = "The last admin stays an admin; make somebody else one first."
 
 
 class InvalidInput(DomainError):

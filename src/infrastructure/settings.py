@@ -1,6 +1,7 @@
 """The environment, read once at the start. A missing or malformed variable is named; a secret is never shown."""
 
 import os
+from ipaddress import ip_network
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -41,6 +42,17 @@ def _split(value: str | list[str]) -> list[str]:
     return [word.strip() for word in words if word.strip()]
 
 
+def _networks(values: list[str]) -> list[str]:
+    for value in values:
+        try:
+            ip_network(value)
+        except ValueError:
+            raise ValueError(
+                "must be addresses or networks, such as 10.0.0.0/8, separated by commas"
+            ) from None
+    return values
+
+
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
@@ -71,12 +83,14 @@ class Settings(BaseSettings):
     lingualink_log_level: Literal["debug", "info", "warning", "error"] = "info"
     lingualink_cors_origins: Words = Field(default_factory=list)
     lingualink_relay: Literal["inline", "off"] = "inline"
+    lingualink_trusted_proxies: Annotated[Words, AfterValidator(_networks)] = Field(default_factory=list)
+    lingualink_vault_requires_mfa: bool = False
     lingualink_currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
 
     @model_validator(mode="before")
     @classmethod
     def _lists(cls, values: dict[str, object]) -> dict[str, object]:
-        for name in ("supabase_jwt_issuer", "lingualink_cors_origins"):
+        for name in ("supabase_jwt_issuer", "lingualink_cors_origins", "lingualink_trusted_proxies"):
             if isinstance(value := values.get(name), str):
                 values[name] = _split(value)
         return {name: value for name, value in values.items() if value != ""}

@@ -30,7 +30,7 @@ async def book(
 ) -> Answer[Booked]:
     command = BookCommand(owner.user_id, kind, Money.parse(amount), "for the poem")
     request = KeyedRequest(key, fingerprint("POST", f"/vault/users/{owner.user_id}/transactions", command))
-    return await BookTransaction(world.units, BOOKKEEPER)(admin, command, request, ORIGIN)
+    return await BookTransaction(world.units, BOOKKEEPER, world.gate)(admin, command, request, ORIGIN)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,13 @@ async def test_a_correction_is_booked_recorded_and_told(
     assert answer == Answer(Booked(booked), replayed=False)
     assert (booked.kind, str(booked.amount), booked.note) == (kind, amount, "for the poem")
     assert (await world.wallet(owner)).balance == Money(Decimal(balance))
-    assert await world.audit() == [("transaction.booked", admin.user_id, owner.user_id)]
+    [entry] = await world.audit()
+    assert (entry.action, entry.actor_id, entry.target_id, entry.refusal) == (
+        "transaction.booked",
+        admin.user_id,
+        owner.user_id,
+        None,
+    )
     [event] = await world.owed()
     assert (event.user_id, event.payload["balance"]) == (owner.user_id, balance)
 

@@ -52,7 +52,7 @@ async def settle(
     reason: str | None = None,
 ) -> Withdrawal:
     command = SettleCommand(withdrawal.id, outcome, reason)
-    return await SettleWithdrawal(world.units, BOOKKEEPER)(admin, command, ORIGIN)
+    return await SettleWithdrawal(world.units, BOOKKEEPER, world.gate)(admin, command, ORIGIN)
 
 
 async def own(world: World, owner: Session, status: WithdrawalStatus | None = None) -> list[Withdrawal]:
@@ -127,7 +127,13 @@ async def test_a_completed_withdrawal_moves_nothing_more_and_is_recorded(world: 
     assert (settled.status, settled.settled_by) == (COMPLETED, admin.user_id)
     assert await own(world, owner) == [settled]
     assert len(await world.ledger(owner)) == 2
-    assert await world.audit() == [("withdrawal.settled", admin.user_id, withdrawal.id)]
+    [entry] = await world.audit()
+    assert (entry.action, entry.actor_id, entry.target_id, entry.refusal) == (
+        "withdrawal.settled",
+        admin.user_id,
+        withdrawal.id,
+        None,
+    )
 
 
 async def test_a_failed_withdrawal_gives_the_money_back_and_tells_the_owner(world: World) -> None:
@@ -258,17 +264,17 @@ async def test_the_queue_is_the_admins_oldest_first_and_filtered(world: World) -
     admin = await world.user(Role.ADMIN)
     made = [await held(world, owner, "1", key=str(n)) for n in range(2) for owner in (one, other)]
     settled = await settle(world, admin, made[1], COMPLETED)
-    read = ReadWithdrawalQueue(world.withdrawal_queue)
+    read = ReadWithdrawalQueue(world.withdrawal_queue, world.gate)
 
-    first = await read(admin, HELD, after=None, limit=2)
-    rest = await read(admin, HELD, after=first.next_after, limit=2)
+    first = await read(admin, HELD, ORIGIN, after=None, limit=2)
+    rest = await read(admin, HELD, ORIGIN, after=first.next_after, limit=2)
 
     assert list(first.withdrawals) == [made[0], made[2]]
     assert first.next_after == WithdrawalPosition(made[2].created_at, made[2].id)
     assert (list(rest.withdrawals), rest.next_after) == ([made[3]], None)
-    assert list((await read(admin, COMPLETED, after=None, limit=2)).withdrawals) == [settled]
+    assert list((await read(admin, COMPLETED, ORIGIN, after=None, limit=2)).withdrawals) == [settled]
     with pytest.raises(Forbidden):
-        await read(await world.user(Role.MODERATOR), None, after=None, limit=2)
+        await read(await world.user(Role.MODERATOR), None, ORIGIN, after=None, limit=2)
 
 
 async def test_somebody_elses_withdrawals_are_not_shown(world: World) -> None:

@@ -14,13 +14,17 @@ import asyncpg
 from application.encoding import to_json
 from application.profile.ports import Accounts
 from application.unit_of_work import UnitOfWorkFactory
-from application.vault.ports import VaultReaderFactory
+from application.vault.gate import Gate
+from application.vault.ports import AuditFilter, VaultReaderFactory
 from application.vault.withdrawal_queue import WithdrawalReaderFactory
 from application.wallet.bookkeeper import Bookkeeper
 from application.wallet.ports import Wallets, Withdrawals
-from domain.identity import DisplayFields, Role, Session, Standing
+from domain.audit import AuditEntry
+from domain.identity import Assurance, DisplayFields, Role, Session, Standing
 from domain.money import Money
 from domain.posts import Post, PostKind, PostStatus
+from domain.profile import Ban
+from domain.rewards import RewardedAction, RewardRate
 from domain.wallet import Transaction, TransactionKind, Wallet
 from infrastructure.memory.database import MemoryDatabase
 from infrastructure.memory.readers import MemoryAccounts, MemoryVaultReader, MemoryWallets
@@ -57,6 +61,15 @@ class World(Protocol):
     withdrawals: Withdrawals
     withdrawal_queue: WithdrawalReaderFactory
 
+    @property
+    def gate(self) -> Gate:
+        """The way into the vault of a deployment that wants no second factor."""
+        return self.gate_for(Assurance.AAL1)
+
+    def gate_for(self, needed: Assurance) -> Gate:
+        """The way into the vault of a deployment that wants *needed*."""
+        return Gate(self.units, self.vault, uuid4, needed)
+
     async def user(
         self, role: Role = Role.USER, balance: str = "0.00", *, is_anonymous: bool = False
     ) -> Session:
@@ -91,8 +104,16 @@ class World(Protocol):
         """All events of the outbox, oldest first."""
         ...
 
-    async def audit(self) -> Sequence[tuple[str, UUID, UUID]]:
-        """All audit rows, oldest first: action, actor, target."""
+    async def role(self, session: Session) -> Role:
+        """The role as stored."""
+        ...
+
+    async def banned(self, session: Session) -> bool:
+        """Whether there is a ban of ours."""
+        ...
+
+    async def audit(self) -> Sequence[AuditEntry]:
+        """All audit rows, oldest first."""
         ...
 
     async def read_post(self, post_id: UUID) -> Post:
@@ -125,7 +146,7 @@ def _post(author: Session, changes: dict[str, object]) -> Post:
 
 
 @dataclass
-class MemoryWorld:
+class MemoryWorld(World):
     """The world in memory."""
 
     database: MemoryDatabase = field(default_factory=MemoryDatabase)
@@ -161,8 +182,13 @@ class MemoryWorld:
     async def has_standing(self, session: Session, standing: Standing) -> None:
         if standing is Standing.REVOKED:
             self.database.revoked_sessions.add(session.session_id)
-        else:
+        elif standing is Standing.DELETED:
             self.database.standings[session.user_id] = standing
+        elif standing is Standing.BANNED:
+            user_id = session.user_id
+            self.database.bans[user_id] = Ban(user_id, "test", user_id, datetime.now(UTC))
+        else:
+            self.database.bans.pop(session.user_id, None)
 
     async def post(self, author: Session, **changes: object) -> Post:
         made = _post(author, changes)
@@ -170,7 +196,8 @@ class MemoryWorld:
         return made
 
     async def rate(self, amount: str) -> None:
-        self.database.rates["post_approved"] = Money(Decimal(amount))
+        action = RewardedAction.POST_APPROVED
+        self.database.rates[action] = RewardRate(action, Money(Decimal(amount)), datetime.now(UTC))
 
     async def wallet(self, session: Session) -> Wallet:
         return self.database.wallets[session.user_id]
@@ -184,14 +211,20 @@ class MemoryWorld:
             for event in self.database.outbox
         ]
 
-    async def audit(self) -> Sequence[tuple[str, UUID, UUID]]:
-        return [(entry.action, entry.actor_id, entry.target_id) for entry in self.database.audit]
+    async def role(self, session: Session) -> Role:
+        return self.database.profiles[session.user_id].role
+
+    async def banned(self, session: Session) -> bool:
+        return session.user_id in self.database.bans
+
+    async def audit(self) -> Sequence[AuditEntry]:
+        return list(self.database.audit)
 
     async def read_post(self, post_id: UUID) -> Post:
         return self.database.posts[post_id]
 
 
-class PostgresWorld:
+class PostgresWorld(World):
     """The world on a database of its own, which the platform (a superuser) sets up and looks at."""
 
     def __init__(
@@ -258,7 +291,8 @@ class PostgresWorld:
             await self._platform.execute("delete from auth.users where id = $1", user_id)
         elif standing is Standing.BANNED:
             await self._platform.execute(
-                "insert into private.bans (user_id, reason, banned_by) values ($1, 'test', $1)", user_id
+                "insert into private.bans (user_id, reason, banned_by) values ($1, 'test', $1) on conflict do nothing",
+                user_id,
             )
         else:
             await self._platform.execute("delete from private.bans where user_id = $1", user_id)
@@ -313,13 +347,20 @@ class PostgresWorld:
             for row in rows
         ]
 
-    async def audit(self) -> Sequence[tuple[str, UUID, UUID]]:
-        rows = await self._platform.fetch(
-            "select action, actor_id, target_id from private.audit_log order by occurred_at"
+    async def role(self, session: Session) -> Role:
+        role = await self._platform.fetchval(
+            "select role from public.profiles where id = $1", session.user_id
         )
-        return [
-            (row["action"], UUID(int=row["actor_id"].int), UUID(int=row["target_id"].int)) for row in rows
-        ]
+        return Role(role)
+
+    async def banned(self, session: Session) -> bool:
+        banned = "select exists (select from private.bans where user_id = $1)"
+        return bool(await self._platform.fetchval(banned, session.user_id))
+
+    async def audit(self) -> Sequence[AuditEntry]:
+        async with self.vault() as reader:
+            entries = await reader.audit_log(AuditFilter(), after=None, limit=1_000_000)
+        return list(reversed(entries))
 
     async def read_post(self, post_id: UUID) -> Post:
         row = await self._platform.fetchrow("select * from public.posts where id = $1", post_id)

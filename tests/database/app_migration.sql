@@ -4,6 +4,7 @@ create policy app_profiles on public.profiles for all to public using (true) wit
 create policy app_posts on public.posts for all to public using (true) with check (true);
 create policy app_wallets on public.wallets for all to public using (true) with check (true);
 create policy app_transactions on public.wallet_transactions for all to public using (true) with check (true);
+create policy app_withdrawals on public.wallet_withdrawals for all to public using (true) with check (true);
 create policy app_messages on realtime.messages for all to public using (true) with check (true);
 
 alter table public.profiles add column bio text;

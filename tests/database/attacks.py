@@ -36,6 +36,8 @@ def _post(values: str) -> str:
     return f"insert into public.posts (id, kind, title, language, {values}"
 
 
+SETTLE = f"update public.wallet_withdrawals set status = 'failed', settled_by = '{ME}', settled_at = now()"
+
 WRITES = (
     # role, ban, profile
     Case("give oneself a role", ME, f"update public.profiles set role = 'admin' where id = '{ME}'"),
@@ -104,6 +106,19 @@ WRITES = (
         None,
         "truncate public.wallets, public.wallet_transactions",
     ),
+    Case(
+        "withdraw without holding",
+        ME,
+        "insert into public.wallet_withdrawals (id, user_id, amount, transaction_id, created_at) "
+        f"values ('{NEW}', '{ME}', 5, '{NEW}', now())",
+    ),
+    Case("settle one's withdrawal", ME, f"{SETTLE} where user_id = '{ME}'"),
+    Case("settle somebody's withdrawal", ME, f"{SETTLE} where user_id = '{VICTIM}'"),
+    Case(
+        "raise a withdrawal", ME, f"update public.wallet_withdrawals set amount = 50 where user_id = '{ME}'"
+    ),
+    Case("delete a withdrawal", ME, f"delete from public.wallet_withdrawals where user_id = '{ME}'"),
+    Case("truncate withdrawals", ME, "truncate public.wallet_withdrawals"),
     Case("raise a reward", ME, "update private.reward_rates set amount = 1000"),
     # posts
     Case(
@@ -232,6 +247,12 @@ READS = (
         None,
         "select id from public.posts where validation_status <> 'approved'",
     ),
+    Case(
+        "read somebody's withdrawals",
+        ME,
+        f"select id from public.wallet_withdrawals where user_id = '{VICTIM}'",
+    ),
+    Case("read withdrawals with the anon key", None, "select id from public.wallet_withdrawals"),
     Case("read the audit log", ME, "select id from private.audit_log"),
     Case("read bans", BANNED, "select reason from private.bans"),
     Case("read reward rates", ME, "select amount from private.reward_rates"),
@@ -304,6 +325,7 @@ ALLOWED = (
     (Case("read approved posts", ME, "select id from public.posts where validation_status = 'approved'"), 2),
     (Case("read approved posts with the anon key", None, "select id from public.posts"), 2),
     (Case("read one's wallet", ME, "select balance from public.wallets"), 1),
+    (Case("read one's withdrawals", ME, "select id from public.wallet_withdrawals"), 1),
     (Case("read one's ledger", ME, "select amount from public.wallet_transactions"), 1),
     (
         Case(

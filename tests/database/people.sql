@@ -20,6 +20,9 @@ insert into public.wallets (user_id, balance, version) values
 insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, note, created_at) values
   ('00000000-0000-4000-8000-0000000000a5', '00000000-0000-4000-8000-0000000000a1', 'bonus', 10, 10, 1, 'mine', now()),
   ('00000000-0000-4000-8000-0000000000b5', '00000000-0000-4000-8000-0000000000b1', 'bonus', 20, 20, 1, 'not mine', now());
+insert into public.wallet_withdrawals (id, user_id, amount, transaction_id, created_at) values
+  ('00000000-0000-4000-8000-0000000000a7', '00000000-0000-4000-8000-0000000000a1', 2, gen_random_uuid(), now()),
+  ('00000000-0000-4000-8000-0000000000b7', '00000000-0000-4000-8000-0000000000b1', 2, gen_random_uuid(), now());
 insert into private.bans (user_id, reason, banned_by) values
   ('00000000-0000-4000-8000-0000000000c1', 'spam', '00000000-0000-4000-8000-0000000000b1');
 insert into private.reward_rates (action, amount) values ('post_approved', 5)

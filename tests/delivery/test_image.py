@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.image import ROOT, build_command, require_digest
+from deploy.image import ROOT, build_command, push_command, require_digest
 from deploy.platforms import DeployFailedError
 
 
@@ -19,6 +19,11 @@ def test_every_builder_is_given_the_facts_and_keeps_the_health_check(tool: str) 
         if tool != "docker"
         else "--format" not in command
     )
+
+
+@pytest.mark.parametrize("tool", ["podman", "buildah"])
+def test_a_push_tells_the_digest(tool: str) -> None:
+    assert push_command(tool, "a/b:1") == [tool, "push", "--digestfile", "/dev/stdout", "a/b:1"]
 
 
 @pytest.mark.parametrize(

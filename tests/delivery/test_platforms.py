@@ -12,10 +12,10 @@ import pytest
 from botocore.stub import Stubber
 
 from deploy.app_runner import AppRunner
-from deploy.ecr import credentials
 from deploy.ecs_express import EcsExpress
 from deploy.platforms import DeployFailedError, platform_from
 from deploy.railway import Railway
+from deploy.registry import credentials
 from support.stack import free_port, serve_in_thread
 
 OLD = "example.test/lingualink@sha256:" + "a" * 64
@@ -192,11 +192,23 @@ def test_the_registrys_password_comes_from_the_environments_credentials() -> Non
     }
     ecr.add_response("get_authorization_token", {"authorizationData": [told]})
 
-    with ecr:
-        user, password, registry = credentials(client)
+    registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 
-    assert (user, password) == ("AWS", "secret")
-    assert registry == "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+    with ecr:
+        known = credentials({"IMAGE_REPOSITORY": f"{registry}/lingualink"}, client)
+
+    assert known == ("AWS", "secret", registry)
+
+
+def test_githubs_registry_takes_the_workflows_own_token() -> None:
+    environment = {"IMAGE_REPOSITORY": "ghcr.io/a/b", "GITHUB_ACTOR": "someone", "GITHUB_TOKEN": "token"}
+
+    assert credentials(environment) == ("someone", "token", "ghcr.io")
+
+
+def test_a_registry_that_nothing_is_known_of_is_refused() -> None:
+    with pytest.raises(DeployFailedError, match="no way into"):
+        credentials({"IMAGE_REPOSITORY": "registry.example.test/lingualink"})
 
 
 # --- Railway

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from devstack.postgres import LocalPostgres
-from drill.fleet import Instance, Proxy, migrate, proxied
+from drill.fleet import Instance, Proxy, migrate, proxied, reconciles
 from drill.load import Cast, Load, cast
 from drill.verdict import Listener, Verdict, still_owed, unreconciled
 from drill.versions import BREAK, EXPAND, CannotDrillError, Version, install, old_revision
@@ -25,7 +25,7 @@ from support.people import Person
 from support.stack import SupabaseStack, postgres_cluster, supabase_on
 
 LISTENERS = 3
-DRAIN_DELAY_S = 2
+DRAIN_DELAY_S = 3
 
 
 @click.command()
@@ -111,6 +111,8 @@ class Drill:
             lost = sum([await listener.lost(database) for listener in listeners])
             heard = sum(len(listener.heard) for listener in listeners)
         wrong = await unreconciled(database, load.tally)
+        environment = self._environment(database, supabase)
+        wrong += not await asyncio.to_thread(reconciles, self._new, environment)
         for instance in instances:
             self._unclean += await instance.stop() != 0
         return Verdict(load.tally, heard, lost, owed, wrong, self._unclean, rolls, seconds)
@@ -139,6 +141,7 @@ class Drill:
         return {
             "PATH": os.environ["PATH"],
             "DATABASE_URL": database.service_url,
+            "LINGUALINK_DATABASE_POOLER": database.pooler,
             "SUPABASE_URL": supabase.url,
             "SUPABASE_SECRET_KEY": supabase.secret_key,
             "LINGUALINK_DRAIN_DELAY": str(self._delay),

@@ -20,6 +20,8 @@ PEOPLE = 12
 READERS = 6
 PAYERS = 4
 ENOUGH_FAILURES = 50
+PACE_S = 0.03
+"""Between one person's requests: a steady load, not the most that the machine can do."""
 
 _FUND = """
 with wallet as (update public.wallets set balance = 1000, version = 1 where user_id = $1)
@@ -149,20 +151,20 @@ class Load:
     ) -> Any:
         """Ask once; the body of the answer that is due, or None after a failure."""
         began = time.perf_counter()
-        answer = None
+        body: Any = None
         try:
-            answer = await http.request(
-                method, path, json=json, headers={**_signed(person), **(headers or {})}
-            )
-            failure = None if answer.status_code == due else f"{answer.status_code} {answer.text[:80]}"
+            sent = {**_signed(person), **(headers or {})}
+            answer = await http.request(method, path, json=json, headers=sent)
+            failure = f"{answer.status_code} {answer.text[:80]!r}" if answer.status_code != due else None
+            body = answer.json() if failure is None else None
         except httpx.HTTPError as error:
             failure = repr(error)
         self.tally.requests += 1
         self.tally.slowest = max(self.tally.slowest, time.perf_counter() - began)
-        if answer is not None and failure is None:
-            return answer.json()
-        self.tally.failures.append(f"{method} {path.split('?', maxsplit=1)[0]}: {failure}")
-        return None
+        if failure is not None:
+            self.tally.failures.append(f"{method} {path.partition('?')[0]}: {failure}")
+        await asyncio.sleep(PACE_S)
+        return body
 
 
 def _signed(person: Person) -> dict[str, str]:

@@ -109,8 +109,8 @@ class Verdict:
 
 async def unreconciled(database: Database, tally: Tally) -> int:
     """How much of the ledger is not as it should be: rows, pairs, and payments told but not there or the reverse."""
-    counts = [
-        int((await database.fetch(statement))[0]["count"])
+    counts: list[int] = [
+        (await database.fetch(statement))[0]["count"]
         for statement in (_WRONG_WALLETS, _WRONG_ROWS, _WRONG_PAIRS)
     ]
     there = {row["id"] for row in await database.fetch(_TRANSFERS)}
@@ -122,7 +122,7 @@ async def still_owed(database: Database) -> int:
     """How many events were not delivered, once there was time enough."""
     left = 0
     for _ in range(EVENTS_WITHIN_S * 10):
-        left = (await database.fetch(_OWED))[0]["count"]
+        left = int((await database.fetch(_OWED))[0]["count"])
         if not left:
             break
         await asyncio.sleep(0.1)

@@ -103,6 +103,15 @@ def test_the_image_says_what_it_is_and_runs_as_nobody_in_particular(container: C
     assert config["Labels"]["org.opencontainers.image.base.name"]
 
 
+def test_the_api_document_is_made_without_what_the_image_leaves_out(container: Container) -> None:
+    make = (
+        "from litestar import Litestar; from web.openapi import CONFIG; from web.routes import ROUTES; "
+        "print(Litestar(ROUTES, openapi_config=CONFIG).openapi_schema.openapi)"
+    )
+
+    assert _output(container.command(["-c", make], {}, "python")).startswith("3.1")
+
+
 def test_nothing_in_the_image_builds_or_pretends_to_be_supabase(container: Container) -> None:
     look = (
         "import importlib.util as u, shutil; "

@@ -81,3 +81,15 @@ def test_a_public_secret_is_good_enough_on_this_machine(environment: pytest.Monk
     secret = "super-secret-jwt-token-with-at-least-32-characters-long"
 
     assert load(environment, SUPABASE_URL="http://127.0.0.1:54321", SUPABASE_JWT_SECRET=secret).is_local
+
+
+def test_nobody_is_a_trusted_proxy_unless_named(environment: pytest.MonkeyPatch) -> None:
+    assert load(environment).lingualink_trusted_proxies == []
+    named = load(environment, LINGUALINK_TRUSTED_PROXIES="10.0.0.0/8, 2001:db8::1")
+    assert named.lingualink_trusted_proxies == ["10.0.0.0/8", "2001:db8::1"]
+
+
+@pytest.mark.parametrize("proxies", ["*", "proxy.internal", "10.0.0.1/8", "10.0.0.0/8,,x"])
+def test_a_proxy_is_an_address_or_a_network(environment: pytest.MonkeyPatch, proxies: str) -> None:
+    with pytest.raises(SettingsError, match="LINGUALINK_TRUSTED_PROXIES"):
+        load(environment, LINGUALINK_TRUSTED_PROXIES=proxies)

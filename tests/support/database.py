@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import asyncpg
@@ -41,7 +41,7 @@ class Database:
         return pooler.service_url(self.cluster, self.name)
 
     @property
-    def pooler(self) -> str:
+    def pooler(self) -> Literal["none", "transaction"]:
         """What LINGUALINK_DATABASE_POOLER must say for the service's address."""
         return "transaction" if pooler.pooler_mode() == "transaction" else "none"
 

@@ -98,6 +98,7 @@ auth_file = {users}
 pool_mode = {mode}
 default_pool_size = {pool_size}
 max_client_conn = 1000
+server_login_retry = 1
 logfile = {home / "log"}
 """
     )

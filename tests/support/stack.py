@@ -57,7 +57,13 @@ def serve_in_thread(app: Any, port: int) -> Iterator[str]:
         RuntimeError: the server did not start; the log says why.
     """
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=1, lifespan="on"
+        app,
+        host="127.0.0.1",
+        port=port,
+        log_level="warning",
+        timeout_graceful_shutdown=1,
+        lifespan="on",
+        proxy_headers=False,
     )
     server = _Server(config)
 

@@ -1,4 +1,4 @@
-"""What an operator types: ``lingualink reconcile`` and ``lingualink erase-user``."""
+"""What an operator types: ``lingualink doctor --ledger`` and ``lingualink erase-user``."""
 
 import asyncio
 import os
@@ -31,8 +31,10 @@ async def lingualink(*words: str, **environment: str) -> subprocess.CompletedPro
 
 async def _reconcile(database: Database) -> subprocess.CompletedProcess[str]:
     return await lingualink(
-        "reconcile",
+        "doctor",
+        "--ledger",
         DATABASE_URL=database.service_url,
+        LINGUALINK_DATABASE_POOLER=database.pooler,
         SUPABASE_URL="http://127.0.0.1:1",
         SUPABASE_SECRET_KEY="sb_secret_for_tests_only",
     )
@@ -66,7 +68,7 @@ async def test_reconcile_names_what_does_not_add_up_and_fails(
 
 
 async def test_reconcile_names_the_variables_that_are_missing() -> None:
-    ran = await lingualink("reconcile", DATABASE_URL="", SUPABASE_URL="", SUPABASE_SECRET_KEY="")
+    ran = await lingualink("doctor", "--ledger", DATABASE_URL="", SUPABASE_URL="", SUPABASE_SECRET_KEY="")
 
     assert ran.returncode == 1
     assert "DATABASE_URL: is missing" in ran.stderr
@@ -74,7 +76,8 @@ async def test_reconcile_names_the_variables_that_are_missing() -> None:
 
 async def test_reconcile_says_when_the_database_is_away() -> None:
     ran = await lingualink(
-        "reconcile",
+        "doctor",
+        "--ledger",
         DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing",
         SUPABASE_URL="http://127.0.0.1:1",
         SUPABASE_SECRET_KEY="sb_secret_for_tests_only",

@@ -5,11 +5,12 @@ import pytest
 from contract.test_transfers import pay
 from contract.test_withdrawals import FAILED, held, settle
 from contract.world import PostgresWorld
+from domain.audit import AuditAction
 from domain.errors import UserNotFound
 from domain.identity import Role, Session, Standing
 from domain.posts import PostStatus
 from infrastructure.postgres.erasure import StillThere, erase
-from support.database import Database
+from support.database import MIGRATOR, Database
 from wallet.test_reconcile import findings
 
 pytestmark = pytest.mark.anyio
@@ -57,7 +58,10 @@ async def test_no_text_of_an_erased_person_is_left_and_every_cent_is(
     assert await database.fetch(amounts) == before
     assert await findings(database) == []
     assert (await pay(world, friend, person, "2", note=SECRET)).replayed
-    assert ("user.erased", person.user_id) in [(action, target) for action, _, target in await world.audit()]
+    erased = [entry for entry in await world.audit() if entry.action is AuditAction.USER_ERASED]
+    assert [(entry.target_id, entry.actor_id, entry.operator) for entry in erased] == [
+        (person.user_id, None, MIGRATOR)
+    ]
 
 
 async def test_the_text_of_others_stays(world: PostgresWorld, database: Database) -> None:

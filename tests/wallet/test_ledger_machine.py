@@ -131,7 +131,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         sides, who = self.pair.withdrawals[which], self.pair.people[caller]
         self._both(
-            lambda world, side: SettleWithdrawal(world.units, BOOKKEEPER)(
+            lambda world, side: SettleWithdrawal(world.units, BOOKKEEPER, world.gate)(
                 who, SettleCommand(sides[side].id, WithdrawalStatus(outcome), "r"), ORIGIN
             )
         )
@@ -148,7 +148,7 @@ class LedgerMachine(RuleBasedStateMachine):
         command = BookCommand(people[owner].user_id, kind, Money.parse(amount), "n")
         request = _request(key, f"/vault/users/{command.user_id}/transactions", command)
         self._both(
-            lambda world, _: BookTransaction(world.units, BOOKKEEPER)(
+            lambda world, _: BookTransaction(world.units, BOOKKEEPER, world.gate)(
                 people[caller], command, request, ORIGIN
             )
         )

@@ -4,16 +4,17 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from application.idempotency import Answer, KeyedRequest
-from application.unit_of_work import Entry, UnitOfWork, UnitOfWorkFactory
+from application.unit_of_work import Entry, Lock, UnitOfWork, UnitOfWorkFactory
+from application.vault.gate import Attempt, Gate, facts
 from application.wallet.bookkeeper import Bookkeeper
 from application.wallet.once import once
 from application.wallet.transfer_funds import Booked
-from domain.audit import AuditAction, AuditEntry, Origin
-from domain.errors import InvalidInput, UserNotFound
+from domain.audit import Facts, Origin
+from domain.errors import Forbidden, InvalidInput, Unauthenticated, UserNotFound
 from domain.identity import Session
 from domain.money import Money
 from domain.policies import Action, Target
-from domain.wallet import Transaction, TransactionKind, Wallet
+from domain.wallet import Transaction, TransactionKind
 
 CREDITS = frozenset({TransactionKind.BONUS, TransactionKind.REFUND})
 DEBITS = frozenset({TransactionKind.PENALTY})
@@ -30,11 +31,12 @@ class BookCommand:
 
 
 class BookTransaction:
-    """An admin books on somebody's wallet, never on their own. Costs BEGIN, two statements and COMMIT."""
+    """An admin books on somebody's wallet, never on their own. Costs BEGIN, three statements and COMMIT."""
 
-    def __init__(self, units: UnitOfWorkFactory, bookkeeper: Bookkeeper) -> None:
+    def __init__(self, units: UnitOfWorkFactory, bookkeeper: Bookkeeper, gate: Gate) -> None:
         self._units = units
         self._bookkeeper = bookkeeper
+        self._gate = gate
 
     async def __call__(
         self, session: Session, command: BookCommand, request: KeyedRequest, origin: Origin
@@ -49,6 +51,8 @@ class BookTransaction:
         """
         if command.kind not in CREDITS | DEBITS:
             raise InvalidInput("The kind must be bonus, penalty or refund.")
+        asked = facts(kind=command.kind, amount=command.amount)
+        attempt = Attempt(Action.BOOK_TRANSACTION, origin, command.user_id, asked, command.note)
 
         def decide(uow: UnitOfWork, entry: Entry) -> Booked:
             wallet = entry.wallets.get(command.user_id)
@@ -59,36 +63,34 @@ class BookTransaction:
                 command.kind, amount, id=self._bookkeeper.new_id(), at=entry.now, note=command.note
             )
             self._bookkeeper.book(uow, booked)
-            uow.record(self._audit(wallet, booked, entry, origin))
+            before = facts(balance=wallet.balance, version=wallet.version)
+            self._gate.record(uow, entry, attempt, before=before, after=_facts_of(booked), at=entry.now)
             return Booked(booked)
 
-        return await once(
-            self._units,
-            session,
-            request,
-            action=Action.BOOK_TRANSACTION,
-            target=Target(owner_id=command.user_id),
-            wallets={command.user_id},
-            wanted=Booked,
-            decide=decide,
-        )
+        try:
+            return await once(
+                self._units,
+                session,
+                request,
+                action=attempt.action,
+                target=Target(command.user_id),
+                wallets={command.user_id},
+                wanted=Booked,
+                decide=decide,
+                lock=Lock.CALLER,
+                vault_assurance=self._gate.vault_assurance,
+            )
+        except (Unauthenticated, Forbidden) as refused:
+            # Apart: the transaction that was refused has claimed the key, which a refusal must not touch.
+            await self._gate.record_refusal(session, attempt, refused)
+            raise
 
-    def _audit(self, before: Wallet, booked: Transaction, entry: Entry, origin: Origin) -> AuditEntry:
-        return AuditEntry(
-            id=self._bookkeeper.new_id(),
-            actor_id=entry.actor.user_id,
-            session_id=entry.actor.session.session_id,
-            action=AuditAction.TRANSACTION_BOOKED,
-            target_id=booked.user_id,
-            before={"balance": str(before.balance), "version": before.version},
-            after={
-                "balance": str(booked.balance_after),
-                "version": booked.version,
-                "transaction_id": str(booked.id),
-                "kind": booked.kind,
-                "amount": str(booked.amount),
-            },
-            reason=booked.note,
-            origin=origin,
-            occurred_at=entry.now,
-        )
+
+def _facts_of(booked: Transaction) -> Facts:
+    return facts(
+        balance=booked.balance_after,
+        version=booked.version,
+        transaction_id=booked.id,
+        kind=booked.kind,
+        amount=booked.amount,
+    )

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from application.unit_of_work import Entry, UnitOfWorkFactory, retry_conflicts
+from application.unit_of_work import Lock, UnitOfWorkFactory, retry_conflicts
+from application.vault.gate import Attempt, Gate, facts
 from application.wallet.bookkeeper import Bookkeeper
-from domain.audit import AuditAction, AuditEntry, Origin
+from domain.audit import Origin
 from domain.identity import Session
-from domain.policies import Action, Target, authorise
-from domain.wallet import Transaction
+from domain.policies import Action, Target
 from domain.withdrawals import Withdrawal, WithdrawalStatus, give_back, settle
 
 
@@ -22,16 +22,17 @@ class SettleCommand:
 
 
 class SettleWithdrawal:
-    """An admin settles, once. Costs BEGIN, three statements and COMMIT.
+    """An admin settles, once. Costs BEGIN, four statements and COMMIT.
 
     It needs no key: the withdrawal itself remembers its outcome, so a retry finds the truth. The caller's right is
     read before anything of others is locked. A failed withdrawal gives its money back even to a deleted user's
     wallet, which nobody can spend from: a frozen wallet loses nothing.
     """
 
-    def __init__(self, units: UnitOfWorkFactory, bookkeeper: Bookkeeper) -> None:
+    def __init__(self, units: UnitOfWorkFactory, bookkeeper: Bookkeeper, gate: Gate) -> None:
         self._units = units
         self._bookkeeper = bookkeeper
+        self._gate = gate
 
     @retry_conflicts
     async def __call__(self, session: Session, command: SettleCommand, origin: Origin) -> Withdrawal:
@@ -44,12 +45,14 @@ class SettleWithdrawal:
             BalanceLimit: the money can't come back, for the wallet is full; the withdrawal stays held.
             Unavailable: the database does not answer.
         """
+        asked = facts(status=command.outcome)
+        attempt = Attempt(Action.SETTLE_WITHDRAWAL, origin, command.withdrawal_id, asked, command.reason)
         async with self._units() as uow:
-            entry = await uow.enter(session)
-            authorise(entry.actor, Action.SETTLE_WITHDRAWAL)
+            entry = await uow.enter(session, lock=Lock.CALLER)
+            await self._gate.admit(uow, entry, attempt)
             case = await uow.lock_withdrawal(command.withdrawal_id)
             before = case.withdrawal
-            authorise(entry.actor, Action.SETTLE_WITHDRAWAL, Target(owner_id=before.user_id))
+            await self._gate.admit(uow, entry, attempt, Target(before.user_id))
             after = settle(
                 before, command.outcome, by=entry.actor.user_id, at=case.now, reason=command.reason
             )
@@ -60,32 +63,18 @@ class SettleWithdrawal:
                 reversal = give_back(before, case.wallet, id=self._bookkeeper.new_id(), at=case.now)
                 self._bookkeeper.book(uow, reversal)
             uow.save_withdrawal(after)
-            uow.record(self._audit(before, after, reversal, entry, origin))
+            self._gate.record(
+                uow,
+                entry,
+                attempt,
+                before=facts(status=before.status),
+                after=facts(
+                    status=after.status,
+                    user_id=after.user_id,
+                    amount=after.amount,
+                    transaction_id=None if reversal is None else reversal.id,
+                ),
+                at=case.now,
+            )
             await uow.commit()
             return after
-
-    def _audit(
-        self,
-        before: Withdrawal,
-        after: Withdrawal,
-        reversal: Transaction | None,
-        entry: Entry,
-        origin: Origin,
-    ) -> AuditEntry:
-        return AuditEntry(
-            id=self._bookkeeper.new_id(),
-            actor_id=entry.actor.user_id,
-            session_id=entry.actor.session.session_id,
-            action=AuditAction.WITHDRAWAL_SETTLED,
-            target_id=after.id,
-            before={"status": before.status},
-            after={
-                "status": after.status,
-                "user_id": str(after.user_id),
-                "amount": str(after.amount),
-                "transaction_id": None if reversal is None else str(reversal.id),
-            },
-            reason=after.reason,
-            origin=origin,
-            occurred_at=entry.now,
-        )

@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from application.vault.gate import Attempt, Gate
 from application.wallet.ports import WithdrawalPosition
 from application.wallet.read_withdrawals import WithdrawalPage
+from domain.audit import Origin
 from domain.identity import Actor, Session
-from domain.policies import Action, authorise
+from domain.policies import Action
 from domain.withdrawals import Withdrawal, WithdrawalStatus
 
 
@@ -34,13 +36,15 @@ class ReadWithdrawalQueue:
     Costs two statements, three for a first-time caller.
     """
 
-    def __init__(self, readers: WithdrawalReaderFactory) -> None:
+    def __init__(self, readers: WithdrawalReaderFactory, gate: Gate) -> None:
         self._readers = readers
+        self._gate = gate
 
     async def __call__(
         self,
         session: Session,
         status: WithdrawalStatus | None,
+        origin: Origin,
         *,
         after: WithdrawalPosition | None,
         limit: int,
@@ -51,7 +55,7 @@ class ReadWithdrawalQueue:
             Unauthenticated, Forbidden: the caller may not.
             Unavailable: the database does not answer.
         """
-        async with self._readers() as reader:
-            authorise(await reader.enter(session), Action.READ_WITHDRAWALS)
+        attempt = Attempt(Action.READ_WITHDRAWALS, origin)
+        async with self._gate.reading_from(self._readers, session, attempt) as (reader, _):
             found = await reader.withdrawals(status, after=after, limit=limit + 1)
         return WithdrawalPage.of(found, limit)

@@ -106,15 +106,15 @@ async def read_items(connection: asyncpg.Connection) -> dict[str, str]:
 
 def compare(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[Finding]:
     """What is missing or altered, and rights that nobody should have. What the app added is its own."""
-    findings = [_missing(name, sql) for name, sql in wanted.items() if name not in found]
-    findings += [
+    missing = [_missing(name, sql) for name, sql in wanted.items() if name not in found]
+    altered = [
         _altered(name, sql)
         for name, sql in wanted.items()
         # how long a statement may take is the operator's to choose
         if name in found and found[name] != sql and not name.endswith(f" of {SERVICE}")
     ]
-    findings += [_surplus(name, sql) for name, sql in found.items() if name not in wanted and _matters(name)]
-    return findings
+    surplus = [_surplus(name, sql) for name, sql in found.items() if name not in wanted]
+    return [*missing, *altered, *filter(None, surplus)]
 
 
 async def check_catalogue(connection: asyncpg.Connection) -> list[Finding]:
@@ -136,15 +136,17 @@ def _restore(sql: str) -> str:
     return f"run `{' '.join(sql.split())}`"
 
 
-def _matters(name: str) -> bool:
-    """Whether a right that the migrations did not give is worth a word: on shared tables the guards hold anyway."""
+def _surplus(name: str, sql: str) -> Finding | None:
+    """A right that the migrations did not give. On shared tables the guards hold, whatever clients are granted."""
     if not name.startswith("right of "):
-        return False
-    return name.startswith(f"right of {SERVICE} ") or " private" in name
-
-
-def _surplus(name: str, sql: str) -> Finding:
+        return None
     fix = f"run `{sql.replace('grant ', 'revoke ', 1).replace(' to ', ' from ', 1)}`"
     if name.startswith(f"right of {SERVICE} "):
-        return warning("role_has_more_rights", f"the service has more than it needs: the {name}", fix)
-    return error("private_opened", f"clients have a {name}", fix)
+        return warning(
+            "role_has_more_rights", f"the service has a right that it does not need: the {name}", fix
+        )
+    hidden = [f"table {table}" for table in WITH_VERSION_TABLE if table.startswith("private.")]
+    hidden += [item for item in expected().items if item.startswith("function ")]
+    if any(name.endswith(f" on {item}") for item in hidden):
+        return error("private_opened", f"clients should not have the {name}", fix)
+    return None

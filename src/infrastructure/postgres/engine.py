@@ -76,8 +76,8 @@ def _connect_arguments(url: str, pooler: str) -> dict[str, Any]:
     """For SQLAlchemy. The driver reads the address itself: SQLAlchemy would pass sslmode as an argument it refuses."""
     arguments: dict[str, Any] = {"async_creator_fn": _connector(url, pooler)}
     if behind_transaction_pooler(url, pooler):
-        # Unnamed: a named statement would stay on whichever server connection the pooler lent.
-        arguments |= {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
+        # Statements stay unnamed: a named one would be left on whichever server connection the pooler lent.
+        arguments["prepared_statement_cache_size"] = 0
     return arguments
 
 

@@ -13,9 +13,6 @@ import asyncpg
 
 from domain.audit import AuditAction
 
-OPERATOR = UUID(int=0)
-"""Who acts in the audit log when no session does."""
-
 # Whatever columns the app has added: all that may be null become null, and nothing that may not is guessed.
 _PROFILE_COLUMNS = """
 select quote_ident(attname) from pg_attribute
@@ -55,8 +52,8 @@ _STEPS = {
 }
 _RECORD = """
 insert into private.audit_log
-  (id, actor_id, session_id, action, target_id, before, after, request_id, occurred_at)
-values ($1, $2, $2, $3, $4, '{}', '{}', 'operator', clock_timestamp())
+  (id, operator, action, target_id, before, after, request_id, occurred_at)
+values ($1, session_user, $2, $3, '{}', '{}', 'lingualink erase-user', clock_timestamp())
 """
 
 
@@ -78,7 +75,7 @@ async def erase(url: str, user_id: UUID) -> Mapping[str, int]:
             blanked = {"profile": await _blank_profile(connection, user_id)}
             for what, statement in _STEPS.items():
                 blanked[what] = _count(await connection.execute(statement, user_id))
-            await connection.execute(_RECORD, uuid4(), OPERATOR, AuditAction.USER_ERASED, user_id)
+            await connection.execute(_RECORD, uuid4(), AuditAction.USER_ERASED, user_id)
             return blanked
     finally:
         await connection.close()

@@ -49,9 +49,11 @@ from public.wallets w where w.user_id = any ($1::uuid[]) order by w.user_id for 
 """
 
 LOCK_POST = f"select {POST_COLUMNS} from public.posts where id = $1 for update"  # noqa: S608
-# What a post earned, whether it was taken back, and what an approval pays. The post's lock orders all of it.
+# What a post earned, whether it was taken back, and what an approval pays. The post's lock orders all of it; asked
+# after the wallet's lock, so that the time is later than that of the wallet's last row.
 EARNINGS = f"""
-select (select amount from private.reward_rates where action = 'post_approved') as rate,
+select clock_timestamp() as now,
+       (select amount from private.reward_rates where action = 'post_approved') as rate,
        exists (
          select from public.wallet_transactions r where r.kind = 'reversal' and r.reference_id = e.id
        ) as reversed,

@@ -46,9 +46,16 @@ class Base(CommonTableAttributes, DeclarativeBase):
 
 
 class ProfileRow(Base):
-    """A row of ``public.profiles``, which the app shares and adds columns to."""
+    """A row of ``public.profiles``, which the app shares and adds columns to.
+
+    It has two more indexes, on the beginnings of names in lower case (0012).
+    """
 
     __tablename__ = "profiles"
+    __table_args__ = (
+        Index("profiles_newest", "created_at", "id"),
+        Index("profiles_staff", "role", postgresql_where=text("role <> 'user'")),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     username: Mapped[str | None]
@@ -65,6 +72,7 @@ class PostRow(Base):
     __tablename__ = "posts"
     __table_args__ = (
         Index("posts_queue", "validation_status", "created_at", "id"),
+        Index("posts_queue_language", "validation_status", "language", "created_at", "id"),
         Index("posts_author", "author_id", "created_at"),
     )
 
@@ -122,6 +130,27 @@ class TransactionRow(Base):
     created_at: Mapped[datetime]
 
 
+class WithdrawalRow(Base):
+    """A row of ``public.wallet_withdrawals``."""
+
+    __tablename__ = "wallet_withdrawals"
+    __table_args__ = (
+        UniqueConstraint("transaction_id", name="wallet_withdrawals_transaction_once"),
+        Index("wallet_withdrawals_own", "user_id", "created_at", "id"),
+        Index("wallet_withdrawals_queue", "status", "created_at", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID]
+    amount: Mapped[Money]
+    status: Mapped[str] = mapped_column(server_default="held")
+    transaction_id: Mapped[UUID]
+    settled_by: Mapped[UUID | None]
+    settled_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+
 class BanRow(Base):
     """A row of ``private.bans``."""
 
@@ -149,13 +178,22 @@ class AuditRow(Base):
     """A row of ``private.audit_log``."""
 
     __tablename__ = "audit_log"
-    __table_args__ = (Index("audit_log_order", "occurred_at", "id"), PRIVATE)
+    __table_args__ = (
+        Index("audit_log_order", "occurred_at", "id"),
+        *(
+            Index(f"audit_log_{name}", name, "occurred_at", "id")
+            for name in ("actor_id", "target_id", "action")
+        ),
+        PRIVATE,
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    actor_id: Mapped[UUID]
-    session_id: Mapped[UUID]
+    actor_id: Mapped[UUID | None]
+    session_id: Mapped[UUID | None]
+    operator: Mapped[str | None]
     action: Mapped[str]
-    target_id: Mapped[UUID]
+    refusal: Mapped[str | None]
+    target_id: Mapped[UUID | None]
     before: Mapped[Json]
     after: Mapped[Json]
     reason: Mapped[str | None]
@@ -168,7 +206,7 @@ class IdempotencyKeyRow(Base):
     """A row of ``private.idempotency_keys``."""
 
     __tablename__ = "idempotency_keys"
-    __table_args__ = PRIVATE
+    __table_args__ = (Index("idempotency_keys_age", "created_at"), PRIVATE)
 
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -10,20 +11,22 @@ from uuid import UUID
 import asyncpg
 
 from application.idempotency import KeyedRequest, Outcome
-from application.unit_of_work import Entry, PostCase, WithdrawalCase
+from application.unit_of_work import Entry, Lock, PostCase, RateCase, UserCase, WithdrawalCase
 from domain.audit import AuditEntry
 from domain.errors import PostNotFound, SerializationConflict, WithdrawalNotFound
 from domain.events import Event
-from domain.identity import Session, Standing
+from domain.identity import Role, Session, Standing
 from domain.money import Money
 from domain.posts import Post
-from domain.rewards import Earnings
+from domain.profile import Ban
+from domain.rewards import Earnings, RewardedAction, RewardRate
 from domain.wallet import Transaction, Wallet
 from domain.withdrawals import Withdrawal
+from infrastructure.postgres import rights
 from infrastructure.postgres import statements as sql
 from infrastructure.postgres.accounts import open_account
 from infrastructure.postgres.leases import leased
-from infrastructure.postgres.rows import actor_of, post_of, transaction_of, withdrawal_of
+from infrastructure.postgres.rows import actor_of, post_of, transaction_of, usable_wallets, withdrawal_of
 from infrastructure.postgres.writes import Writes
 
 AfterCommit = Callable[[Sequence[Event]], None]
@@ -39,6 +42,7 @@ class PostgresUnitOfWork:
         self._lease = AsyncExitStack()
         self._writes = Writes()
         self._posts: list[Post] = []
+        self._changes: list[tuple[str, tuple[object, ...]]] = []  # statements with their arguments
         self._caller: UUID | None = None
         self._committed = False
 
@@ -59,18 +63,25 @@ class PostgresUnitOfWork:
                 raise error  # through the lease, which translates it, and closes a connection that was cut off
 
     async def enter(
-        self, session: Session, *, key: KeyedRequest | None = None, wallets: Collection[UUID] = ()
+        self,
+        session: Session,
+        *,
+        key: KeyedRequest | None = None,
+        wallets: Collection[UUID] = (),
+        lock: Lock = Lock.NOTHING,
     ) -> Entry:
-        """One statement; more for somebody's first request or payment, and for a key that is taken."""
+        """One statement; more for a lock, for somebody's first request or payment, and for a key that is taken."""
         self._caller = session.user_id
         name, fingerprint = (None, None) if key is None else (key.key, key.fingerprint)
         arguments = (session.user_id, session.session_id, name, fingerprint, list(wallets))
+        await self._lock(lock, session.user_id)
         rows = await self._connection.fetch(sql.ENTER, *arguments)
         if rows[0]["role"] is None and rows[0]["standing"] in {"active", "banned"}:
             # Committed by itself: the account stays, whatever becomes of this request.
             await self._roll_back()
             await open_account(self._connection, session)
             await self._begin()
+            await self._lock(lock, session.user_id)
             rows = await self._connection.fetch(sql.ENTER, *arguments)
         head = rows[0]
         actor = actor_of(session, head["role"], head["standing"], banned=head["banned"])
@@ -82,7 +93,11 @@ class PostgresUnitOfWork:
         if key is not None and not head["claimed"] and actor.standing is Standing.ACTIVE:
             earlier = await self._earlier(session.user_id, key)
         now = max((row["now"] for row in found), default=head["now"])
-        return Entry(actor, now, _usable(found), earlier)
+        return Entry(actor, now, usable_wallets(found), earlier)
+
+    async def lock_staff(self) -> None:
+        """One statement."""
+        await self._connection.execute(rights.LOCK_STAFF, rights.STAFF_LOCK)
 
     async def lock_post(self, post_id: UUID) -> PostCase:
         """Three statements; a fourth for an author who never came to the backend."""
@@ -90,16 +105,28 @@ class PostgresUnitOfWork:
         if row is None:
             raise PostNotFound
         post = post_of(row)
-        [money] = await self._connection.fetch(sql.EARNINGS, post_id)
         locked = await self._connection.fetch(sql.LOCK_WALLETS, [post.author_id])
         if not locked:
             await self._connection.execute(sql.OPEN_AUTHOR, post.author_id)
             locked = await self._connection.fetch(sql.LOCK_WALLETS, [post.author_id])
+        [money] = await self._connection.fetch(sql.EARNINGS, post_id)
         earnings = Earnings()
         if money["id"] is not None:
             earnings = Earnings(transaction_of(money), reversed=money["reversed"])
         rate = None if money["rate"] is None else Money(money["rate"])
-        return PostCase(post, _usable(locked).get(post.author_id), earnings, rate)
+        return PostCase(post, usable_wallets(locked).get(post.author_id), earnings, rate, money["now"])
+
+    async def lock_user(self, user_id: UUID) -> UserCase:
+        """Two statements; a third for a user without a wallet."""
+        return await rights.lock_user(self._connection, user_id)
+
+    async def lock_rate(self, action: RewardedAction) -> RateCase:
+        """Two statements."""
+        return await rights.lock_rate(self._connection, action)
+
+    async def refusals_of(self, actor_id: UUID, *, since: datetime) -> int:
+        """One statement where the answer is known, else three."""
+        return await rights.refusals_of(self._connection, actor_id, since)
 
     async def lock_withdrawal(self, withdrawal_id: UUID) -> WithdrawalCase:
         """One statement."""
@@ -126,6 +153,22 @@ class PostgresUnitOfWork:
         """Buffered until the commit; one for each unit of work."""
         self._writes.withdrawal = withdrawal
 
+    def save_role(self, user_id: UUID, role: Role) -> None:
+        """Buffered until the commit."""
+        self._changes.append((rights.SAVE_ROLE, (user_id, role)))
+
+    def save_ban(self, ban: Ban) -> None:
+        """Buffered until the commit."""
+        self._changes.append((rights.SAVE_BAN, (ban.user_id, ban.reason, ban.banned_by, ban.banned_at)))
+
+    def lift_ban(self, user_id: UUID) -> None:
+        """Buffered until the commit."""
+        self._changes.append((rights.LIFT_BAN, (user_id,)))
+
+    def save_rate(self, rate: RewardRate) -> None:
+        """Buffered until the commit."""
+        self._changes.append((rights.SAVE_RATE, (rate.action, rate.amount.amount, rate.updated_at)))
+
     def record(self, entry: AuditEntry) -> None:
         """Buffered until the commit."""
         self._writes.audit.append(entry)
@@ -137,17 +180,26 @@ class PostgresUnitOfWork:
         self._writes.remembered = (self._caller, key.key, outcome)
 
     async def commit(self) -> None:
-        """One statement for money, events, withdrawal, record and key; one more for a post."""
+        """One statement for money, events, withdrawal, record and key; one more for a post, and for a right."""
+        for statement, arguments in self._changes:
+            await self._connection.execute(statement, *arguments)
         for post in self._posts:
             await self._save(post)
         if writes := self._writes.statement():
-            text, arguments, expected = writes
-            if await self._connection.fetchval(text, *arguments) != expected:
+            text, values, expected = writes
+            if await self._connection.fetchval(text, *values) != expected:
                 raise RuntimeError("what was locked has changed")  # a mistake of ours: nothing is written
         # Where this fails, it may have committed or not (Unavailable): the key finds the truth.
         await self._connection.execute("commit")
         self._committed = True
         self._after_commit(self._writes.events)
+
+    async def _lock(self, lock: Lock, user_id: UUID) -> None:
+        """Always the staff first, then the caller: two who change each other can't wait for each other."""
+        if lock is Lock.STAFF:
+            await self.lock_staff()
+        if lock is not Lock.NOTHING:
+            await self._connection.execute(rights.LOCK_CALLER, user_id)
 
     async def _begin(self) -> None:
         await self._connection.execute("begin")
@@ -172,14 +224,3 @@ class PostgresUnitOfWork:
         )
         if version != post.version:
             raise RuntimeError("a post changed while it was locked")
-
-
-def _usable(rows: Sequence[asyncpg.Record]) -> dict[UUID, Wallet]:
-    """The locked wallets whose users still exist; a deleted user's wallet is frozen."""
-    return {
-        UUID(int=row["user_id"].int): Wallet(
-            UUID(int=row["user_id"].int), Money(row["balance"]), row["version"]
-        )
-        for row in rows
-        if row["wallet_standing"] != "deleted"
-    }

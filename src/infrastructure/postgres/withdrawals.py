@@ -2,16 +2,13 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
 import asyncpg
 from advanced_alchemy.filters import LimitOffset, OrderBy
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import Numeric, tuple_
+from sqlalchemy import tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
 
 from application.vault.withdrawal_queue import WithdrawalReaderFactory
 from application.wallet.ports import WithdrawalPosition
@@ -19,7 +16,7 @@ from domain.withdrawals import Withdrawal, WithdrawalStatus
 from infrastructure.postgres.errors import translated
 from infrastructure.postgres.leases import leased
 from infrastructure.postgres.rows import WITHDRAWAL_COLUMNS, withdrawal_of
-from infrastructure.postgres.tables import Base
+from infrastructure.postgres.tables import WithdrawalRow
 from infrastructure.postgres.vault import PostgresVaultReader
 
 _OWN = f"""
@@ -52,22 +49,6 @@ class PostgresWithdrawals:
         async with leased(self._pool) as connection:
             rows = await connection.fetch(_OWN, user_id, status, created_at, last_id, limit)
         return [withdrawal_of(row) for row in rows]
-
-
-class WithdrawalRow(Base):
-    """A row of ``public.wallet_withdrawals``, as advanced-alchemy sees it."""
-
-    __tablename__ = "wallet_withdrawals"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    user_id: Mapped[UUID]
-    amount: Mapped[Decimal] = mapped_column(Numeric(10, 2))
-    status: Mapped[str]
-    transaction_id: Mapped[UUID]
-    settled_by: Mapped[UUID | None]
-    settled_at: Mapped[datetime | None]
-    reason: Mapped[str | None]
-    created_at: Mapped[datetime]
 
 
 class WithdrawalRepository(SQLAlchemyAsyncRepository[WithdrawalRow]):

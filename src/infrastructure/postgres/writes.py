@@ -64,14 +64,15 @@ settled as (
 RECORDED = """
 recorded as (
   insert into private.audit_log
-    (id, actor_id, session_id, action, target_id, before, after, reason, request_id, client_address, occurred_at)
+    (id, actor_id, session_id, action, target_id, before, after, reason, request_id, client_address, occurred_at,
+     refusal, operator)
   select id, actor_id, session_id, action, target_id, before::jsonb, after::jsonb, reason, request_id,
-         client_address, occurred_at
+         client_address, occurred_at, refusal, operator
   from unnest(
     $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[],
-    $10::text[], $11::timestamptz[]
+    $10::text[], $11::timestamptz[], $12::text[], $13::text[]
   ) as a (id, actor_id, session_id, action, target_id, before, after, reason, request_id, client_address,
-          occurred_at)
+          occurred_at, refusal, operator)
 )
 """
 # What must have changed a row that was locked and read before; anything less is a mistake of ours.
@@ -171,12 +172,14 @@ def _audit(entries: Sequence[AuditEntry]) -> list[Part]:
         [entry.session_id for entry in entries],
         [entry.action for entry in entries],
         [entry.target_id for entry in entries],
-        [to_json(entry.before) for entry in entries],
-        [to_json(entry.after) for entry in entries],
+        [to_json(dict(entry.before)) for entry in entries],
+        [to_json(dict(entry.after)) for entry in entries],
         [entry.reason for entry in entries],
         [entry.origin.request_id for entry in entries],
         [entry.origin.client_address for entry in entries],
         [entry.occurred_at for entry in entries],
+        [entry.refusal for entry in entries],
+        [entry.operator for entry in entries],
     ]
     return [(RECORDED, columns)]
 

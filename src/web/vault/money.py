@@ -50,7 +50,7 @@ class VaultMoneyController(Controller):
         """List everybody's withdrawals, oldest first. For admins."""
         listed = ("withdrawal queue", request.user.user_id, status)
         after = cursors.read(cursor, WithdrawalPosition, of=listed)
-        page = await read_queue(request.user, status, after=after, limit=limit)
+        page = await read_queue(request.user, status, origin(request), after=after, limit=limit)
         following = None if page.next_after is None else cursors.write(page.next_after, of=listed)
         return WithdrawalPageOut([WithdrawalOut.of(row) for row in page.withdrawals], following)
 
