@@ -32,10 +32,6 @@ class RelayProcess:
             (float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} ")), None
         )
 
-    async def leads(self) -> bool:
-        """Whether it is the active relay."""
-        return await self.metric("lingualink_relay_leading") == 1
-
 
 def environment(database_url: str, supabase_url: str) -> dict[str, str]:
     """What any command of ours needs."""
