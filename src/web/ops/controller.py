@@ -4,6 +4,7 @@ from typing import Any
 
 from dishka import FromDishka
 from litestar import Controller, Request, Response, get
+from litestar.openapi.datastructures import ResponseSpec
 
 from application.ops.check_readiness import CheckReadiness
 from web.authentication import OPEN
@@ -24,7 +25,12 @@ class HealthController(Controller):
         """Answer, and touch nothing."""
         return Liveness("ok")
 
-    @get("/ready", operation_id="ready", summary="The process can do its work")
+    @get(
+        "/ready",
+        responses={503: ResponseSpec(ReadinessOut, generate_examples=False)},
+        operation_id="ready",
+        summary="The process can do its work",
+    )
     @inject
     async def ready(
         self,
