@@ -2,15 +2,18 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
+# Where Debian puts it; name another place with make POSTGRES_15=...
+POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 export UV_SYSTEM_CERTS := 1
 # The Node of the development wheel comes first, so that JavaScript tests run wherever Python does.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock clean
+.PHONY: help run test test-poolers test-postgres-15 test-supabase chaos soak drill drill-sample drill-sabotage
+.PHONY: check check-pipeline format lock catalogue events image test-image clean
 
 help: ## list these commands
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: .venv/.ready ## start the whole system locally: PostgreSQL, Supabase stand-in, API, relay
 	@$(BIN)/python -m devstack
@@ -18,15 +21,54 @@ run: .venv/.ready ## start the whole system locally: PostgreSQL, Supabase stand-
 test: .venv/.ready node_modules/.ready ## run the whole test suite
 	@$(BIN)/pytest -n auto --dist loadgroup
 
-check: .venv/.ready ## linters, type check, import contracts
+soak: .venv/.ready node_modules/.ready ## the long forms of the realtime tests, with figures (ten minutes)
+	@LINGUALINK_SOAK_TRANSACTIONS=5000 LINGUALINK_FAULT_SECONDS=15 LINGUALINK_KILLS=5 \
+	  $(BIN)/pytest -q tests/relay
+
+chaos: .venv/.ready ## the long forms of the wallet's tests: races, kill -9, cut connections (ten minutes)
+	@LINGUALINK_CHAOS=1 $(BIN)/pytest -s --timeout 1200 tests/wallet/test_ledger_machine.py tests/wallet/test_races.py tests/wallet/test_chaos.py
+
+test-poolers: .venv/.ready node_modules/.ready ## run it through PgBouncer, in session and in transaction mode
+	@LINGUALINK_TEST_POOLER=session $(BIN)/pytest -n auto --dist loadgroup
+	@LINGUALINK_TEST_POOLER=transaction $(BIN)/pytest -n auto --dist loadgroup
+
+test-postgres-15: .venv/.ready node_modules/.ready ## run it on PostgreSQL 15, Supabase's other version
+	@LINGUALINK_DEV_POSTGRES_BIN=$(POSTGRES_15) $(BIN)/pytest -n auto --dist loadgroup
+
+check: .venv/.ready ## linters, type check, import contracts, migrations
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/lint_migrations.py
+
+catalogue: .venv/.ready ## write anew what the doctor expects, after a change of the migrations
+	@LINGUALINK_WRITE_CATALOGUE=1 $(BIN)/pytest -q tests/database/test_catalogue.py
+
+image: .venv/.ready ## build the container image with podman, buildah or docker
+	@PYTHONPATH=scripts $(BIN)/python -m deploy build
+
+test-image: .venv/.ready ## run the image that make image built (or LINGUALINK_TEST_IMAGE) and look at it
+	@LINGUALINK_TEST_IMAGE=$${LINGUALINK_TEST_IMAGE:-lingualink:dev} $(BIN)/pytest -q tests/image
+
+events: .venv/.ready ## write docs/events/*.schema.json from the event types
+	@$(BIN)/python scripts/event_schemas.py
 
 format: .venv/.ready ## rewrite the code in the house format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+drill: .venv/.ready node_modules/.ready ## roll the released version to this one and back under load (needs HAProxy)
+	@PYTHONPATH=src:tests $(BIN)/python -m drill
+
+drill-sample: .venv/.ready node_modules/.ready ## the same in a minute
+	@PYTHONPATH=src:tests $(BIN)/python -m drill --rolls 4 --requests 3000
+
+drill-sabotage: .venv/.ready node_modules/.ready ## the drill must notice a broken drain and a broken expand step
+	@for what in drain expand; do \
+	  PYTHONPATH=src:tests $(BIN)/python -m drill --rolls 2 --requests 3000 --sabotage $$what; \
+	  test $$? -eq 1 || { echo "A broken $$what was not noticed."; exit 1; }; \
+	done
 
 lock: .venv/.ready ## resolve the dependencies anew into requirements/
 	@$(BIN)/python scripts/lock.py

@@ -1,4 +1,4 @@
-"""How Alembic reaches the shared database: our tables only, one transaction for each migration.
+"""How Alembic reaches the shared database: our tables only, one transaction for each migration, one runner at a time.
 
 ``lingualink migrate`` hands over the address; plain ``alembic`` reads MIGRATION_DATABASE_URL.
 """
@@ -8,18 +8,36 @@ import os
 
 from alembic import context
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
-SCHEMA = "private"
+from infrastructure.postgres.engine import create_migration_engine
+from infrastructure.postgres.migrations import (
+    CREATE_SCHEMA,
+    SCHEMA,
+    become_only_runner,
+    refuse_transaction_pooler,
+)
+from infrastructure.postgres.ownership import compare_options
+from infrastructure.postgres.tables import Base
+
+# For what runs outside a migration's own timeouts; each migration sets its own.
+SESSION = ("set lock_timeout = '1s'", "set statement_timeout = '60s'")
 
 
 def migrate(connection: Connection) -> None:
     """Run the migrations on *connection*."""
-    # Alembic keeps its version table in the schema that the first migration works in.
     with connection.begin():
-        connection.execute(text(f"create schema if not exists {SCHEMA}"))
-    context.configure(connection=connection, transaction_per_migration=True, version_table_schema=SCHEMA)
+        for setting in SESSION:
+            connection.execute(text(setting))
+    become_only_runner(connection)
+    with connection.begin():
+        connection.execute(text(CREATE_SCHEMA))
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        transaction_per_migration=True,
+        version_table_schema=SCHEMA,
+        **compare_options(),
+    )
     with context.begin_transaction():
         context.run_migrations()
 
@@ -27,17 +45,25 @@ def migrate(connection: Connection) -> None:
 async def run_online() -> None:
     """Connect, and run."""
     url = context.config.get_main_option("sqlalchemy.url") or os.environ["MIGRATION_DATABASE_URL"]
-    driver_url = "postgresql+asyncpg://" + url.split("://", 1)[1]
-    engine = create_async_engine(driver_url, poolclass=NullPool)
-    async with engine.connect() as connection:
-        await connection.run_sync(migrate)
-    await engine.dispose()
+    await refuse_transaction_pooler(url)
+    engine = create_migration_engine(url)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(migrate)
+    finally:
+        await engine.dispose()
 
 
 def run_offline() -> None:
-    """Print the SQL instead."""
-    context.configure(dialect_name="postgresql", transaction_per_migration=True, version_table_schema=SCHEMA)
-    context.execute(f"create schema if not exists {SCHEMA}")
+    """Print the SQL instead: for ``psql -v ON_ERROR_STOP=1``."""
+    context.configure(
+        dialect_name="postgresql",
+        dialect_opts={"paramstyle": "named"},  # the others write every % twice
+        transaction_per_migration=True,
+        version_table_schema=SCHEMA,
+    )
+    for statement in (*SESSION, CREATE_SCHEMA):
+        context.execute(statement)
     with context.begin_transaction():
         context.run_migrations()
 

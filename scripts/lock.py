@@ -16,6 +16,8 @@ TARGETS = {
     "run.txt": ["pyproject.toml"],
     "dev.txt": ["pyproject.toml", "--group", "dev"],
     "installer.txt": ["requirements/installer.in"],
+    "build.txt": ["requirements/build.in"],
+    "pipeline.txt": ["requirements/pipeline.in"],
 }
 
 for name, sources in TARGETS.items():

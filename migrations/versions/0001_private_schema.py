@@ -24,6 +24,13 @@ UP = (
     revoke all on schema private from public
     """,
     """
+    -- Alembic made it just before.
+    alter table private.alembic_version enable row level security
+    """,
+    """
+    revoke all on private.alembic_version from public, anon, authenticated
+    """,
+    """
     -- A role belongs to the whole cluster: another database of it may have made the role already, even just now.
     do $$
     begin

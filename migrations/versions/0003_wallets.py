@@ -69,7 +69,8 @@ UP = (
         for step in CLOSED
     ),
     """
-    grant select, insert, update (balance, version, updated_at) on public.wallets to lingualink_api
+    -- a wallet is opened empty
+    grant select, insert (user_id), update (balance, version, updated_at) on public.wallets to lingualink_api
     """,
     """
     grant select, insert on public.wallet_transactions to lingualink_api

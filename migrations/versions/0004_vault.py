@@ -30,23 +30,33 @@ UP = (
     )
     """,
     """
+    -- The actor is a signed-in user, or an operator: the database role whose credentials were used.
     create table private.audit_log (
       id uuid primary key,
-      actor_id uuid not null,
-      session_id uuid not null,
+      actor_id uuid,
+      session_id uuid,
+      operator text,
       action text not null,
-      target_id uuid not null,
+      refusal text,
+      target_id uuid,
       before jsonb not null,
       after jsonb not null,
       reason text,
       request_id text not null,
       client_address text,
-      occurred_at timestamptz not null
+      occurred_at timestamptz not null,
+      constraint audit_log_one_actor check (
+        num_nonnulls(actor_id, operator) = 1 and (actor_id is null) = (session_id is null)
+      )
     )
     """,
     """
     create index audit_log_order on private.audit_log (occurred_at, id)
     """,
+    *(
+        f"create index audit_log_{column} on private.audit_log ({column}, occurred_at, id)"
+        for column in ("actor_id", "target_id", "action")
+    ),
     *(
         step.format(table=table)
         for table in (
@@ -57,7 +67,10 @@ UP = (
         for step in CLOSED
     ),
     """
-    grant select on private.bans, private.reward_rates to lingualink_api
+    grant select, insert, update (reason, banned_by, banned_at), delete on private.bans to lingualink_api
+    """,
+    """
+    grant select, insert, update (amount, updated_at) on private.reward_rates to lingualink_api
     """,
     """
     grant select, insert on private.audit_log to lingualink_api

@@ -26,6 +26,10 @@ UP = (
       constraint idempotency_keys_one_answer check (result is null or refusal is null)
     ) with (fillfactor = 80)
     """,
+    """
+    -- the order in which old keys are forgotten
+    create index idempotency_keys_age on private.idempotency_keys (created_at)
+    """,
     *(step.format(table=table) for table in ("private.idempotency_keys",) for step in CLOSED),
     """
     grant select, insert, update (result, refusal), delete on private.idempotency_keys to lingualink_api

@@ -41,11 +41,11 @@ ONLY = {
     "wallet_transactions": READ_ONLY,
 }
 
-SERVED = (
-    *("public.profiles", "public.posts", "public.wallets", "public.wallet_transactions"),
+HIDDEN = (
     *("private.bans", "private.reward_rates", "private.audit_log", "private.idempotency_keys"),
     *("private.schema_level", "private.realtime_outbox", "private.relay_lease"),
 )
+SERVED = (*(f"public.{table}" for table in ONLY), *HIDDEN)
 
 UP = (
     """
@@ -67,6 +67,10 @@ UP = (
         for command, rule in rules.items()
     ),
     *(
+        f"create policy only_backend on {table} as restrictive to anon, authenticated using (false)"
+        for table in HIDDEN
+    ),
+    *(
         f"create policy service on {table} to lingualink_api using (true) with check (true)"
         for table in SERVED
     ),
@@ -80,6 +84,7 @@ DOWN = (
     drop policy service_keeps_what_is_owed on private.realtime_outbox
     """,
     *(f"drop policy service on {table}" for table in SERVED),
+    *(f"drop policy only_backend on {table}" for table in HIDDEN),
     *(f"drop policy only_{command} on public.{table}" for table, rules in ONLY.items() for command in rules),
     *(f"drop policy {name} on public.{rule.split()[0]}" for name, rule in ALLOWED.items()),
     """
@@ -90,7 +95,8 @@ DOWN = (
 
 
 def upgrade() -> None:
-    op.execute("set local lock_timeout = '1s'")
+    # Several tables are locked one after the other: together they hold others up for less than two seconds.
+    op.execute("set local lock_timeout = '400ms'")
     op.execute("set local statement_timeout = '30s'")
     for statement in UP:
         op.execute(statement)
@@ -98,7 +104,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("set local lock_timeout = '1s'")
+    op.execute("set local lock_timeout = '400ms'")
     op.execute("set local statement_timeout = '30s'")
     for statement in DOWN:
         op.execute(statement)

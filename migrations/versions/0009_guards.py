@@ -7,59 +7,76 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
-# Whoever reaches a definer function through PostgREST is another current_user, but the request's JWT role stays.
+# Inside a definer function current_user is the function's owner, but the role that was set stays, and so does the
+# JWT role: whoever comes through PostgREST as anybody but service_role is a client.
 CLIENT = """(
     current_user in ('anon', 'authenticated')
-    or coalesce(
-      nullif(current_setting('request.jwt.claim.role', true), ''),
-      nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role',
-      ''
-    ) in ('anon', 'authenticated')
+    or current_setting('role', true) in ('anon', 'authenticated')
+    or coalesce(nullif(current_setting('request.jwt.claim.role', true), ''), 'service_role') <> 'service_role'
+    or coalesce(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role', 'service_role')
+       <> 'service_role'
+  )"""
+# As auth.uid() reads it; the service has no rights in schema auth.
+ME = """coalesce(
+    nullif(current_setting('request.jwt.claim.sub', true), ''),
+    nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'
   )"""
 FUNCTIONS = ("refuse_clients", "guard_profile", "guard_post", "refuse_banned_author", "keep_history")
 
 EACH_ROW = "for each row"
 EACH_STATEMENT = "for each statement"
-# A trigger is named after its function; what stands behind two underscores tells two of one table apart.
+BACKEND_ONLY = (
+    *("public.wallets", "public.wallet_transactions"),
+    *("private.bans", "private.reward_rates", "private.audit_log", "private.idempotency_keys"),
+    *("private.schema_level", "private.realtime_outbox", "private.relay_lease"),
+)
+# A trigger is named after its function; what stands behind two underscores tells two of one table apart. Triggers
+# fire in the order of their names: zz_ has the last word, after triggers of the app's that change the row.
 TRIGGERS = (
-    ("guard_profile", f"before insert or update or delete on public.profiles {EACH_ROW}"),
-    ("guard_post", f"before insert or update or delete on public.posts {EACH_ROW}"),
-    ("refuse_banned_author", f"before insert or update on public.posts {EACH_ROW}"),
-    ("refuse_clients", f"before truncate on public.profiles {EACH_STATEMENT}"),
-    ("refuse_clients", f"before truncate on public.posts {EACH_STATEMENT}"),
-    ("refuse_clients", f"before insert or update or delete or truncate on public.wallets {EACH_STATEMENT}"),
-    (
-        "refuse_clients",
-        f"before insert or update or delete or truncate on public.wallet_transactions {EACH_STATEMENT}",
+    ("zz_guard_profile", f"before insert or update or delete on public.profiles {EACH_ROW}"),
+    ("zz_guard_post", f"before insert or update or delete on public.posts {EACH_ROW}"),
+    ("zz_refuse_banned_author", f"before insert or update on public.posts {EACH_ROW}"),
+    *(
+        ("zz_refuse_clients", f"before truncate on {table} {EACH_STATEMENT} when {CLIENT}")
+        for table in ("public.profiles", "public.posts")
+    ),
+    *(
+        (
+            "zz_refuse_clients",
+            f"before insert or update or delete or truncate on {table} {EACH_STATEMENT} when {CLIENT}",
+        )
+        for table in BACKEND_ONLY
     ),
     *(
         history
         for table in ("public.wallet_transactions", "private.audit_log")
         for history in (
-            ("keep_history", f"before update or delete on {table} {EACH_ROW}"),
-            ("keep_history__all", f"before truncate on {table} {EACH_STATEMENT}"),
+            ("zz_keep_history", f"before update or delete on {table} {EACH_ROW}"),
+            ("zz_keep_history__all", f"before truncate on {table} {EACH_STATEMENT}"),
         )
     ),
 )
 
 UP = (
-    f"""
+    """
+    -- Its triggers fire for clients only.
     create function private.refuse_clients() returns trigger language plpgsql set search_path = '' as $$
     begin
-      if {CLIENT} then
-        raise insufficient_privilege using message = format('%I is written by the backend only', tg_table_name);
-      end if;
-      return null;
+      raise insufficient_privilege using message = format('%I is written by the backend only', tg_table_name);
     end
     $$
     """,
     f"""
     create function private.guard_profile() returns trigger language plpgsql set search_path = '' as $$
     begin
-      if {CLIENT} and (
-        tg_op <> 'UPDATE' or (new.id, new.role, new.created_at) is distinct from (old.id, old.role, old.created_at)
-      ) then
-        raise insufficient_privilege using message = 'a profile is made by the backend, and so is its role';
+      if {CLIENT} then
+        if tg_op <> 'UPDATE' or (new.id, new.role, new.created_at) is distinct from (old.id, old.role, old.created_at)
+        then
+          raise insufficient_privilege using message = 'a profile is made by the backend, and so is its role';
+        end if;
+        if old.id::text is distinct from {ME} then
+          raise insufficient_privilege using message = 'only one''s own profile can be edited';
+        end if;
       end if;
       if tg_op = 'DELETE' then
         return old;
@@ -71,29 +88,39 @@ UP = (
     """,
     f"""
     create function private.guard_post() returns trigger language plpgsql set search_path = '' as $$
+    declare
+      client constant boolean := {CLIENT};
+      me constant text := {ME};
     begin
-      if {CLIENT} then
-        if tg_op = 'DELETE' then
-          if old.validation_status <> 'pending' or old.author_id is distinct from auth.uid() then
-            raise insufficient_privilege using message = 'only pending posts of one''s own can be deleted';
-          end if;
-          return old;
-        end if;
-        if new.author_id is distinct from auth.uid() or new.validation_status <> 'pending'
-           or num_nonnulls(new.validated_by, new.validated_at, new.validation_reason) > 0 then
-          raise insufficient_privilege using message = 'a post is one''s own, and pending until validated';
-        end if;
-        if tg_op = 'INSERT' then
-          new.created_at := now();  -- the queue is ordered by it
-        elsif (old.id, old.author_id, old.created_at, old.validation_status)
-              is distinct from (new.id, new.author_id, new.created_at, new.validation_status) then
-          raise insufficient_privilege using message = 'only pending posts of one''s own can be edited';
-        end if;
-      end if;
       if tg_op = 'DELETE' then
+        if client and (old.validation_status <> 'pending' or old.author_id::text is distinct from me) then
+          raise insufficient_privilege using message = 'only pending posts of one''s own can be deleted';
+        end if;
         return old;
       end if;
-      new.version := case when tg_op = 'INSERT' then 1 else old.version + 1 end;
+      if tg_op = 'INSERT' then
+        if client then
+          if new.author_id::text is distinct from me or new.validation_status <> 'pending'
+             or num_nonnulls(new.validated_by, new.validated_at, new.validation_reason) > 0 then
+            raise insufficient_privilege
+              using message = 'a post is one''s own, and pending until the backend validates it';
+          end if;
+          new.created_at := now();  -- the queue is ordered by it
+        end if;
+        new.version := 1;
+        return new;
+      end if;
+      if client and (
+        old.author_id::text is distinct from me
+        or old.validation_status <> 'pending'
+        or (old.id, old.author_id, old.created_at)
+          is distinct from (new.id, new.author_id, new.created_at)
+        or (old.validation_status, old.validated_by, old.validated_at, old.validation_reason)
+          is distinct from (new.validation_status, new.validated_by, new.validated_at, new.validation_reason)
+      ) then
+        raise insufficient_privilege using message = 'only pending posts of one''s own can be edited';
+      end if;
+      new.version := old.version + 1;
       return new;
     end
     $$
@@ -126,8 +153,13 @@ UP = (
     """,
     *(f"revoke all on function private.{function}() from public" for function in FUNCTIONS),
     *(
-        f"create trigger {trigger} {when} execute function private.{trigger.split('__')[0]}()"
+        statement
         for trigger, when in TRIGGERS
+        for statement in (
+            f"create trigger {trigger} {when} execute function private.{trigger[3:].split('__')[0]}()",
+            # in replica mode too, which a function may be allowed to switch to
+            f"alter table {when.split(' on ')[1].split()[0]} enable always trigger {trigger}",
+        )
     ),
 )
 DOWN = (
@@ -137,7 +169,8 @@ DOWN = (
 
 
 def upgrade() -> None:
-    op.execute("set local lock_timeout = '1s'")
+    # Several tables are locked one after the other: together they hold others up for less than two seconds.
+    op.execute("set local lock_timeout = '400ms'")
     op.execute("set local statement_timeout = '30s'")
     for statement in UP:
         op.execute(statement)
@@ -145,7 +178,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("set local lock_timeout = '1s'")
+    op.execute("set local lock_timeout = '400ms'")
     op.execute("set local statement_timeout = '30s'")
     for statement in DOWN:
         op.execute(statement)

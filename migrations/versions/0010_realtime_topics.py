@@ -27,6 +27,14 @@ UP = (
     create policy lingualink_only_backend_sends on realtime.messages as restrictive for insert to anon, authenticated
       with check (topic not like 'user:%')
     """,
+    """
+    create policy lingualink_only_backend_edits on realtime.messages as restrictive for update to anon, authenticated
+      using (topic not like 'user:%')
+    """,
+    """
+    create policy lingualink_only_backend_deletes on realtime.messages as restrictive for delete to anon, authenticated
+      using (topic not like 'user:%')
+    """,
 )
 DOWN = (
     """
@@ -37,6 +45,12 @@ DOWN = (
     """,
     """
     drop policy lingualink_only_backend_sends on realtime.messages
+    """,
+    """
+    drop policy lingualink_only_backend_edits on realtime.messages
+    """,
+    """
+    drop policy lingualink_only_backend_deletes on realtime.messages
     """,
 )
 

@@ -3,15 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 from dishka import AsyncContainer
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from application.ops.drain import Drain
 from application.ports import TokenVerifier
 from bootstrap.container import create_container
-from infrastructure.relay import Relay
+from bootstrap.operations import operations
+from bootstrap.relay import inline_relay
+from infrastructure.housekeeping import Housekeeping
+from infrastructure.metrics import Metrics
 from infrastructure.settings import Settings
 from infrastructure.supabase.verifier import SupabaseTokenVerifier
 from web.authentication import Authentication
@@ -25,16 +31,26 @@ HEADERS_OF_CLIENTS = ["Authorization", "Content-Type", "Idempotency-Key", "If-Ma
 HEADERS_FOR_CLIENTS = ["Idempotency-Replayed", "Retry-After", "WWW-Authenticate", "X-Request-Id"]
 
 
-def create_app(settings: Settings) -> ASGIApp:
-    """The application that *settings* describe. It starts without its database, and says so when asked."""
-    container = create_container(settings)
+def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
+    """The application that *settings* describe. It starts without its database, and says so when asked.
+
+    Once *drain* has begun it says that it is not ready. The client's address is the peer's, unless the peer is a
+    trusted proxy: then it is the right-most address of ``X-Forwarded-For`` that is no trusted proxy itself; what
+    stands left of it, anybody could have written.
+    """
+    metrics = Metrics()
+    container = create_container(settings, metrics, drain or Drain())
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         app.state.container = container
         app.state.token_verifier = await container.get(TokenVerifier)
         await (await container.get(SupabaseTokenVerifier)).prepare()
-        async with _relay(container, inline=settings.lingualink_relay == "inline"):
+        async with (
+            operations(container, settings),
+            inline_relay(container, settings),
+            _housekeeping(container),
+        ):
             yield
         await container.close()
 
@@ -48,21 +64,19 @@ def create_app(settings: Settings) -> ASGIApp:
         request_max_body_size=MAX_BYTES,
         logging_config=None,
     )
-    return RequestContext(app)
+    inner: Any = RequestContext(app, metrics.request)  # uvicorn has types of its own for the same shapes
+    return cast("ASGIApp", ProxyHeadersMiddleware(inner, settings.lingualink_trusted_proxies))
 
 
 @asynccontextmanager
-async def _relay(container: AsyncContainer, *, inline: bool) -> AsyncIterator[None]:
-    """Run the relay beside the routes, and let it finish its batch at the end."""
-    if not inline:
-        yield
-        return
-    relay = await container.get(Relay)
-    task = asyncio.create_task(relay.run(), name="relay")
+async def _housekeeping(container: AsyncContainer) -> AsyncIterator[None]:
+    """Clean up beside the routes."""
+    housekeeping = await container.get(Housekeeping)
+    task = asyncio.create_task(housekeeping.run(), name="housekeeping")
     try:
         yield
     finally:
-        relay.stop()
+        housekeeping.stop()
         await task
 
 

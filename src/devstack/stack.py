@@ -184,6 +184,7 @@ async def backend(
         "SUPABASE_URL": urls.supabase,
         "SUPABASE_SECRET_KEY": urls.keys.secret,
         "LINGUALINK_PORT": str(urls.ports.api),
+        "LINGUALINK_DRAIN_DELAY": "0",
         **extra,
     }
     with (folder / "backend.log").open("ab") as log:

@@ -9,7 +9,9 @@ DomainError
 ├── Forbidden              the session is good, the right is missing
 │   ├── OwnPost
 │   ├── Banned
-│   └── AnonymousSession
+│   ├── AnonymousSession
+│   ├── MfaRequired
+│   └── LastAdmin
 ├── InvalidInput           the request can't mean anything
 │   ├── InvalidAmount
 │   ├── InvalidCursor
@@ -18,9 +20,11 @@ DomainError
 ├── Refusal                the answer of a use-case to a good request: it sticks to the idempotency key
 │   ├── NotFound
 │   │   ├── PostNotFound
-│   │   └── UserNotFound
+│   │   ├── UserNotFound
+│   │   └── WithdrawalNotFound
 │   ├── InsufficientFunds
-│   └── BalanceLimit
+│   ├── BalanceLimit
+│   └── WithdrawalAlreadySettled
 ├── PreconditionRequired
 ├── VersionMismatch
 ├── IdempotencyKeyInProgress
@@ -104,6 +108,20 @@ class AnonymousSession(Forbidden):
     detail = "Anonymous sessions can't do this; sign in with an account."
 
 
+class MfaRequired(Forbidden):
+    """The deployment wants a second factor in the vault, and the session has none."""
+
+    code = "mfa_required"
+    detail = "This needs a session with a second factor (aal2); verify one and try again."
+
+
+class LastAdmin(Forbidden):
+    """Without this user nobody could administer the app any more."""
+
+    code = "last_admin"
+    detail = "The last admin stays an admin; make somebody else one first."
+
+
 class InvalidInput(DomainError):
     """The request can't mean anything."""
 
@@ -166,6 +184,13 @@ class UserNotFound(NotFound):
     detail = "There is no such user."
 
 
+class WithdrawalNotFound(NotFound):
+    """There is no such withdrawal."""
+
+    code = "withdrawal_not_found"
+    detail = "There is no such withdrawal."
+
+
 class InsufficientFunds(Refusal):
     """The wallet holds less than the amount."""
 
@@ -178,6 +203,13 @@ class BalanceLimit(Refusal):
 
     code = "balance_limit"
     detail = "The balance would pass 99999999.99."
+
+
+class WithdrawalAlreadySettled(Refusal):
+    """The withdrawal was settled with another outcome, and stays so."""
+
+    code = "withdrawal_already_settled"
+    detail = "This withdrawal was already settled with another outcome."
 
 
 class PreconditionRequired(DomainError):

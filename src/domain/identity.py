@@ -25,6 +25,11 @@ class Assurance(StrEnum):
     AAL2 = "aal2"
     AAL3 = "aal3"
 
+    def reaches(self, needed: "Assurance") -> bool:
+        """Whether this level is *needed* or above it."""
+        order = list(Assurance)
+        return order.index(self) >= order.index(needed)
+
 
 @dataclass(frozen=True, slots=True)
 class DisplayFields:

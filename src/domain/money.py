@@ -42,12 +42,21 @@ class Money:
         Raises:
             InvalidAmount: any other spelling. Nothing is ever rounded.
         """
-        if not _AMOUNT.fullmatch(text):
-            raise InvalidAmount
-        money = cls(Decimal(text))
-        if money <= ZERO:
+        money = cls.parse_rate(text)
+        if money == ZERO:
             raise InvalidAmount
         return money
+
+    @classmethod
+    def parse_rate(cls, text: str) -> Self:
+        """Read an amount that may be zero.
+
+        Raises:
+            InvalidAmount: any other spelling than that of :meth:`parse`.
+        """
+        if not _AMOUNT.fullmatch(text):
+            raise InvalidAmount
+        return cls(Decimal(text))
 
     @property
     def amount(self) -> Decimal:

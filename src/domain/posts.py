@@ -3,10 +3,13 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
 from uuid import UUID
 
-from domain.errors import Forbidden, InvalidInput, PreconditionRequired, VersionMismatch
-from domain.identity import Actor, Role
+from domain.errors import InvalidInput, PreconditionRequired, VersionMismatch
+from domain.identity import Actor
+from domain.policies import Action
 
 
 class PostKind(StrEnum):
@@ -53,25 +56,40 @@ class Decision:
     reason: str | None
     seen_version: int | None
 
+    @property
+    def action(self) -> Action:
+        """The protected action that it is: going back to pending is one of its own."""
+        return Action.REOPEN_POST if self.status is PostStatus.PENDING else Action.VALIDATE_POST
 
-# from, to → (the least role, whether a reason is required)
-TRANSITIONS = {
-    (PostStatus.PENDING, PostStatus.APPROVED): (Role.MODERATOR, False),
-    (PostStatus.PENDING, PostStatus.REJECTED): (Role.MODERATOR, False),
-    (PostStatus.APPROVED, PostStatus.REJECTED): (Role.MODERATOR, True),
-    (PostStatus.REJECTED, PostStatus.APPROVED): (Role.MODERATOR, True),
-    (PostStatus.APPROVED, PostStatus.PENDING): (Role.ADMIN, False),
-    (PostStatus.REJECTED, PostStatus.PENDING): (Role.ADMIN, False),
-}
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """What a change of status needs, and in words what it does to the author's wallet (domain/rewards.py)."""
+
+    reason_required: bool
+    money: str
+
+
+_PAYS: Final = "pays the rate in force, if the post never earned"
+_TAKES_BACK: Final = "takes the earning back, as far as the wallet holds it"
+TRANSITIONS: Final = MappingProxyType(
+    {
+        (PostStatus.PENDING, PostStatus.APPROVED): Transition(False, _PAYS),
+        (PostStatus.PENDING, PostStatus.REJECTED): Transition(False, "none"),
+        (PostStatus.APPROVED, PostStatus.REJECTED): Transition(True, _TAKES_BACK),
+        (PostStatus.REJECTED, PostStatus.APPROVED): Transition(True, _PAYS),
+        (PostStatus.APPROVED, PostStatus.PENDING): Transition(False, _TAKES_BACK),
+        (PostStatus.REJECTED, PostStatus.PENDING): Transition(False, "none"),
+    }
+)
 
 
 def validate(post: Post, decision: Decision, *, by: Actor, at: datetime) -> Post:
-    """The post after *decision*; the same post where the decision already holds.
+    """The post after *decision*, which the policies allow; the same post where the decision already holds.
 
     Raises:
         PreconditionRequired: an approval that does not say which version was seen.
         VersionMismatch: the post changed since.
-        Forbidden: the transition needs a higher role.
         InvalidInput: the transition needs a reason.
     """
     if decision.status is post.status:
@@ -80,10 +98,7 @@ def validate(post: Post, decision: Decision, *, by: Actor, at: datetime) -> Post
         raise PreconditionRequired
     if decision.seen_version not in {None, post.version}:
         raise VersionMismatch
-    role, reason_required = TRANSITIONS[post.status, decision.status]
-    if not by.role.includes(role):
-        raise Forbidden
-    if reason_required and not decision.reason:
+    if TRANSITIONS[post.status, decision.status].reason_required and not decision.reason:
         raise InvalidInput("This change of a decision needs a reason.")
     undecided = decision.status is PostStatus.PENDING
     return replace(

@@ -2,11 +2,27 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from domain.money import LIMIT, ZERO, Money
 from domain.posts import Post, PostStatus
 from domain.wallet import Transaction, TransactionKind, Wallet
+
+
+class RewardedAction(StrEnum):
+    """What an author is paid for."""
+
+    POST_APPROVED = "post_approved"
+
+
+@dataclass(frozen=True, slots=True)
+class RewardRate:
+    """What an action pays from now on; zero pays nothing. ``updated_at`` is UTC."""
+
+    action: RewardedAction
+    amount: Money
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

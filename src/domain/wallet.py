@@ -13,8 +13,12 @@ class TransactionKind(StrEnum):
     """Why a balance changed; each kind has one sign and one sort of reference (docs/architecture.md)."""
 
     EARNING = "earning"
+    BONUS = "bonus"
+    REFUND = "refund"
+    PENALTY = "penalty"
     TRANSFER_OUT = "transfer_out"
     TRANSFER_IN = "transfer_in"
+    WITHDRAWAL = "withdrawal"
     REVERSAL = "reversal"
     OPENING = "opening"
 

@@ -1,10 +1,14 @@
 """The environment, read once at the start. A missing or malformed variable is named; a secret is never shown."""
 
+import os
+from ipaddress import ip_network
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from infrastructure.supabase.keys import shared_secret
 
 
 class SettingsError(Exception):
@@ -38,6 +42,17 @@ def _split(value: str | list[str]) -> list[str]:
     return [word.strip() for word in words if word.strip()]
 
 
+def _networks(values: list[str]) -> list[str]:
+    for value in values:
+        try:
+            ip_network(value)
+        except ValueError:
+            raise ValueError(
+                "must be addresses or networks, such as 10.0.0.0/8, separated by commas"
+            ) from None
+    return values
+
+
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
@@ -59,19 +74,35 @@ class Settings(BaseSettings):
     lingualink_database_pooler: Literal["auto", "none", "transaction"] = "auto"
     lingualink_host: str = "127.0.0.1"
     lingualink_port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    lingualink_ops_host: str = "127.0.0.1"
+    lingualink_ops_port: Annotated[int, Field(ge=0, le=65535)] = 9090
+    lingualink_workers: Annotated[int, Field(ge=1, le=64)] = 1
+    lingualink_drain_delay: Annotated[float, Field(ge=0, le=120)] = 5
+    lingualink_drain_timeout: Annotated[int, Field(ge=1, le=110)] = 20
     lingualink_pool_size: Annotated[int, Field(ge=1, le=200)] = 10
     lingualink_log_level: Literal["debug", "info", "warning", "error"] = "info"
     lingualink_cors_origins: Words = Field(default_factory=list)
     lingualink_relay: Literal["inline", "off"] = "inline"
+    lingualink_trusted_proxies: Annotated[Words, AfterValidator(_networks)] = Field(default_factory=list)
+    lingualink_vault_requires_mfa: bool = False
     lingualink_currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
 
     @model_validator(mode="before")
     @classmethod
     def _lists(cls, values: dict[str, object]) -> dict[str, object]:
-        for name in ("supabase_jwt_issuer", "lingualink_cors_origins"):
+        for name in ("supabase_jwt_issuer", "lingualink_cors_origins", "lingualink_trusted_proxies"):
             if isinstance(value := values.get(name), str):
                 values[name] = _split(value)
         return {name: value for name, value in values.items() if value != ""}
+
+    @model_validator(mode="after")
+    def _known_secret(self) -> Self:
+        if self.supabase_jwt_secret is not None:
+            try:
+                shared_secret(self.supabase_jwt_secret.get_secret_value(), local_development=self.is_local)
+            except ValueError as fault:
+                raise ValueError(f"SUPABASE_JWT_SECRET: {fault}") from None
+        return self
 
     @classmethod
     def load(cls) -> Self:
@@ -83,7 +114,7 @@ class Settings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            lines = [f"  {str(fault['loc'][0]).upper()}: {_say(fault['msg'])}" for fault in error.errors()]
+            lines = [f"  {_say(fault['loc'], fault['msg'])}" for fault in error.errors()]
             raise SettingsError("These environment variables are not right:\n" + "\n".join(lines)) from None
 
     @property
@@ -102,5 +133,22 @@ class Settings(BaseSettings):
         return urlsplit(self.supabase_url).hostname in LOOPBACK
 
 
-def _say(message: str) -> str:
-    return {"Field required": "is missing"}.get(message, message.removeprefix("Value error, "))
+def migration_database_url() -> str:
+    """The address that migrations and the doctor's probes use; ``serve`` and ``relay`` never read it.
+
+    Raises:
+        SettingsError: it is missing or malformed.
+    """
+    value = os.environ.get("MIGRATION_DATABASE_URL")
+    problem = "is missing"
+    if value:
+        try:
+            return _postgres_url(SecretStr(value)).get_secret_value()
+        except ValueError as error:
+            problem = str(error)
+    raise SettingsError(f"These environment variables are not right:\n  MIGRATION_DATABASE_URL: {problem}")
+
+
+def _say(location: tuple[int | str, ...], message: str) -> str:
+    said = {"Field required": "is missing"}.get(message, message.removeprefix("Value error, "))
+    return f"{str(location[0]).upper()}: {said}" if location else said

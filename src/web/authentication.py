@@ -24,8 +24,10 @@ class Authentication(ASGIMiddleware):
         """Verify, then go on.
 
         Raises:
-            MissingToken: there is no Authorization header.
-            InvalidToken: there are several, or it is not ``Bearer <token>``.
+            MissingToken: there is no ``Authorization: Bearer <token>``.
+            InvalidToken: there are several, or the token is none of ours.
+            ExpiredToken: the token was good once.
+            Unavailable: no signing key is known yet.
         """
         state: State = scope["litestar_app"].state
         verifier: TokenVerifier = state.token_verifier
@@ -40,11 +42,11 @@ def bearer_token(headers: Any) -> str:
         MissingToken, InvalidToken: see :class:`Authentication`.
     """
     values = [value for name, value in headers if name == b"authorization"]
-    if not values:
-        raise MissingToken
-    scheme, _, token = values[0].partition(b" ")
-    if len(values) > 1 or scheme.lower() != b"bearer" or not token:
+    if len(values) > 1:
         raise InvalidToken
+    scheme, _, token = (values[0] if values else b"").partition(b" ")
+    if scheme.lower() != b"bearer" or not token:
+        raise MissingToken
     try:
         return str(token, "ascii")
     except UnicodeDecodeError:

@@ -1,6 +1,7 @@
 """The request headers that routes understand."""
 
 import re
+from ipaddress import ip_address
 from typing import Annotated, Any, Final
 
 from litestar import Request
@@ -67,9 +68,20 @@ def seen_version(request: Request[Any, Any, Any]) -> int | None:
 
 
 def origin(request: Request[Any, Any, Any]) -> Origin:
-    """Where the request came from, for the audit log."""
+    """Where the request came from, for the audit log.
+
+    The address is the peer's, or what a trusted proxy says (see :func:`bootstrap.app.create_app`); where that is no
+    address, none.
+    """
     client = request.client
     return Origin(
         request_id=str(request.scope["state"]["request_id"]),
-        client_address=None if client is None else client.host,
+        client_address=None if client is None else _address(client.host),
     )
+
+
+def _address(host: str) -> str | None:
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return None

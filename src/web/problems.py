@@ -61,12 +61,16 @@ STATUS_OF: Final = {
     "own_post": 403,
     "banned": 403,
     "anonymous_session": 403,
+    "mfa_required": 403,
+    "last_admin": 403,
     "not_found": 404,
     "post_not_found": 404,
     "user_not_found": 404,
+    "withdrawal_not_found": 404,
     "method_not_allowed": 405,
     "insufficient_funds": 409,
     "balance_limit": 409,
+    "withdrawal_already_settled": 409,
     "idempotency_key_in_progress": 409,
     "version_mismatch": 412,
     "body_too_large": 413,
@@ -132,6 +136,9 @@ def on_domain_error(request: Request[Any, Any, Any], error: DomainError) -> Resp
     headers = {"Idempotency-Replayed": "true"} if replayed else None
     if isinstance(error, errors.Unavailable):
         log.warning("request.unavailable", cause=type(error.__cause__).__name__)
+    if isinstance(error, errors.Forbidden):
+        session = request.scope.get("user")
+        log.warning("request.refused", code=error.code, user_id=str(getattr(session, "user_id", "")))
     return answer(request, error.code, str(error), headers=headers)
 
 

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 from typing import Any, Final
 from uuid import uuid4
 
@@ -16,6 +17,9 @@ _PRIVATE: Final = [
     (b"referrer-policy", b"no-referrer"),
 ]
 
+Observer = Callable[[str, str, int, float], None]
+"""Hears of every answer: method, route template (empty where no route matched), status, seconds."""
+
 log = structlog.get_logger("access")
 
 
@@ -25,8 +29,9 @@ class RequestContext:
     A caller's own ``X-Request-Id`` is kept where it is plain; one log line is written for each request.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, observe: Observer) -> None:
         self._app = app
+        self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -54,13 +59,9 @@ class RequestContext:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
-        log.info(
-            "request",
-            method=method,
-            path=scope["path"],
-            status=status,
-            ms=round((time.perf_counter() - began) * 1000, 1),
-        )
+        seconds = time.perf_counter() - began
+        self._observe(method, str(scope.get("path_template", "")), status, seconds)
+        log.info("request", method=method, path=scope["path"], status=status, ms=round(seconds * 1000, 1))
 
 
 def _request_id(headers: Any) -> str:

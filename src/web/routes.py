@@ -4,8 +4,22 @@ GET  /profile                              your profile, role and balance
 GET  /wallet                               your balance
 GET  /wallet/transactions                  your ledger
 POST /wallet/transfers                     pay another user
+POST /wallet/withdrawals                   take money out
+GET  /wallet/withdrawals                   what became of it
 GET  /vault/posts                          the moderation queue
+GET  /vault/posts/counts                   how long it is
+GET  /vault/posts/{post_id}                one post
 POST /vault/posts/{post_id}/validation     approve or reject
+GET  /vault/users                          find users
+GET  /vault/users/{user_id}                one user
+PUT  /vault/users/{user_id}/role           make them a user, a moderator or an admin
+PUT  /vault/users/{user_id}/ban            ban them; DELETE lifts the ban
+GET  /vault/reward-rates                   what approvals pay
+PUT  /vault/reward-rates/{action}          change it
+GET  /vault/audit-log                      who did what to whom
+GET  /vault/withdrawals                    withdrawals to settle
+POST /vault/withdrawals/{withdrawal_id}/settlement
+POST /vault/users/{user_id}/transactions   bonus, penalty or refund
 GET  /health/live, /health/ready           for load balancers
 GET  /schema, /schema/openapi.json         the OpenAPI document
 """
@@ -16,12 +30,22 @@ from litestar.types import ControllerRouterHandler
 
 from web.ops.controller import HealthController
 from web.profile.controller import ProfileController
+from web.vault.audit_log import AuditLogController
 from web.vault.controller import VaultController
+from web.vault.money import VaultMoneyController
+from web.vault.reward_rates import RewardRatesController
+from web.vault.users import UsersController
 from web.wallet.controller import WalletController
+from web.wallet.withdrawals import WithdrawalsController
 
 ROUTES: Final[list[ControllerRouterHandler]] = [
     ProfileController,
     WalletController,
+    WithdrawalsController,
     VaultController,
+    UsersController,
+    RewardRatesController,
+    AuditLogController,
+    VaultMoneyController,
     HealthController,
 ]

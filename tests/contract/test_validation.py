@@ -8,7 +8,7 @@ import pytest
 
 from application.vault.validate_post import ValidateCommand, ValidatePost
 from contract.world import BOOKKEEPER, World
-from domain.audit import Origin
+from domain.audit import AuditAction, Origin
 from domain.errors import Forbidden, OwnPost, PostNotFound, PreconditionRequired, VersionMismatch
 from domain.identity import Role, Session
 from domain.money import Money
@@ -30,7 +30,7 @@ async def decide(
     reason: str | None = None,
 ) -> Post:
     command = ValidateCommand(post.id, Decision(status, reason, seen))
-    return await ValidatePost(world.units, BOOKKEEPER, BOOKKEEPER.new_id)(moderator, command, ORIGIN)
+    return await ValidatePost(world.units, BOOKKEEPER, world.gate)(moderator, command, ORIGIN)
 
 
 async def test_an_approval_pays_the_author_records_and_tells(world: World) -> None:
@@ -48,7 +48,13 @@ async def test_an_approval_pays_the_author_records_and_tells(world: World) -> No
         Money(Decimal("2.50")),
         post.id,
     )
-    assert await world.audit() == [("post.validation_changed", moderator.user_id, post.id)]
+    [entry] = await world.audit()
+    assert (entry.action, entry.actor_id, entry.target_id, entry.refusal) == (
+        AuditAction.POST_VALIDATION_CHANGED,
+        moderator.user_id,
+        post.id,
+        None,
+    )
     assert {(event.name, event.user_id) for event in await world.owed()} == {
         ("balance_updated", author.user_id),
         ("post_validation_changed", author.user_id),

@@ -14,22 +14,29 @@ import asyncpg
 from application.encoding import to_json
 from application.profile.ports import Accounts
 from application.unit_of_work import UnitOfWorkFactory
-from application.vault.ports import VaultReaderFactory
+from application.vault.gate import Gate
+from application.vault.ports import AuditFilter, VaultReaderFactory
+from application.vault.withdrawal_queue import WithdrawalReaderFactory
 from application.wallet.bookkeeper import Bookkeeper
-from application.wallet.ports import Wallets
-from domain.identity import DisplayFields, Role, Session, Standing
+from application.wallet.ports import Wallets, Withdrawals
+from domain.audit import AuditEntry
+from domain.identity import Assurance, DisplayFields, Role, Session, Standing
 from domain.money import Money
 from domain.posts import Post, PostKind, PostStatus
+from domain.profile import Ban
+from domain.rewards import RewardedAction, RewardRate
 from domain.wallet import Transaction, TransactionKind, Wallet
 from infrastructure.memory.database import MemoryDatabase
 from infrastructure.memory.readers import MemoryAccounts, MemoryVaultReader, MemoryWallets
 from infrastructure.memory.unit_of_work import MemoryUnitOfWork
+from infrastructure.memory.withdrawals import MemoryWithdrawalReader, MemoryWithdrawals
 from infrastructure.postgres.accounts import PostgresAccounts
 from infrastructure.postgres.engine import create_engine, create_pool
 from infrastructure.postgres.rows import TRANSACTION_COLUMNS, post_of, transaction_of
 from infrastructure.postgres.unit_of_work import PostgresUnitOfWork
 from infrastructure.postgres.vault import vault_readers
 from infrastructure.postgres.wallets import PostgresWallets
+from infrastructure.postgres.withdrawals import PostgresWithdrawals, withdrawal_readers
 from support.database import Database
 
 BOOKKEEPER = Bookkeeper(uuid4, "USD")
@@ -51,6 +58,17 @@ class World(Protocol):
     accounts: Accounts
     wallets: Wallets
     vault: VaultReaderFactory
+    withdrawals: Withdrawals
+    withdrawal_queue: WithdrawalReaderFactory
+
+    @property
+    def gate(self) -> Gate:
+        """The way into the vault of a deployment that wants no second factor."""
+        return self.gate_for(Assurance.AAL1)
+
+    def gate_for(self, needed: Assurance) -> Gate:
+        """The way into the vault of a deployment that wants *needed*."""
+        return Gate(self.units, self.vault, uuid4, needed)
 
     async def user(
         self, role: Role = Role.USER, balance: str = "0.00", *, is_anonymous: bool = False
@@ -86,8 +104,16 @@ class World(Protocol):
         """All events of the outbox, oldest first."""
         ...
 
-    async def audit(self) -> Sequence[tuple[str, UUID, UUID]]:
-        """All audit rows, oldest first: action, actor, target."""
+    async def role(self, session: Session) -> Role:
+        """The role as stored."""
+        ...
+
+    async def banned(self, session: Session) -> bool:
+        """Whether there is a ban of ours."""
+        ...
+
+    async def audit(self) -> Sequence[AuditEntry]:
+        """All audit rows, oldest first."""
         ...
 
     async def read_post(self, post_id: UUID) -> Post:
@@ -120,7 +146,7 @@ def _post(author: Session, changes: dict[str, object]) -> Post:
 
 
 @dataclass
-class MemoryWorld:
+class MemoryWorld(World):
     """The world in memory."""
 
     database: MemoryDatabase = field(default_factory=MemoryDatabase)
@@ -130,11 +156,16 @@ class MemoryWorld:
         self.accounts: Accounts = MemoryAccounts(self.database)
         self.wallets: Wallets = MemoryWallets(self.database)
         self.vault: VaultReaderFactory = lambda: MemoryVaultReader(self.database)
+        self.withdrawals: Withdrawals = MemoryWithdrawals(self.database)
+        self.withdrawal_queue: WithdrawalReaderFactory = lambda: MemoryWithdrawalReader(self.database)
 
     async def user(
         self, role: Role = Role.USER, balance: str = "0.00", *, is_anonymous: bool = False
     ) -> Session:
-        session = _session(is_anonymous=is_anonymous)
+        return self.admit(_session(is_anonymous=is_anonymous), role, balance)
+
+    def admit(self, session: Session, role: Role, balance: str) -> Session:
+        """The same for a session that was made elsewhere."""
         self.database.open(session)
         self.database.profiles[session.user_id] = replace(self.database.profiles[session.user_id], role=role)
         if Decimal(balance):
@@ -151,8 +182,13 @@ class MemoryWorld:
     async def has_standing(self, session: Session, standing: Standing) -> None:
         if standing is Standing.REVOKED:
             self.database.revoked_sessions.add(session.session_id)
-        else:
+        elif standing is Standing.DELETED:
             self.database.standings[session.user_id] = standing
+        elif standing is Standing.BANNED:
+            user_id = session.user_id
+            self.database.bans[user_id] = Ban(user_id, "test", user_id, datetime.now(UTC))
+        else:
+            self.database.bans.pop(session.user_id, None)
 
     async def post(self, author: Session, **changes: object) -> Post:
         made = _post(author, changes)
@@ -160,7 +196,8 @@ class MemoryWorld:
         return made
 
     async def rate(self, amount: str) -> None:
-        self.database.rates["post_approved"] = Money(Decimal(amount))
+        action = RewardedAction.POST_APPROVED
+        self.database.rates[action] = RewardRate(action, Money(Decimal(amount)), datetime.now(UTC))
 
     async def wallet(self, session: Session) -> Wallet:
         return self.database.wallets[session.user_id]
@@ -174,25 +211,33 @@ class MemoryWorld:
             for event in self.database.outbox
         ]
 
-    async def audit(self) -> Sequence[tuple[str, UUID, UUID]]:
-        return [(entry.action, entry.actor_id, entry.target_id) for entry in self.database.audit]
+    async def role(self, session: Session) -> Role:
+        return self.database.profiles[session.user_id].role
+
+    async def banned(self, session: Session) -> bool:
+        return session.user_id in self.database.bans
+
+    async def audit(self) -> Sequence[AuditEntry]:
+        return list(self.database.audit)
 
     async def read_post(self, post_id: UUID) -> Post:
         return self.database.posts[post_id]
 
 
-class PostgresWorld:
+class PostgresWorld(World):
     """The world on a database of its own, which the platform (a superuser) sets up and looks at."""
 
     def __init__(
         self, platform: "asyncpg.Connection[asyncpg.Record]", pool: asyncpg.Pool, database: Database
     ) -> None:
         self._platform = platform
-        self._engine = create_engine(database.service_url, "auto")
+        self._engine = create_engine(database.service_url, database.pooler)
         self.units: UnitOfWorkFactory = lambda: PostgresUnitOfWork(pool, lambda _: None)
         self.accounts: Accounts = PostgresAccounts(pool)
         self.wallets: Wallets = PostgresWallets(pool)
         self.vault: VaultReaderFactory = vault_readers(self._engine)
+        self.withdrawals: Withdrawals = PostgresWithdrawals(pool)
+        self.withdrawal_queue: WithdrawalReaderFactory = withdrawal_readers(self._engine)
 
     async def dispose(self) -> None:
         await self._engine.dispose()
@@ -301,13 +346,20 @@ class PostgresWorld:
             for row in rows
         ]
 
-    async def audit(self) -> Sequence[tuple[str, UUID, UUID]]:
-        rows = await self._platform.fetch(
-            "select action, actor_id, target_id from private.audit_log order by occurred_at"
+    async def role(self, session: Session) -> Role:
+        role = await self._platform.fetchval(
+            "select role from public.profiles where id = $1", session.user_id
         )
-        return [
-            (row["action"], UUID(int=row["actor_id"].int), UUID(int=row["target_id"].int)) for row in rows
-        ]
+        return Role(role)
+
+    async def banned(self, session: Session) -> bool:
+        banned = "select exists (select from private.bans where user_id = $1)"
+        return bool(await self._platform.fetchval(banned, session.user_id))
+
+    async def audit(self) -> Sequence[AuditEntry]:
+        async with self.vault() as reader:
+            entries = await reader.audit_log(AuditFilter(), after=None, limit=1_000_000)
+        return list(reversed(entries))
 
     async def read_post(self, post_id: UUID) -> Post:
         row = await self._platform.fetchrow("select * from public.posts where id = $1", post_id)
@@ -320,7 +372,7 @@ async def postgres_world(database: Database) -> AsyncIterator[PostgresWorld]:
     """A world on *database*, as the service's own role."""
     platform = await asyncpg.connect(database.superuser_url)
     try:
-        async with create_pool(database.service_url, "auto", 10) as pool:
+        async with create_pool(database.service_url, database.pooler, 10) as pool:
             world = PostgresWorld(platform, pool, database)
             yield world
             await world.dispose()

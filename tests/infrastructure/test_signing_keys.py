@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 
 from domain.errors import Unavailable
@@ -229,23 +229,91 @@ async def test_a_slow_endpoint_is_given_up_as_a_whole(server: KeyServer, keys: S
     assert time.perf_counter() - started < SHORT.timeout * 4
 
 
+class Held:
+    """An answer that waits for a word."""
+
+    def __init__(self, then: Answer) -> None:
+        self._then = then
+        self.go = asyncio.Event()
+
+    async def __call__(self, writer: asyncio.StreamWriter) -> None:
+        await self.go.wait()
+        await self._then(writer)
+
+
+async def test_one_fetch_is_under_way_at_a_time_however_long_it_takes(
+    server: KeyServer, keys: SigningKeys, clock: Clock
+) -> None:
+    known = await keys.current()
+    server.now = held = Held(document({"keys": [NEW]}))
+    clock.advance(9 * MINUTE)
+    await keys.current()
+    await eventually(lambda: server.requests == 2)
+    clock.advance(30)
+    assert await keys.current() is known
+    held.go.set()
+    await eventually(lambda: keys._flight is None)
+    assert ids(await keys.current()) == {"new"}
+    assert server.requests == 2
+
+
+async def test_an_unknown_key_id_joins_a_fetch_under_way_and_may_still_ask_after_it(
+    server: KeyServer, keys: SigningKeys, clock: Clock
+) -> None:
+    known = await keys.current()
+    server.now = held = Held(document({"keys": [OLD]}))
+    clock.advance(9 * MINUTE)
+    await keys.current()
+    asking = asyncio.create_task(keys.newer_than(known))
+    await eventually(lambda: server.requests == 2)
+    held.go.set()
+    assert await asking is known
+    server.now = document({"keys": [OLD, NEW]})
+    assert ids(await keys.newer_than(known)) == {"old", "new"}
+    assert server.requests == 3
+
+
+async def test_after_a_failed_fetch_unknown_key_ids_wait_too(
+    server: KeyServer, keys: SigningKeys, clock: Clock
+) -> None:
+    known = await keys.current()
+    server.now = FAULTS["error 500"]
+    clock.advance(HOUR)
+    await keys.current()
+    assert server.requests == 2
+    clock.advance(9)
+    await keys.newer_than(known)
+    assert server.requests == 2
+    clock.advance(1)
+    await keys.newer_than(known)
+    assert server.requests == 3
+
+
+async def test_keys_are_as_old_as_the_question_not_as_the_answer(
+    server: KeyServer, keys: SigningKeys, clock: Clock
+) -> None:
+    server.now = held = Held(document({"keys": [OLD]}))
+    asking = asyncio.create_task(keys.current())
+    await eventually(lambda: server.requests == 1)
+    clock.advance(7 * MINUTE)
+    held.go.set()
+    await asking
+    clock.advance(2 * MINUTE)
+    await keys.current()
+    await eventually(lambda: server.requests == 2)
+
+
 async def test_a_caller_who_leaves_takes_nothing_from_the_others(
     server: KeyServer, keys: SigningKeys
 ) -> None:
-    go = asyncio.Event()
-
-    async def held(writer: asyncio.StreamWriter) -> None:
-        await go.wait()
-        await document({"keys": [OLD]})(writer)
-
-    server.now = held
+    server.now = held = Held(document({"keys": [OLD]}))
     callers = [asyncio.create_task(keys.current()) for _ in range(5)]
     await eventually(lambda: server.requests == 1)
     for leaving in callers[:4]:
         leaving.cancel()
     results = await asyncio.gather(*callers[:4], return_exceptions=True)
     assert all(isinstance(result, asyncio.CancelledError) for result in results)
-    go.set()
+    held.go.set()
     assert ids(await callers[4]) == {"old"}
     assert server.requests == 1
 
@@ -271,15 +339,17 @@ async def test_a_closed_source_still_knows_what_it_knew(
     known = await keys.current()
     await keys.aclose()
     clock.advance(HOUR)
-    assert await keys.current() is known
-    assert await keys.newer_than(known) is known
+    with capture_logs() as logs:
+        assert await keys.current() is known
+        assert await keys.newer_than(known) is known
     assert server.requests == 1
+    assert logs == []
 
 
 async def test_the_log_tells_of_changes_and_failures_and_blames_no_request(
     server: KeyServer, keys: SigningKeys, clock: Clock
 ) -> None:
-    with capture_logs() as logs, bound_contextvars(request_id="r"):
+    with capture_logs(processors=[merge_contextvars]) as logs, bound_contextvars(request_id="r"):
         await keys.current()
         server.now = FAULTS["a redirect"]
         clock.advance(HOUR)

@@ -104,6 +104,7 @@ async def test_a_token_is_verified_once_and_its_time_always(clock: Clock) -> Non
     clock.advance(1)
     with pytest.raises(ExpiredToken):
         await verifier.verify(token)
+    assert len(verifier._verified) == 0
 
 
 async def test_the_memory_holds_the_tokens_used_last_and_no_more() -> None:

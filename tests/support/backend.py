@@ -28,12 +28,14 @@ class System:
 
 def settings_for(database: Database, supabase: SupabaseStack, **changes: Any) -> Settings:
     """The environment of a backend on *database* beside *supabase*."""
-    return Settings(
-        database_url=SecretStr(database.service_url),
-        supabase_url=supabase.url,
-        supabase_secret_key=SecretStr(supabase.secret_key),
-        **changes,
-    )
+    environment: dict[str, Any] = {
+        "database_url": SecretStr(database.service_url),
+        "supabase_url": supabase.url,
+        "supabase_secret_key": SecretStr(supabase.secret_key),
+        "lingualink_database_pooler": database.pooler,
+        "lingualink_ops_port": 0,
+    }
+    return Settings(**{**environment, **changes})
 
 
 @contextmanager
@@ -48,9 +50,11 @@ def environment_for(database: Database, supabase: SupabaseStack, port: int) -> d
     return {
         **os.environ,
         "DATABASE_URL": database.service_url,
+        "LINGUALINK_DATABASE_POOLER": database.pooler,
         "SUPABASE_URL": supabase.url,
         "SUPABASE_SECRET_KEY": supabase.secret_key,
         "LINGUALINK_PORT": str(port),
+        "LINGUALINK_OPS_PORT": "0",
     }
 
 

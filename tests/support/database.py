@@ -12,9 +12,9 @@ import asyncpg
 from devstack.postgres import LocalPostgres
 from devstack.supabase import install_shim
 from infrastructure.postgres.migrations import upgrade
+from support import pooler
 
 MIGRATOR = "supabase_postgres_like"
-SERVICE = "lingualink_api"
 TEMPLATE = "lingualink_template"
 
 
@@ -37,8 +37,13 @@ class Database:
 
     @property
     def service_url(self) -> str:
-        """As the service."""
-        return self.cluster.url(self.name, SERVICE)
+        """As the service; through the suite's pooler, if it has one."""
+        return pooler.service_url(self.cluster, self.name)
+
+    @property
+    def pooler(self) -> str:
+        """What LINGUALINK_DATABASE_POOLER must say for the service's address."""
+        return "transaction" if pooler.pooler_mode() == "transaction" else "none"
 
     def run(self, sql: str, *arguments: Any) -> list[Any]:
         """Run one statement as the platform, for tests that are not async."""

@@ -5,7 +5,6 @@ import hmac
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -19,7 +18,7 @@ P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 @dataclass(frozen=True)
 class KeyMaterial:
-    """Two published P-256 keys, a published RSA key, and one P-256 key that nobody knows."""
+    """Two published P-256 keys, a published RSA key, and one P-256 key that nobody knows: new keys, the same names."""
 
     ec_private: ec.EllipticCurvePrivateKey
     ec_id: str
@@ -33,11 +32,11 @@ class KeyMaterial:
     def fresh(cls) -> "KeyMaterial":
         return cls(
             ec_private=ec_key(),
-            ec_id=str(uuid4()),
+            ec_id="aaaaaaaa-0000-4000-8000-000000000001",
             second_ec=ec_key(),
-            second_ec_id=str(uuid4()),
+            second_ec_id="bbbbbbbb-0000-4000-8000-000000000002",
             rsa_private=rsa_key(2048),
-            rsa_id=str(uuid4()),
+            rsa_id="cccccccc-0000-4000-8000-000000000003",
             stranger=ec_key(),
         )
 

@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from devstack.postgres import LocalPostgres
 from devstack.supabase import RealtimeLimits, SupabaseConfig, create_supabase, install_shim
+from support.pooler import suite_pooler
 
 PUBLISHABLE_KEY = "sb_publishable_for_tests_only"
 SECRET_KEY = "sb_secret_for_tests_only"
@@ -56,7 +57,13 @@ def serve_in_thread(app: Any, port: int) -> Iterator[str]:
         RuntimeError: the server did not start; the log says why.
     """
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=1, lifespan="on"
+        app,
+        host="127.0.0.1",
+        port=port,
+        log_level="warning",
+        timeout_graceful_shutdown=1,
+        lifespan="on",
+        proxy_headers=False,
     )
     server = _Server(config)
 
@@ -87,7 +94,8 @@ def postgres_cluster() -> Iterator[LocalPostgres]:
     with tempfile.TemporaryDirectory(prefix="lingualink-", dir=folder) as home:
         cluster = LocalPostgres(Path(home), free_port(), durable=False).start()
         try:
-            yield cluster
+            with suite_pooler(cluster):
+                yield cluster
         finally:
             cluster.stop()
 

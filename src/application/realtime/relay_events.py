@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from application.realtime.ports import BatchRefused, Message, Outbox, Publisher, PublishFailed
+from application.realtime.ports import BatchRefused, Lease, Message, Outbox, Publisher, PublishFailed
 
 BATCH = 50
+"""The most messages of one request: Realtime probes the policies once for each topic, one after the other."""
 
 
 class Progress(Enum):
@@ -14,51 +15,84 @@ class Progress(Enum):
     STANDING_BY = auto()
     IDLE = auto()
     DELIVERED = auto()
+    NO_ROOM = auto()
+    """Delivered, and Realtime has no room for more right now."""
     FAILED = auto()
+    DENIED = auto()
 
 
 class RelayEvents:
-    """Publishes due messages and settles them. A crash in between sends them again with the same event id."""
+    """Publishes due events and settles them. Whatever dies in between, they go out again with the same event id."""
 
-    def __init__(self, outbox: Outbox, publisher: Publisher) -> None:
+    def __init__(self, lease: Lease, outbox: Outbox, publisher: Publisher) -> None:
+        self._lease = lease
         self._outbox = outbox
         self._publisher = publisher
-        self._batch = BATCH
+        self._size = BATCH
+        self._room: int | None = None
+        self._taken: list[int] = []  # by Realtime, and not settled yet: the database may be away in between
 
     async def __call__(self) -> Progress:
-        """Run one round.
+        """Run one round: at most one batch.
 
         Raises:
             Unavailable: the database does not answer; nothing is lost.
         """
-        if not await self._outbox.lead():
+        await self._settle()
+        if not await self._lease.hold():
             return Progress.STANDING_BY
-        messages = await self._outbox.due(self._batch)
+        messages = await self._outbox.due(self._size)
         if not messages:
             return Progress.IDLE
-        try:
-            await self._deliver(messages)
-        except PublishFailed as failure:
-            self._batch = max(1, self._batch // 2) if failure.retry_smaller else self._batch
-            await self._outbox.failed(messages, str(failure))
-            return Progress.FAILED
-        self._batch = min(BATCH, self._batch * 2)
-        return Progress.DELIVERED
+        return await self._deliver(messages)
 
     async def resign(self) -> None:
-        """Let another relay take over at once."""
-        await self._outbox.resign()
+        """Let another relay take over at once.
 
-    async def _deliver(self, messages: Sequence[Message]) -> None:
-        """Publish *messages*; where the batch is refused, halve it until the one at fault stands alone."""
-        try:
-            await self._publisher.publish(messages)
-        except BatchRefused as refusal:
-            if len(messages) == 1:
-                await self._outbox.park(messages[0], str(refusal))
-                return
-            middle = len(messages) // 2
-            await self._deliver(messages[:middle])
-            await self._deliver(messages[middle:])
-            return
-        await self._outbox.delivered(messages)
+        Raises:
+            Unavailable: the database does not answer; then the lease ends by itself.
+        """
+        await self._settle()
+        await self._lease.resign()
+
+    async def _deliver(self, messages: Sequence[Message]) -> Progress:
+        """Publish *messages* in order; what is refused is halved until the one at fault stands alone."""
+        pieces = [messages]
+        while pieces:
+            piece = pieces.pop()
+            if not await self._lease.hold():
+                await self._settle()
+                return Progress.STANDING_BY
+            try:
+                self._room = await self._publisher.publish(piece)
+            except BatchRefused as refusal:
+                if len(piece) == 1:
+                    await self._outbox.park(piece[0].id, str(refusal))
+                else:
+                    middle = len(piece) // 2
+                    pieces += [piece[middle:], piece[:middle]]
+            except PublishFailed as failure:
+                return await self._put_off(piece, failure)
+            else:
+                self._taken += [message.id for message in piece]
+        await self._settle()
+        return self._grow()
+
+    async def _put_off(self, piece: Sequence[Message], failure: PublishFailed) -> Progress:
+        await self._settle()
+        await self._outbox.failed([message.id for message in piece], str(failure))
+        if failure.denied:
+            return Progress.DENIED
+        self._size = max(1, min(self._size // 2, self._size if failure.room is None else failure.room))
+        return Progress.FAILED
+
+    async def _settle(self) -> None:
+        if self._taken:
+            await self._outbox.delivered(self._taken)
+            self._taken = []
+
+    def _grow(self) -> Progress:
+        """Larger batches again, as far as Realtime says that there is room."""
+        room = BATCH if self._room is None else self._room
+        self._size = max(1, min(BATCH, self._size * 2, room))
+        return Progress.DELIVERED if room > 0 else Progress.NO_ROOM

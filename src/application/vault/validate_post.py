@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from application.ports import NewId
-from application.unit_of_work import Entry, PostCase, UnitOfWorkFactory, retry_conflicts
+from application.unit_of_work import Lock, PostCase, UnitOfWorkFactory, retry_conflicts
+from application.vault.gate import Attempt, Gate, facts
 from application.wallet.bookkeeper import Bookkeeper
-from domain.audit import AuditAction, AuditEntry, Origin
+from domain.audit import Facts, Origin
 from domain.events import PostValidationChanged
 from domain.identity import Session
-from domain.policies import Action, Target, authorise
+from domain.policies import Target
 from domain.posts import Decision, Post, validate
 from domain.rewards import Reward, settle_reward
 
@@ -23,12 +23,12 @@ class ValidateCommand:
 
 
 class ValidatePost:
-    """A moderator approves or rejects. Costs BEGIN, three statements and COMMIT."""
+    """A moderator approves or rejects, an admin opens again. Money never stops a decision."""
 
-    def __init__(self, units: UnitOfWorkFactory, bookkeeper: Bookkeeper, new_id: NewId) -> None:
+    def __init__(self, units: UnitOfWorkFactory, bookkeeper: Bookkeeper, gate: Gate) -> None:
         self._units = units
         self._bookkeeper = bookkeeper
-        self._new_id = new_id
+        self._gate = gate
 
     @retry_conflicts
     async def __call__(self, session: Session, command: ValidateCommand, origin: Origin) -> Post:
@@ -41,45 +41,47 @@ class ValidatePost:
             InvalidInput: a changed decision needs a reason.
             Unavailable: the database does not answer.
         """
+        attempt = _attempt(command, origin)
         async with self._units() as uow:
-            entry = await uow.enter(session)
-            authorise(entry.actor, Action.VALIDATE_POST)
+            entry = await uow.enter(session, lock=Lock.CALLER)
+            await self._gate.admit(uow, entry, attempt)
             case = await uow.lock_post(command.post_id)
-            authorise(entry.actor, Action.VALIDATE_POST, Target(owner_id=case.post.author_id))
-            after = validate(case.post, command.decision, by=entry.actor, at=entry.now)
+            await self._gate.admit(uow, entry, attempt, Target(case.post.author_id))
+            after = validate(case.post, command.decision, by=entry.actor, at=case.now)
             if after is case.post:
                 return after
-            reward = self._reward(case, after, entry)
+            reward = self._reward(case, after)
             uow.save_post(after)
             if reward.transaction is not None:
                 self._bookkeeper.book(uow, reward.transaction)
-            uow.announce(PostValidationChanged.of(case.post, after, event_id=self._new_id(), at=entry.now))
-            uow.record(self._audit(case.post, after, reward, entry, origin))
+            event_id = self._bookkeeper.new_id()
+            uow.announce(PostValidationChanged.of(case.post, after, event_id=event_id, at=case.now))
+            before, now = _facts_of(case.post), {**_facts_of(after), **_money_of(reward)}
+            self._gate.record(uow, entry, attempt, before=before, after=now, at=case.now)
             await uow.commit()
             return after
 
-    def _reward(self, case: PostCase, after: Post, entry: Entry) -> Reward:
+    def _reward(self, case: PostCase, after: Post) -> Reward:
+        new_id = self._bookkeeper.new_id()
         return settle_reward(
-            case.post, after, case.author_wallet, case.earnings, case.rate, id=self._new_id(), at=entry.now
+            case.post, after, case.author_wallet, case.earnings, case.rate, id=new_id, at=case.now
         )
 
-    def _audit(self, before: Post, after: Post, reward: Reward, entry: Entry, origin: Origin) -> AuditEntry:
-        booked = reward.transaction
-        return AuditEntry(
-            id=self._new_id(),
-            actor_id=entry.actor.user_id,
-            session_id=entry.actor.session.session_id,
-            action=AuditAction.POST_VALIDATION_CHANGED,
-            target_id=after.id,
-            before={"status": before.status, "version": before.version},
-            after={
-                "status": after.status,
-                "version": after.version,
-                "transaction_id": None if booked is None else str(booked.id),
-                "amount": None if booked is None else str(booked.amount),
-                "shortfall": str(reward.shortfall),
-            },
-            reason=after.validation_reason,
-            origin=origin,
-            occurred_at=entry.now,
-        )
+
+def _attempt(command: ValidateCommand, origin: Origin) -> Attempt:
+    decision = command.decision
+    asked = facts(status=decision.status, version=decision.seen_version)
+    return Attempt(decision.action, origin, command.post_id, asked, decision.reason)
+
+
+def _facts_of(post: Post) -> Facts:
+    return facts(status=post.status, version=post.version)
+
+
+def _money_of(reward: Reward) -> Facts:
+    booked = reward.transaction
+    return facts(
+        transaction_id=None if booked is None else booked.id,
+        amount=None if booked is None else booked.amount,
+        shortfall=reward.shortfall,
+    )

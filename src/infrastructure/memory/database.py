@@ -2,16 +2,19 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import UUID
 
 from application.idempotency import Outcome
 from domain.audit import AuditEntry
 from domain.events import Event
 from domain.identity import Actor, Role, Session, Standing
-from domain.money import ZERO, Money
+from domain.money import ZERO
 from domain.posts import Post
-from domain.profile import Account
+from domain.profile import Account, Ban, User
+from domain.rewards import RewardedAction, RewardRate
 from domain.wallet import Transaction, Wallet
+from domain.withdrawals import Withdrawal
 
 
 @dataclass
@@ -23,8 +26,11 @@ class MemoryDatabase:
     revoked_sessions: set[UUID] = field(default_factory=set)
     wallets: dict[UUID, Wallet] = field(default_factory=dict)
     ledger: list[Transaction] = field(default_factory=list)
+    withdrawals: dict[UUID, Withdrawal] = field(default_factory=dict)
     posts: dict[UUID, Post] = field(default_factory=dict)
-    rates: dict[str, Money] = field(default_factory=dict)
+    joined: dict[UUID, datetime] = field(default_factory=dict)  # when each profile was made
+    bans: dict[UUID, Ban] = field(default_factory=dict)
+    rates: dict[RewardedAction, RewardRate] = field(default_factory=dict)
     keys: dict[tuple[UUID, str], Outcome] = field(default_factory=dict)
     outbox: list[Event] = field(default_factory=list)
     audit: list[AuditEntry] = field(default_factory=list)
@@ -32,17 +38,41 @@ class MemoryDatabase:
 
     def actor(self, session: Session) -> Actor:
         """The caller, as the database knows them now; a first-time caller gets an account."""
-        standing = self.standings.get(session.user_id, Standing.ACTIVE)
-        if session.session_id in self.revoked_sessions:
+        standing = self.standing(session.user_id)
+        if standing is not Standing.DELETED and session.session_id in self.revoked_sessions:
             standing = Standing.REVOKED
         if standing in {Standing.ACTIVE, Standing.BANNED}:
             self.open(session)
         profile = self.profiles.get(session.user_id)
         return Actor(session, profile.role if profile else Role.USER, standing)
 
+    def standing(self, user_id: UUID) -> Standing:
+        """Whether a user may still act; a ban of ours counts like one of Supabase Auth's."""
+        standing = self.standings.get(user_id, Standing.ACTIVE)
+        return Standing.BANNED if standing is Standing.ACTIVE and user_id in self.bans else standing
+
+    def user(self, user_id: UUID) -> User | None:
+        """A user who has a profile, as the vault sees them."""
+        profile = self.profiles.get(user_id)
+        if profile is None:
+            return None
+        return User(
+            id=user_id,
+            username=profile.username,
+            full_name=profile.full_name,
+            avatar_url=profile.avatar_url,
+            role=profile.role,
+            created_at=self.joined[user_id],
+            ban=self.bans.get(user_id),
+            banned_by_auth=self.standings.get(user_id) is Standing.BANNED,
+            balance=self.wallets.get(user_id, Wallet(user_id)).balance,
+            deleted=self.standing(user_id) is Standing.DELETED,
+        )
+
     def open(self, session: Session) -> None:
         """Make a profile and a wallet where they are missing."""
         display = session.display
+        self.joined.setdefault(session.user_id, datetime.now(UTC))
         self.profiles.setdefault(
             session.user_id,
             Account(

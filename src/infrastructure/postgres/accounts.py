@@ -8,7 +8,7 @@ import asyncpg
 from domain.identity import Role, Session
 from domain.money import Money
 from domain.profile import Account
-from infrastructure.postgres.errors import translated
+from infrastructure.postgres.leases import leased
 
 _FIND = """
 select p.id, p.username, p.full_name, p.avatar_url, p.role, w.balance,
@@ -39,8 +39,8 @@ class PostgresAccounts:
 
     async def find(self, user_id: UUID) -> Account | None:
         """See the port."""
-        async with translated():
-            row = await self._pool.fetchrow(_FIND, user_id)
+        async with leased(self._pool) as connection:
+            row = await connection.fetchrow(_FIND, user_id)
         if row is None:
             return None
         return Account(
@@ -55,5 +55,5 @@ class PostgresAccounts:
 
     async def open(self, session: Session) -> None:
         """See the port."""
-        async with translated():
-            await open_account(self._pool, session)
+        async with leased(self._pool) as connection:
+            await open_account(connection, session)

@@ -1,5 +1,6 @@
 """Turns what PostgreSQL and the driver say into errors of the domain: one place, by SQLSTATE and constraint."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -7,6 +8,9 @@ import asyncpg
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from domain.errors import DomainError, IdempotencyKeyInProgress, SerializationConflict, Unavailable
+
+DEADLINE_S = 4.5
+"""What the database has not done by then is given up, so that the caller hears of it within five seconds."""
 
 _CONFLICTS = {"40001", "40P01"}
 # Connection, resources, operator intervention and system errors; then a lock or a statement that took too long,
@@ -26,6 +30,8 @@ def translate(error: BaseException) -> DomainError | None:
 
 
 def _meaning(error: BaseException) -> DomainError | None:
+    if isinstance(error, asyncpg.InvalidCachedStatementError):
+        return SerializationConflict()  # a migration ran; the driver has dropped its plans by now
     if isinstance(error, asyncpg.PostgresError):
         return _of_state(error, error.sqlstate or "")
     if isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError | PoolTimeout):
@@ -46,9 +52,10 @@ def _of_state(error: asyncpg.PostgresError, state: str) -> DomainError | None:
 
 @asynccontextmanager
 async def translated() -> AsyncIterator[None]:
-    """Raise domain errors in place of what the driver raises inside."""
+    """Raise domain errors in place of what the driver raises inside, and Unavailable after ``DEADLINE_S``."""
     try:
-        yield
+        async with asyncio.timeout(DEADLINE_S):
+            yield
     except DomainError:
         raise
     except Exception as error:

@@ -1,16 +1,42 @@
-"""Brings the shared database to head: one runner at a time, however many are started."""
+"""Brings the shared database to head: one runner at a time, patient with locks, safe to kill and to start again."""
 
-import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
+import stamina
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
+from infrastructure.postgres.poolers import PoolerMode, find_pooler, has_transaction_port
+
+SCHEMA = "private"
 # One number for all runners of this project, whatever database they work on.
 RUNNER_LOCK = 6_117_003
+PATIENCE_S = 300.0
+# Alembic keeps its version table in the schema that the first migration works in. "If not exists" would ask for the
+# right to create one, even where there is nothing to do.
+CREATE_SCHEMA = f"""
+do $$
+begin
+  if to_regnamespace('{SCHEMA}') is null then
+    create schema {SCHEMA};
+  end if;
+end
+$$
+"""
+
+_PASSING = {"55P03", "40P01"}  # lock timeout, deadlock
+
+
+class MigrationRefused(Exception):
+    """Nothing was done; the message is one line that says why."""
+
+
+class AnotherRunner(Exception):
+    """Somebody else migrates this database now."""
 
 
 def migrations_folder() -> Path:
@@ -20,7 +46,8 @@ def migrations_folder() -> Path:
     return installed if installed.is_dir() else packages.parent / "migrations"
 
 
-def _config(url: str | None) -> Config:
+def config_for(url: str | None) -> Config:
+    """Alembic's configuration for the database at *url*."""
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()))
     if url is not None:
@@ -28,24 +55,90 @@ def _config(url: str | None) -> Config:
     return config
 
 
-def upgrade(url: str) -> None:
-    """Run every revision that is missing; a no-op the second time. A second runner waits for the first."""
-    with _only_runner(url):
-        command.upgrade(_config(url), "head")
+def head_level() -> int:
+    """The schema level of the newest revision that came with this code."""
+    head = ScriptDirectory.from_config(config_for(None)).get_current_head()
+    return int(head or 0)
 
 
-def print_sql() -> None:
-    """Print the SQL of all revisions to standard output."""
-    command.upgrade(_config(None), "head", sql=True)
+def upgrade(url: str, revision: str = "head", *, patience: float = PATIENCE_S) -> None:
+    """Run every revision up to *revision* that is missing; a no-op the second time.
+
+    A second runner waits for the first. A revision that does not get its locks within its timeout gives way to those
+    who wait behind it, and is tried again, for *patience* seconds in all.
+
+    Raises:
+        MigrationRefused: the address is a transaction-mode pooler's.
+        AnotherRunner: the first runner did not finish in time.
+        sqlalchemy.exc.DBAPIError: the database refused, or a lock was never free.
+        OSError: no connection.
+    """
+    for attempt in stamina.retry_context(
+        on=_will_pass, attempts=None, timeout=patience, wait_initial=0.2, wait_max=2.0, wait_jitter=0.3
+    ):
+        with attempt:
+            command.upgrade(config_for(url), revision)
 
 
-@contextmanager
-def _only_runner(url: str) -> Iterator[None]:
-    """Hold the runners' lock on a connection of its own: migrations commit, and would let go of it."""
-    with asyncio.Runner() as loop:
-        connection = loop.run(asyncpg.connect(url))
-        try:
-            loop.run(connection.execute("select pg_advisory_lock($1)", RUNNER_LOCK))
-            yield
-        finally:
-            loop.run(connection.close())
+def print_sql(since: str | None = None) -> None:
+    """Print the SQL of the revisions after *since*, or of all, to standard output; psql can run it."""
+    command.upgrade(config_for(None), f"{since}:head" if since else "head", sql=True)
+
+
+async def refuse_transaction_pooler(url: str) -> None:
+    """Return if a session on *url* is one session.
+
+    Raises:
+        MigrationRefused: it is a transaction-mode pooler's.
+    """
+    if has_transaction_port(url) or await find_pooler(url) is PoolerMode.TRANSACTION:
+        raise MigrationRefused(
+            "MIGRATION_DATABASE_URL goes through a transaction-mode pooler, where locks and timeouts of a session do "
+            "not hold: use the direct connection or the session-mode pooler (port 5432)."
+        )
+
+
+def become_only_runner(connection: Connection) -> None:
+    """Take the runners' lock for as long as *connection* lives, on the server's side.
+
+    It is the migrating connection's own: no second runner starts while what a killed one sent is still at work. It is
+    never waited for inside a statement, whose snapshot would hold up CREATE INDEX CONCURRENTLY of the first runner.
+
+    Raises:
+        AnotherRunner: it is taken.
+    """
+    with connection.begin():
+        if not connection.execute(text("select pg_try_advisory_lock(:lock)"), {"lock": RUNNER_LOCK}).scalar():
+            raise AnotherRunner("another runner is migrating this database")
+
+
+MIGRATION_ERRORS = (MigrationRefused, AnotherRunner, DBAPIError, asyncpg.PostgresError, OSError, TimeoutError)
+"""What :func:`upgrade` raises when the world is at fault, not the code."""
+
+
+def migration_problem(error: BaseException) -> str:
+    """One line for the operator about one of :data:`MIGRATION_ERRORS`, without an address or a secret."""
+    cause = _postgres_error(error)
+    if cause is not None and cause.sqlstate in _PASSING:
+        return (
+            f"A lock was never free ({cause}). What ran is kept; run it again when the database is less busy."
+        )
+    if cause is not None:
+        return f"PostgreSQL refused ({cause.sqlstate}): {cause}"
+    if isinstance(error, OSError | TimeoutError):
+        return f"The database does not answer: {type(error).__name__}."
+    return str(error)
+
+
+def _postgres_error(error: BaseException) -> asyncpg.PostgresError | None:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, asyncpg.PostgresError):
+        cause = cause.__cause__
+    return cause
+
+
+def _will_pass(error: Exception) -> bool:
+    if isinstance(error, AnotherRunner):
+        return True
+    cause = _postgres_error(error)
+    return cause is not None and cause.sqlstate in _PASSING

@@ -1,17 +1,20 @@
 """Rows to domain objects, where more than one query reads them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import asyncpg
+from sqlalchemy import RowMapping
 
 from domain.identity import Actor, Role, Session, Standing
-from domain.money import Money
+from domain.money import ZERO, Money
 from domain.posts import Post, PostKind, PostStatus
-from domain.wallet import Transaction, TransactionKind
+from domain.profile import Ban, User
+from domain.wallet import Transaction, TransactionKind, Wallet
+from domain.withdrawals import Withdrawal, WithdrawalStatus
 
-Row = Mapping[str, Any] | asyncpg.Record
+Row = Mapping[str, Any] | RowMapping | asyncpg.Record
 
 TRANSACTION_COLUMNS = (
     "id, user_id, kind, amount, balance_after, version, created_at, counterparty_id, reference_id, note"
@@ -20,6 +23,16 @@ POST_COLUMNS = (
     "id, author_id, kind, title, body, language, dialect, media_url, validation_status, validated_by, "
     "validated_at, validation_reason, version, created_at"
 )
+
+USER_COLUMNS = (
+    "p.id, p.username, p.full_name, p.avatar_url, p.role, p.created_at, b.reason, b.banned_by, b.banned_at, "
+    "w.balance, private.standing(p.id, null) as standing"
+)
+USER_TABLES = (
+    "public.profiles p left join private.bans b on b.user_id = p.id "
+    "left join public.wallets w on w.user_id = p.id"
+)
+WITHDRAWAL_COLUMNS = "id, user_id, amount, status, transaction_id, created_at, settled_by, settled_at, reason"
 
 
 def uuid_of(value: UUID | None) -> UUID | None:
@@ -43,6 +56,21 @@ def transaction_of(row: Row) -> Transaction:
     )
 
 
+def withdrawal_of(row: Row) -> Withdrawal:
+    """A withdrawal."""
+    return Withdrawal(
+        id=UUID(int=row["id"].int),
+        user_id=UUID(int=row["user_id"].int),
+        amount=Money(row["amount"]),
+        status=WithdrawalStatus(row["status"]),
+        transaction_id=UUID(int=row["transaction_id"].int),
+        created_at=row["created_at"],
+        settled_by=uuid_of(row["settled_by"]),
+        settled_at=row["settled_at"],
+        reason=row["reason"],
+    )
+
+
 def post_of(row: Row) -> Post:
     """A post."""
     return Post(
@@ -63,9 +91,40 @@ def post_of(row: Row) -> Post:
     )
 
 
+def user_of(row: Row) -> User:
+    """A user, from :data:`USER_COLUMNS`; somebody without a wallet holds nothing."""
+    user_id = UUID(int=row["id"].int)
+    ban = None
+    if row["reason"] is not None:
+        ban = Ban(user_id, row["reason"], UUID(int=row["banned_by"].int), row["banned_at"])
+    return User(
+        id=user_id,
+        username=row["username"],
+        full_name=row["full_name"],
+        avatar_url=row["avatar_url"],
+        role=Role(row["role"]),
+        created_at=row["created_at"],
+        ban=ban,
+        banned_by_auth=row["standing"] == Standing.BANNED,
+        balance=ZERO if row["balance"] is None else Money(row["balance"]),
+        deleted=row["standing"] == Standing.DELETED,
+    )
+
+
 def actor_of(session: Session, role: str | None, standing: str, *, banned: bool) -> Actor:
     """The caller: a ban of ours counts like one of Supabase Auth's; without a profile one is a plain user."""
     known = Standing(standing)
     if known is Standing.ACTIVE and banned:
         known = Standing.BANNED
     return Actor(session, Role(role or "user"), known)
+
+
+def usable_wallets(rows: Sequence[asyncpg.Record]) -> dict[UUID, Wallet]:
+    """The locked wallets whose users still exist; a deleted user's wallet is frozen."""
+    return {
+        UUID(int=row["user_id"].int): Wallet(
+            UUID(int=row["user_id"].int), Money(row["balance"]), row["version"]
+        )
+        for row in rows
+        if row["wallet_standing"] != "deleted"
+    }

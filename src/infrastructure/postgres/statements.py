@@ -1,9 +1,9 @@
-"""The SQL of a money transaction: one statement to enter it, one to write it.
+"""The SQL that enters a transaction, and locks what it decides on (``writes.py`` has what it writes).
 
-Both are static, so that the server plans them once for each connection.
+All of it is static, so that the server plans it once for each connection.
 """
 
-from infrastructure.postgres.rows import POST_COLUMNS, TRANSACTION_COLUMNS
+from infrastructure.postgres.rows import POST_COLUMNS, TRANSACTION_COLUMNS, WITHDRAWAL_COLUMNS
 
 # $1 user, $2 session, $3 key or null, $4 fingerprint, $5 wallets.
 # The claim comes before the locks ("exists" is decided first), so that a retry waits for its first request
@@ -49,9 +49,11 @@ from public.wallets w where w.user_id = any ($1::uuid[]) order by w.user_id for 
 """
 
 LOCK_POST = f"select {POST_COLUMNS} from public.posts where id = $1 for update"  # noqa: S608
-# What a post earned, whether it was taken back, and what an approval pays. The post's lock orders all of it.
+# What a post earned, whether it was taken back, and what an approval pays. The post's lock orders all of it; asked
+# after the wallet's lock, so that the time is later than that of the wallet's last row.
 EARNINGS = f"""
-select (select amount from private.reward_rates where action = 'post_approved') as rate,
+select clock_timestamp() as now,
+       (select amount from private.reward_rates where action = 'post_approved') as rate,
        exists (
          select from public.wallet_transactions r where r.kind = 'reversal' and r.reference_id = e.id
        ) as reversed,
@@ -67,41 +69,18 @@ with profile as (insert into public.profiles (id) values ($1) on conflict do not
 insert into public.wallets (user_id) values ($1) on conflict do nothing
 """
 
-# All that a unit of work buffered, in one statement. Arrays that are empty write nothing.
-WRITE = """
-with moved as (
-  update public.wallets w
-  set balance = m.balance_after, version = m.version, updated_at = m.created_at
-  from unnest($2::uuid[], $5::numeric[], $6::bigint[], $7::timestamptz[])
-    as m (user_id, balance_after, version, created_at)
-  where w.user_id = m.user_id and w.version = m.version - 1
-  returning true
-), booked as (
-  insert into public.wallet_transactions
-    (id, user_id, kind, amount, balance_after, version, created_at, counterparty_id, reference_id, note)
-  select * from unnest(
-    $1::uuid[], $2::uuid[], $3::text[], $4::numeric[], $5::numeric[], $6::bigint[], $7::timestamptz[],
-    $8::uuid[], $9::uuid[], $10::text[]
-  )
-), owed as (
-  insert into private.realtime_outbox (event_id, topic, event, payload)
-  select event_id, topic, event, payload::jsonb
-  from unnest($11::uuid[], $12::text[], $13::text[], $14::text[]) as e (event_id, topic, event, payload)
-), remembered as (
-  update private.idempotency_keys set result = $17::jsonb, refusal = $18
-  where user_id = $15 and key = $16
-)
-select count(*) from moved
-"""
+# The withdrawal is locked before the wallet, as a post is; whoever holds a wallet never waits for either.
+LOCK_WITHDRAWAL = f"""
+select {", ".join(f"d.{column}" for column in WITHDRAWAL_COLUMNS.split(", "))},
+       w.balance, w.version, clock_timestamp() as now
+from public.wallet_withdrawals d join public.wallets w on w.user_id = d.user_id
+where d.id = $1
+for update of d, w
+"""  # noqa: S608
 
 SAVE_POST = """
 update public.posts
 set validation_status = $2, validated_by = $3, validated_at = $4, validation_reason = $5
 where id = $1
 returning version
-"""
-RECORD = """
-insert into private.audit_log
-  (id, actor_id, session_id, action, target_id, before, after, reason, request_id, client_address, occurred_at)
-values ($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb, $8, $9, $10, $11)
 """

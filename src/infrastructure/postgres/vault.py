@@ -1,17 +1,29 @@
 """The vault's lists: read through advanced-alchemy, the caller's right in the same transaction."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from uuid import UUID
 
 from advanced_alchemy.filters import LimitOffset, OrderBy
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy import text, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from application.vault.ports import PostFilter, PostPosition, VaultReaderFactory
+from application.vault.ports import (
+    COUNTED_TO,
+    AuditFilter,
+    Position,
+    PostFilter,
+    UserFilter,
+    VaultReaderFactory,
+)
+from domain.audit import AuditEntry
 from domain.identity import Actor, Session, Standing
-from domain.posts import Post
+from domain.posts import Post, PostStatus
+from domain.profile import User
+from domain.rewards import RewardRate
+from infrastructure.postgres import vault_records, vault_users
 from infrastructure.postgres.errors import translated
 from infrastructure.postgres.rows import actor_of, post_of
 from infrastructure.postgres.tables import PostRow
@@ -31,6 +43,15 @@ _OPEN = text(
       on conflict do nothing
     )
     insert into public.wallets (user_id) values (:user_id) on conflict do nothing
+    """
+)
+# The limit makes it one bounded walk along the index of the queue for each status.
+_COUNT = text(
+    """
+    select s.status, (
+      select count(*) from (select from public.posts where validation_status = s.status limit :counted_to) p
+    ) as counted
+    from unnest(cast(:statuses as text[])) as s (status)
     """
 )
 
@@ -56,7 +77,7 @@ class PostgresVaultReader:
             await self._session.commit()
         return actor_of(session, row.role, row.standing, banned=row.banned)
 
-    async def posts(self, wanted: PostFilter, *, after: PostPosition | None, limit: int) -> Sequence[Post]:
+    async def posts(self, wanted: PostFilter, *, after: Position | None, limit: int) -> Sequence[Post]:
         """See the port: one statement, along the index of the queue."""
         conditions = [
             column == value
@@ -69,14 +90,42 @@ class PostgresVaultReader:
             if value is not None
         ]
         if after is not None:
-            conditions.append(tuple_(PostRow.created_at, PostRow.id) > (after.created_at, after.id))
-        rows = await PostRepository(session=self._session).list(
+            conditions.append(tuple_(PostRow.created_at, PostRow.id) > (after.at, after.id))
+        rows = await PostRepository(session=self._session).get_many(
             *conditions,
             LimitOffset(limit, 0),
             OrderBy(PostRow.created_at),
             OrderBy(PostRow.id),
         )
         return [post_of(vars(row)) for row in rows]
+
+    async def post(self, post_id: UUID) -> Post | None:
+        """See the port: one statement."""
+        row = await PostRepository(session=self._session).get_one_or_none(id=post_id)
+        return None if row is None else post_of(vars(row))
+
+    async def post_counts(self) -> Mapping[PostStatus, int]:
+        """See the port: one statement."""
+        wanted = {"statuses": [status.value for status in PostStatus], "counted_to": COUNTED_TO}
+        return {PostStatus(row.status): row.counted for row in await self._session.execute(_COUNT, wanted)}
+
+    async def users(self, wanted: UserFilter, *, after: Position | None, limit: int) -> Sequence[User]:
+        """See the port: one statement."""
+        return await vault_users.page(self._session, wanted, after, limit)
+
+    async def user(self, user_id: UUID) -> User | None:
+        """See the port: one statement."""
+        return await vault_users.find(self._session, user_id)
+
+    async def reward_rates(self) -> Sequence[RewardRate]:
+        """See the port: one statement."""
+        return await vault_records.reward_rates(self._session)
+
+    async def audit_log(
+        self, wanted: AuditFilter, *, after: Position | None, limit: int
+    ) -> Sequence[AuditEntry]:
+        """See the port: one statement, along an index for each filter."""
+        return await vault_records.audit_page(self._session, wanted, after, limit)
 
 
 def vault_readers(engine: AsyncEngine) -> VaultReaderFactory:

@@ -8,7 +8,7 @@ import asyncpg
 from application.wallet.ports import TransactionFilter
 from domain.money import Money
 from domain.wallet import Transaction, Wallet
-from infrastructure.postgres.errors import translated
+from infrastructure.postgres.leases import leased
 from infrastructure.postgres.rows import TRANSACTION_COLUMNS, transaction_of
 
 _FIND = "select balance, version from public.wallets where user_id = $1"
@@ -33,16 +33,16 @@ class PostgresWallets:
 
     async def find(self, user_id: UUID) -> Wallet | None:
         """See the port."""
-        async with translated():
-            row = await self._pool.fetchrow(_FIND, user_id)
+        async with leased(self._pool) as connection:
+            row = await connection.fetchrow(_FIND, user_id)
         return None if row is None else Wallet(user_id, Money(row["balance"]), row["version"])
 
     async def history(
         self, user_id: UUID, wanted: TransactionFilter, *, before_version: int | None, limit: int
     ) -> Sequence[Transaction]:
         """See the port."""
-        async with translated():
-            rows = await self._pool.fetch(
+        async with leased(self._pool) as connection:
+            rows = await connection.fetch(
                 _HISTORY, user_id, before_version, wanted.kind, wanted.since, wanted.until, limit
             )
         return [transaction_of(row) for row in rows]

@@ -37,8 +37,12 @@ class HealthController(Controller):
         request: Request[Any, Any, Any],  # noqa: ARG002 - the container hangs on it
         check_readiness: FromDishka[CheckReadiness],
     ) -> Response[ReadinessOut]:
-        """200 when the database answers, its schema is new enough, and signing keys are known; else 503."""
+        """200 when the database answers, its schema is new enough, and signing keys are known; else 503.
+
+        A process that was asked to stop is ``draining``: it still answers, and wants no new work.
+        """
         parts = await check_readiness()
         ready = all(word == "ok" for word in parts.values())
-        body = ReadinessOut("ok" if ready else "unavailable", dict(parts))
+        status = "draining" if "draining" in parts.values() else "ok" if ready else "unavailable"
+        body = ReadinessOut(status, dict(parts))
         return Response(body, status_code=200 if ready else 503)

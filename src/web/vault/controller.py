@@ -1,4 +1,4 @@
-"""``/vault``: the moderation queue, and decisions on posts."""
+"""``/vault/posts``: the moderation queue, and decisions on posts."""
 
 from typing import Any
 from uuid import UUID
@@ -7,20 +7,20 @@ from dishka import FromDishka
 from litestar import Controller, Request, get, post
 from litestar.params import FromQuery, JSONBody
 
-from application.vault.ports import PostFilter, PostPosition
-from application.vault.read_posts import ReadPosts
+from application.vault.ports import Position, PostFilter
+from application.vault.read_posts import CountPosts, ReadPost, ReadPosts
 from application.vault.validate_post import ValidatePost
 from domain.identity import Session
 from domain.posts import PostKind, PostStatus
 from web.bodies import strict_json
-from web.fields import UuidPath, UuidQuery
+from web.fields import TextQuery, UuidPath, UuidQuery
 from web.headers import IfMatchHeader, origin, seen_version
 from web.injection import inject
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
-from web.vault.schemas import PostOut, PostPageOut, ValidationIn
+from web.vault.schemas import PostCountsOut, PostOut, PostPageOut, ValidationIn
 
-CALLER = ("session_revoked", "banned", "anonymous_session", "forbidden")
+CALLER = ("session_revoked", "banned", "anonymous_session", "mfa_required", "forbidden")
 
 
 class VaultController(Controller):
@@ -42,7 +42,7 @@ class VaultController(Controller):
         read_posts: FromDishka[ReadPosts],
         cursors: FromDishka[Cursors],
         status: FromQuery[PostStatus | None] = None,
-        language: FromQuery[str | None] = None,
+        language: TextQuery = None,
         kind: FromQuery[PostKind | None] = None,
         author_id: UuidQuery = None,
         limit: Limit = 50,
@@ -52,10 +52,40 @@ class VaultController(Controller):
         wanted = PostFilter(status, language, kind, UUID(author_id) if author_id else None)
         listed = ("posts", request.user.user_id, wanted)
         page = await read_posts(
-            request.user, wanted, after=cursors.read(cursor, PostPosition, of=listed), limit=limit
+            request.user,
+            wanted,
+            origin(request),
+            after=cursors.read(cursor, Position, of=listed),
+            limit=limit,
         )
         following = None if page.next_after is None else cursors.write(page.next_after, of=listed)
-        return PostPageOut([PostOut.of(found) for found in page.posts], following)
+        return PostPageOut([PostOut.of(found) for found in page.items], following)
+
+    @get(
+        "/posts/counts",
+        responses=problems(*CALLER),
+        operation_id="countPosts",
+        summary="How long the queue is",
+    )
+    @inject
+    async def counts(
+        self, request: Request[Session, Any, Any], count_posts: FromDishka[CountPosts]
+    ) -> PostCountsOut:
+        """Count the posts of each status, up to `limit`: that number means that many or more. For moderators."""
+        return PostCountsOut.of(await count_posts(request.user, origin(request)))
+
+    @get(
+        "/posts/{post_id:str}",
+        responses=problems(*CALLER, "post_not_found"),
+        operation_id="readPost",
+        summary="One post",
+    )
+    @inject
+    async def one(
+        self, request: Request[Session, Any, Any], read_post: FromDishka[ReadPost], post_id: UuidPath
+    ) -> PostOut:
+        """Read a post with the version that an approval must name. For moderators."""
+        return PostOut.of(await read_post(request.user, UUID(post_id), origin(request)))
 
     @post(
         "/posts/{post_id:str}/validation",

@@ -1,11 +1,13 @@
-"""What ``/vault`` takes and answers."""
+"""What ``/vault/posts`` takes and answers."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
 import msgspec
 
+from application.vault.ports import COUNTED_TO
 from application.vault.validate_post import ValidateCommand
 from domain.posts import Decision, Post, PostKind, PostStatus
 from web.fields import NO_NUL
@@ -57,6 +59,20 @@ class PostPageOut(msgspec.Struct):
 
     items: list[PostOut]
     next_cursor: str | None
+
+
+class PostCountsOut(msgspec.Struct):
+    """How many posts each status has. Counting stops at ``limit``: that number means that many or more."""
+
+    pending: int
+    approved: int
+    rejected: int
+    limit: int
+
+    @classmethod
+    def of(cls, counts: Mapping[PostStatus, int]) -> Self:
+        """The answer for *counts*."""
+        return cls(**{status.value: counts[status] for status in PostStatus}, limit=COUNTED_TO)
 
 
 class ValidationIn(msgspec.Struct, forbid_unknown_fields=True):

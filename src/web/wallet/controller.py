@@ -20,6 +20,7 @@ from web.injection import inject
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
 from web.settings import Currency
+from web.times import instant
 from web.wallet.schemas import BookedOut, TransactionOut, TransactionPage, TransferIn, WalletOut
 
 KEYED = (
@@ -74,7 +75,7 @@ class WalletController(Controller):
         until: Until = None,
     ) -> TransactionPage:
         """List the ledger rows of the session's user, newest first. New rows never move a page."""
-        wanted = TransactionFilter(kind, since, until)
+        wanted = TransactionFilter(kind, instant("since", since), instant("until", until))
         listed = ("wallet", request.user.user_id, wanted)
         page = await read_transactions(
             request.user, wanted, before_version=cursors.read(cursor, int, of=listed), limit=limit

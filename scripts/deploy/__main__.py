@@ -1,0 +1,101 @@
+"""``python -m deploy``: what the workflows call, and an operator may call from a laptop (PYTHONPATH=scripts)."""
+
+import os
+import subprocess
+import sys
+
+import click
+
+from deploy.image import build, builder, layers, require_digest
+from deploy.platforms import DeployFailedError, platform_from
+from deploy.release import Release, watch
+from deploy.smoke import UnwellError, smoke, visitors_from
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Build, deploy, look, go back. docs/operations.md tells the order and the variables."""
+
+
+@main.command("build")
+@click.argument("tag", default="lingualink:dev")
+def build_image(tag: str) -> None:
+    """Build the image as TAG with podman, buildah or docker."""
+    tool = build(tag)
+    for size, made_by in layers(tool, tag):
+        click.echo(f"{size:>10}  {made_by}")
+    click.echo(f"{tag}, built by {tool}")
+
+
+@main.command("require-digest")
+@click.argument("image")
+def digest(image: str) -> None:
+    """Fail unless IMAGE is named by digest."""
+    require_digest(image)
+
+
+@main.command("current")
+def current() -> None:
+    """Print the image that is in service on DEPLOY_TARGET."""
+    click.echo(platform_from().current())
+
+
+@main.command("login")
+def login() -> None:
+    """Let the builder push to the private registry of the AWS account, for an hour or so."""
+    from deploy.ecr import credentials  # noqa: PLC0415 - only AWS needs boto3
+
+    user, password, registry = credentials()
+    command = [builder(), "login", "--username", user, "--password-stdin", registry]
+    sys.exit(subprocess.run(command, input=password, text=True, check=False).returncode)  # noqa: S603
+
+
+@main.command("migrate")
+@click.argument("image")
+def migrate(image: str) -> None:
+    """Bring the database at MIGRATION_DATABASE_URL to the head of IMAGE, with the image itself."""
+    command = [builder(), "run", "--rm", "--read-only", "--env", "MIGRATION_DATABASE_URL"]
+    sys.exit(subprocess.run([*command, require_digest(image), "migrate"], check=False).returncode)  # noqa: S603
+
+
+@main.command("release")
+@click.argument("image")
+@click.option("--url", envvar="SERVICE_URL", required=True, help="Where the service answers.")
+@click.option(
+    "--watch", "seconds", default=300.0, show_default=True, help="How long to watch it, in seconds."
+)
+def release(image: str, url: str, seconds: float) -> None:
+    """Bring IMAGE into service on DEPLOY_TARGET; exit 1, and the image before it serves again, if it is not well."""
+    bring = Release(platform_from(), url, visitors_from(os.environ), click.echo)
+    sys.exit(0 if bring(image, seconds) else 1)
+
+
+@main.command("rollback")
+@click.argument("image")
+def rollback(image: str) -> None:
+    """Bring an earlier IMAGE back. The schema stays as it is: an older version runs on a newer one."""
+    platform_from().deploy(require_digest(image))
+
+
+@main.command("smoke")
+@click.option("--url", envvar="SERVICE_URL", required=True)
+def look(url: str) -> None:
+    """Look at the service once."""
+    for line in smoke(url, visitors_from(os.environ)):
+        click.echo(line)
+
+
+@main.command("watch")
+@click.option("--url", envvar="SERVICE_URL", required=True)
+@click.option("--seconds", default=300.0, show_default=True)
+def look_on(url: str, seconds: float) -> None:
+    """Ask for a while whether the service is ready."""
+    click.echo(f"ready {watch(url, seconds)} times")
+
+
+if __name__ == "__main__":
+    try:
+        main(prog_name="python -m deploy")
+    except (DeployFailedError, UnwellError) as reason:
+        click.echo(reason, err=True)
+        sys.exit(1)

@@ -1,0 +1,122 @@
+"""``lingualink serve``: one worker or several on one socket, which stop without anybody noticing.
+
+A process that is asked to stop (SIGTERM, SIGINT) goes through four steps:
+
+1. at once it is not ready any more, and every answer says ``Connection: close``, so that proxies move on;
+2. for LINGUALINK_DRAIN_DELAY seconds it still takes new work: proxies need that long to see step 1;
+3. it stops accepting, and finishes what runs, for LINGUALINK_DRAIN_TIMEOUT seconds at most;
+4. the relay finishes its batch and gives up its lease, the pools close, and the process ends with 0.
+
+A second signal ends step 2.
+"""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import parent_process
+from typing import Final
+
+import structlog
+import uvicorn
+from typing_extensions import override
+
+from application.ops.drain import Drain
+from bootstrap.app import create_app
+from bootstrap.supervisor import STOP, supervise
+from infrastructure.settings import Settings
+from infrastructure.telemetry import configure_logging
+
+KEEP_ALIVE_S: Final = 75
+"""Longer than proxies keep an idle connection (AWS: 60 s), so that it is never us who close one under a request."""
+
+log = structlog.get_logger(__name__)
+
+
+def run(settings: Settings) -> int:
+    """Serve until asked to stop; the exit status, 0 after a clean stop."""
+    if settings.lingualink_workers == 1:
+        work(settings, None)
+        return 0
+    configure_logging(settings.lingualink_log_level)
+    listener = uvicorn.Config(
+        "", host=settings.lingualink_host, port=settings.lingualink_port, log_config=None
+    ).bind_socket()
+    return supervise(settings.lingualink_workers, work, settings, listener)
+
+
+def work(settings: Settings, listener: socket.socket | None) -> None:
+    """Serve in this process, on *listener* if there is one, until asked to stop."""
+    configure_logging(settings.lingualink_log_level)
+    drain = Drain()
+    server = DrainingServer(_config(settings, drain), drain, settings.lingualink_drain_delay)
+    server.run(None if listener is None else [listener])
+
+
+def _config(settings: Settings, drain: Drain) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(settings, drain),
+        host=settings.lingualink_host,
+        port=settings.lingualink_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # the application reads them, from the proxies that it is told to trust
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=settings.lingualink_drain_timeout,
+        lifespan="on",
+    )
+
+
+class DrainingServer(uvicorn.Server):
+    """A server that says that it is going before it goes. Unlike uvicorn's own it does not die of the signal."""
+
+    def __init__(self, config: uvicorn.Config, drain: Drain, delay: float) -> None:
+        super().__init__(config)
+        self._drain = drain
+        self._delay = delay
+        self._hurry = asyncio.Event()
+
+    @override
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in STOP:
+            loop.add_signal_handler(number, self._stop)
+        # A worker starts with them held back: one that came while it was starting arrives now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
+        if parent := parent_process():
+            loop.add_reader(parent.sentinel, self._orphaned, parent.sentinel)
+        try:
+            yield
+        finally:
+            for number in STOP:
+                loop.remove_signal_handler(number)
+                # A late signal must not turn a clean end into a death.
+                signal.signal(number, signal.SIG_IGN)
+
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if not self.should_exit:
+            self._stop()
+        try:
+            await asyncio.wait_for(self._hurry.wait(), self._delay)
+        except TimeoutError:
+            log.info("server.drain_delay_over", seconds=self._delay)
+        await super().shutdown(sockets)
+
+    def _stop(self) -> None:
+        if self._drain.begun:
+            self._hurry.set()
+            return
+        log.info("server.draining", delay=self._delay, timeout=self.config.timeout_graceful_shutdown)
+        self._drain.begin()
+        self.should_exit = True
+        self.config.encoded_headers.append((b"connection", b"close"))
+        self.server_state.default_headers.append((b"connection", b"close"))
+
+    def _orphaned(self, sentinel: int) -> None:
+        """Nobody will ask this process to stop any more."""
+        asyncio.get_running_loop().remove_reader(sentinel)
+        self._stop()

@@ -1,0 +1,147 @@
+"""Proving a ledger: each row follows from the one before it, and from the rows and withdrawals that it names.
+
+The rows come one at a time, ordered by user and version, each with what it names; nothing else is remembered.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from domain.wallet import TransactionKind
+from domain.withdrawals import WithdrawalStatus
+
+_PAIRS = {
+    TransactionKind.TRANSFER_OUT.value: TransactionKind.TRANSFER_IN.value,
+    TransactionKind.TRANSFER_IN.value: TransactionKind.TRANSFER_OUT.value,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that does not add up: a stable ``fault``, where it is, and what was found."""
+
+    fault: str
+    user_id: UUID
+    subject_id: UUID
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A ledger row as stored, unchecked: what is in the database may be anything that its types can hold."""
+
+    id: UUID
+    user_id: UUID
+    kind: str
+    amount: Decimal
+    balance_after: Decimal
+    version: int
+    counterparty_id: UUID | None
+    reference_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A ledger row with all that it must agree with; None where there is no such thing.
+
+    ``other`` is a transfer's other side, or the transaction that a reversal corrects. ``withdrawal_*`` is the
+    withdrawal that a row of that kind names, and ``given_back`` what a reversal of this row returned.
+    """
+
+    row: Entry
+    balance: Decimal | None
+    wallet_version: int | None
+    other: Entry | None = None
+    withdrawal_amount: Decimal | None = None
+    withdrawal_status: str | None = None
+    withdrawal_transaction_id: UUID | None = None
+    given_back: Decimal | None = None
+
+
+class Proof:
+    """Feeds on lines; what it yields does not add up. Its memory is one line."""
+
+    def __init__(self) -> None:
+        self._last: Line | None = None
+
+    def line(self, line: Line) -> Iterator[Finding]:
+        """What is wrong with *line*, and with the wallet before it when it begins another one."""
+        row, last = line.row, self._last
+        same_wallet = last is not None and last.row.user_id == row.user_id
+        if not same_wallet:
+            yield from self.end()
+        before, version = (
+            (last.row.balance_after, last.row.version) if last and same_wallet else (Decimal(0), 0)
+        )
+        if row.version != version + 1:
+            yield _finding("version_gap", row, f"version {row.version} follows {version}")
+        if before + row.amount != row.balance_after:
+            yield _finding("broken_chain", row, f"{before} and {row.amount} make {row.balance_after}")
+        yield from _kind_findings(line)
+        self._last = line
+
+    def end(self) -> Iterator[Finding]:
+        """What is wrong with the wallet of the last line: its balance is the last row's, which is the sum."""
+        last, self._last = self._last, None
+        if last is None:
+            return
+        row = last.row
+        if last.balance is None:
+            yield _finding("no_wallet", row, "the rows have no wallet")
+        elif (last.balance, last.wallet_version) != (row.balance_after, row.version):
+            yield _finding(
+                "wrong_balance",
+                row,
+                f"the wallet says {last.balance} at version {last.wallet_version}, "
+                f"the ledger {row.balance_after} at version {row.version}",
+            )
+
+
+def _finding(fault: str, row: Entry, detail: str) -> Finding:
+    return Finding(fault, row.user_id, row.id, detail)
+
+
+def _kind_findings(line: Line) -> Iterator[Finding]:
+    kind = line.row.kind
+    if kind in _PAIRS:
+        yield from _transfer(line)
+    elif kind == TransactionKind.WITHDRAWAL:
+        yield from _withdrawal(line)
+    elif kind == TransactionKind.REVERSAL:
+        yield from _reversal(line)
+
+
+def _transfer(line: Line) -> Iterator[Finding]:
+    row, other = line.row, line.other
+    if other is None:
+        yield _finding("unpaired_transfer", row, f"{_PAIRS[row.kind]} is missing")
+    elif row.amount + other.amount != 0:
+        yield _finding("unbalanced_transfer", row, f"{row.amount} against {other.amount}")
+    elif (row.counterparty_id, other.counterparty_id) != (other.user_id, row.user_id):
+        yield _finding("crossed_transfer", row, f"the other side is {other.id}")
+
+
+def _withdrawal(line: Line) -> Iterator[Finding]:
+    row = line.row
+    if (line.withdrawal_transaction_id, line.withdrawal_amount) != (row.id, -row.amount):
+        yield _finding("no_withdrawal", row, f"no withdrawal {row.reference_id} of {-row.amount}")
+        return
+    failed = line.withdrawal_status == WithdrawalStatus.FAILED
+    if line.given_back != (line.withdrawal_amount if failed else None):
+        yield _finding(
+            "wrong_settlement",
+            row,
+            f"the withdrawal is {line.withdrawal_status}, given back {line.given_back}",
+        )
+
+
+def _reversal(line: Line) -> Iterator[Finding]:
+    row, other = line.row, line.other
+    if other is None or other.user_id != row.user_id:
+        yield _finding("unfounded_reversal", row, f"no transaction {row.reference_id} of this wallet")
+    elif other.kind == TransactionKind.EARNING:
+        if not -other.amount <= row.amount < 0:
+            yield _finding("wrong_reversal", row, f"{row.amount} takes back an earning of {other.amount}")
+    elif other.kind != TransactionKind.WITHDRAWAL or row.amount != -other.amount:
+        yield _finding("wrong_reversal", row, f"{row.amount} corrects a {other.kind} of {other.amount}")

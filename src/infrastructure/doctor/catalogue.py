@@ -1,0 +1,152 @@
+"""Our policies, triggers, functions, constraints, indexes and grants, as the database has them and as it should.
+
+``catalogue.json`` holds what the migrations leave on an empty project; ``make catalogue`` writes it anew.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from infrastructure.doctor.findings import Finding, error, warning
+from infrastructure.postgres.tables import Base
+
+EXPECTED_FILE = Path(__file__).with_name("catalogue.json")
+SERVICE = "lingualink_api"
+LONGEST_FIX = 400
+
+OUR_TABLES = tuple(f"{table.schema or 'public'}.{table.name}" for table in Base.metadata.sorted_tables)
+WITH_VERSION_TABLE = (*OUR_TABLES, "private.alembic_version")
+
+# Each row: what it is, and the SQL that makes it.
+_READ = """
+with ours as (
+  select c.oid, c.relacl, c.relrowsecurity, n.nspname || '.' || c.relname as name
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where n.nspname || '.' || c.relname = any ($1::text[])
+), grantees (name) as (
+  values ('anon'), ('authenticated'), ('lingualink_api'), ('public')
+), acls (kind, object, acl) as (
+  select 'table', o.name, o.relacl from ours o
+  union all
+  select 'schema', n.nspname, n.nspacl from pg_namespace n where n.nspname = 'private'
+  union all
+  select 'function', p.oid::regprocedure::text, coalesce(p.proacl, acldefault('f', p.proowner))
+  from pg_proc p where p.pronamespace = to_regnamespace('private')
+), granted (kind, object, columns, privilege, grantee) as (
+  select a.kind, a.object, '', e.privilege_type, coalesce(nullif(e.grantee, 0)::regrole::text, 'public')
+  from acls a, aclexplode(a.acl) e
+  union all
+  select 'table', o.name, format(' (%I)', a.attname), e.privilege_type,
+         coalesce(nullif(e.grantee, 0)::regrole::text, 'public')
+  from ours o join pg_attribute a on a.attrelid = o.oid, aclexplode(a.attacl) e
+)
+select 'row level security of ' || name, format('alter table %s enable row level security', name)
+from ours where relrowsecurity
+union all
+select format('policy %I on %s.%s', policyname, schemaname, tablename),
+       format('create policy %I on %I.%I as %s for %s to %s', policyname, schemaname, tablename, permissive, cmd,
+              array_to_string(roles, ', ')) || coalesce(format(' using (%s)', qual), '')
+       || coalesce(format(' with check (%s)', with_check), '')
+from pg_policies
+where schemaname || '.' || tablename = any ($1)
+   or (schemaname = 'realtime' and tablename = 'messages' and policyname like 'lingualink%')
+union all
+select format('trigger %I on %s', t.tgname, o.name),
+       pg_get_triggerdef(t.oid) || case t.tgenabled
+         when 'O' then ''
+         when 'A' then format('; alter table %s enable always trigger %I', o.name, t.tgname)
+         else format('; -- and it is disabled (%s)', t.tgenabled)
+       end
+from pg_trigger t join ours o on o.oid = t.tgrelid where not t.tgisinternal
+union all
+select 'function ' || p.oid::regprocedure, pg_get_functiondef(p.oid)
+from pg_proc p where p.pronamespace = to_regnamespace('private') and p.prokind = 'f'
+union all
+select format('constraint %I on %s', c.conname, o.name),
+       format('alter table %s add constraint %I %s', o.name, c.conname, pg_get_constraintdef(c.oid))
+from pg_constraint c join ours o on o.oid = c.conrelid where c.contype in ('c', 'f', 'p', 'u', 'x')
+union all
+select format('index %I on %s', i.relname, o.name),
+       pg_get_indexdef(i.oid) || case when x.indisvalid then '' else '; -- and it is invalid' end
+from pg_index x join ours o on o.oid = x.indrelid join pg_class i on i.oid = x.indexrelid
+where not exists (select from pg_constraint c where c.conindid = x.indexrelid)
+union all
+select format('right of %s to %s%s on %s %s', grantee, privilege, columns, kind, object),
+       format('grant %s%s on %s %s to %s', lower(privilege), columns, kind, object, grantee)
+from granted where grantee in (select name from grantees)
+union all
+select format('%s of lingualink_api', split_part(setting, '=', 1)),
+       format('alter role lingualink_api set %s = %L', split_part(setting, '=', 1), split_part(setting, '=', 2))
+from pg_db_role_setting s join pg_roles r on r.oid = s.setrole, unnest(s.setconfig) setting
+where r.rolname = 'lingualink_api' and s.setdatabase = 0
+order by 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What is there at a schema level: the SQL that makes each thing, by what the thing is."""
+
+    level: int
+    items: Mapping[str, str]
+
+
+def expected() -> Catalogue:
+    """What the migrations that came with this code leave."""
+    return Catalogue(**json.loads(EXPECTED_FILE.read_text()))
+
+
+async def read_items(connection: asyncpg.Connection) -> dict[str, str]:
+    """What the database has."""
+    return {row[0]: row[1] for row in await connection.fetch(_READ, WITH_VERSION_TABLE)}
+
+
+def compare(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[Finding]:
+    """What is missing or altered, and rights that nobody should have. What the app added is its own."""
+    missing = [_missing(name, sql) for name, sql in wanted.items() if name not in found]
+    altered = [
+        _altered(name, sql)
+        for name, sql in wanted.items()
+        # how long a statement may take is the operator's to choose
+        if name in found and found[name] != sql and not name.endswith(f" of {SERVICE}")
+    ]
+    surplus = [_surplus(name, sql) for name, sql in found.items() if name not in wanted]
+    return [*missing, *altered, *filter(None, surplus)]
+
+
+async def check_catalogue(connection: asyncpg.Connection) -> list[Finding]:
+    """Find what is missing, altered or disabled."""
+    return compare(await read_items(connection), expected().items)
+
+
+def _missing(name: str, sql: str) -> Finding:
+    return error("missing", f"the {name} is missing", _restore(sql))
+
+
+def _altered(name: str, sql: str) -> Finding:
+    return error("altered", f"the {name} was altered or disabled", f"drop it, then {_restore(sql)}")
+
+
+def _restore(sql: str) -> str:
+    if len(sql) > LONGEST_FIX:
+        return "run its statement of `lingualink migrate --sql` again"
+    return f"run `{' '.join(sql.split())}`"
+
+
+def _surplus(name: str, sql: str) -> Finding | None:
+    """A right that the migrations did not give. On shared tables the guards hold, whatever clients are granted."""
+    if not name.startswith("right of "):
+        return None
+    fix = f"run `{sql.replace('grant ', 'revoke ', 1).replace(' to ', ' from ', 1)}`"
+    if name.startswith(f"right of {SERVICE} "):
+        return warning(
+            "role_has_more_rights", f"the service has a right that it does not need: the {name}", fix
+        )
+    hidden = [f"table {table}" for table in WITH_VERSION_TABLE if table.startswith("private.")]
+    hidden += [item for item in expected().items if item.startswith("function ")]
+    if any(name.endswith(f" on {item}") for item in hidden):
+        return error("private_opened", f"clients should not have the {name}", fix)
+    return None

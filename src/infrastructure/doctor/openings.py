@@ -1,0 +1,117 @@
+"""What the app added past our row level security: definer functions and views that clients may use."""
+
+import asyncpg
+
+from infrastructure.doctor.catalogue import OUR_TABLES, expected
+from infrastructure.doctor.findings import Finding, error, warning
+
+# Everybody may read profiles, and the guards hold for what is written through a function or a view.
+_READABLE = "profiles"
+_SUPABASE = (
+    *(
+        "auth",
+        "storage",
+        "realtime",
+        "extensions",
+        "graphql",
+        "graphql_public",
+        "vault",
+        "pgsodium",
+        "pgbouncer",
+    ),
+    *("cron", "net", "pgmq", "supabase_functions", "supabase_migrations", "information_schema", "pg_catalog"),
+)
+
+_FUNCTIONS = r"""
+select p.oid::regprocedure::text as name, t.name as "table"
+from pg_proc p
+join pg_namespace n on n.oid = p.pronamespace
+cross join unnest($1::text[]) as t (name)
+where p.prosecdef and p.prokind in ('f', 'p') and p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype)
+  and n.nspname <> all ($2::text[])
+  and (has_function_privilege('anon', p.oid, 'execute') or has_function_privilege('authenticated', p.oid, 'execute'))
+  and (has_schema_privilege('anon', n.oid, 'usage') or has_schema_privilege('authenticated', n.oid, 'usage'))
+  and case t.name
+    when '' then p.prolang = (select oid from pg_language where lanname = 'plpgsql') and p.prosrc ~* '\mexecute\M'
+    else pg_get_functiondef(p.oid) ~* ('\m' || split_part(t.name, '.', 2) || '\M')
+  end
+order by 1, 2
+"""
+_VIEWS = """
+select distinct v.oid::regclass::text as name, t.name as "table"
+from unnest($1::text[]) as t (name)
+join pg_depend d on d.refobjid = to_regclass(t.name) and d.refclassid = 'pg_class'::regclass
+join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
+join pg_class v on v.oid = r.ev_class and v.relkind in ('v', 'm')
+where not coalesce('security_invoker=true' = any (v.reloptions) or 'security_invoker=on' = any (v.reloptions), false)
+  and (
+    has_any_column_privilege('anon', v.oid, 'select, insert, update')
+    or has_any_column_privilege('authenticated', v.oid, 'select, insert, update')
+    or has_table_privilege('anon', v.oid, 'delete') or has_table_privilege('authenticated', v.oid, 'delete')
+  )
+order by 1, 2
+"""
+_CASCADES = """
+select c.conname as name, c.conrelid::regclass::text as "table"
+from pg_constraint c
+where c.contype = 'f' and c.confdeltype in ('c', 'n', 'd') and c.conrelid = any (
+  select to_regclass(name) from unnest($1::text[]) as t (name)
+)
+order by 1
+"""
+_HISTORY = ("public.wallets", "public.wallet_transactions", "public.wallet_withdrawals", "private.audit_log")
+
+
+async def check_functions(connection: asyncpg.Connection) -> list[Finding]:
+    """Find definer functions that clients may call and that name our tables."""
+    own = {name.removeprefix("function ") for name in expected().items if name.startswith("function ")}
+    # The nameless table stands for SQL that is put together when the function runs.
+    rows = await connection.fetch(_FUNCTIONS, [*_closed_tables(), ""], _SUPABASE)
+    return [
+        _finding(
+            row["table"],
+            "definer_function",
+            f"clients may call {row['name']}, which runs with its owner's rights and "
+            + (f"names {row['table']}" if row["table"] else "executes SQL that it puts together"),
+            f"run `alter function {row['name']} security invoker`, or revoke execute on it from public, anon and "
+            "authenticated",
+        )
+        for row in rows
+        if row["name"] not in own
+    ]
+
+
+async def check_views(connection: asyncpg.Connection) -> list[Finding]:
+    """Find views and materialised views on our tables that show clients what their owner sees."""
+    rows = await connection.fetch(_VIEWS, _closed_tables())
+    return [
+        _finding(
+            row["table"],
+            "view_without_security_invoker",
+            f"clients may use the view {row['name']}, which shows {row['table']} past row level security",
+            f"run `alter view {row['name']} set (security_invoker = true)`, or revoke it from anon and authenticated",
+        )
+        for row in rows
+    ]
+
+
+async def check_cascades(connection: asyncpg.Connection) -> list[Finding]:
+    """Find foreign keys through which deleting something else deletes or changes history."""
+    rows = await connection.fetch(_CASCADES, _HISTORY)
+    return [
+        error(
+            "history_is_deleted",
+            f"the foreign key {row['name']} on {row['table']} lets history go when another row is deleted",
+            f"run `alter table {row['table']} drop constraint {row['name']}`",
+        )
+        for row in rows
+    ]
+
+
+def _closed_tables() -> list[str]:
+    return [table for table in OUR_TABLES if not table.endswith(f".{_READABLE}")]
+
+
+def _finding(table: str, code: str, message: str, fix: str) -> Finding:
+    """Money and the vault are nobody else's business; pending posts, and what can't be told, are to be judged."""
+    return (warning if table in {"public.posts", ""} else error)(code, message, fix)

@@ -1,0 +1,126 @@
+"""What the doctor tries as a client, on made-up rows: each is one statement, as PostgREST would run it.
+
+``{me}``, ``{other}`` and ``{banned}`` are made-up users. ``{mine}`` and ``{approved}`` are posts of the first, pending
+and approved; ``{theirs}`` and ``{posted}`` are pending posts of the others; ``{new}`` is a fresh id.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Something that a client tries; *who* is one of the made-up users, or ``anon``."""
+
+    name: str
+    sql: str
+    who: str = "me"
+
+
+_POST = (
+    "insert into public.posts (id, kind, title, language, author_id{columns}) "
+    "values ('{{new}}', 'text', 't', 'en', "
+)
+_BOOK = (
+    "insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, created_at) "
+    "values ('{new}', '{me}', 'bonus', 5, 15, 2, now())"
+)
+_AUDIT = (
+    "insert into private.audit_log "
+    "(id, actor_id, session_id, action, target_id, before, after, request_id, occurred_at) "
+    "values (gen_random_uuid(), '{me}', '{me}', 'post.validation_changed', '{me}', '{{}}', '{{}}', 'x', now())"
+)
+_SEND = "insert into realtime.messages (topic, extension, private) values ('user:{other}', 'broadcast', true)"
+
+_WITHDRAW = (
+    "insert into public.wallet_withdrawals (id, user_id, amount, transaction_id, created_at) "
+    "values (gen_random_uuid(), '{user}', 5, gen_random_uuid(), now())"
+)
+
+FORBIDDEN = (
+    Probe("give itself a role", "update public.profiles set role = 'admin' where id = '{me}'"),
+    Probe("edit another user's profile", "update public.profiles set username = 'x' where id = '{other}'"),
+    Probe("make a profile", "insert into public.profiles (id) values ('{new}')"),
+    Probe("delete a profile", "delete from public.profiles where id = '{me}'"),
+    Probe("truncate profiles", "truncate public.profiles"),
+    Probe("change a balance", "update public.wallets set balance = 1000 where user_id = '{me}'"),
+    Probe("open a full wallet", "insert into public.wallets (user_id, balance) values ('{new}', 1000)"),
+    Probe("delete a wallet", "delete from public.wallets where user_id = '{me}'"),
+    Probe("truncate wallets", "truncate public.wallets"),
+    Probe("read another user's wallet", "select balance from public.wallets where user_id = '{other}'"),
+    Probe("read wallets with the anon key", "select balance from public.wallets", "anon"),
+    Probe("book a transaction", _BOOK),
+    Probe("change a transaction", "update public.wallet_transactions set note = null where user_id = '{me}'"),
+    Probe("delete a transaction", "delete from public.wallet_transactions where user_id = '{me}'"),
+    Probe("truncate the ledger", "truncate public.wallet_transactions"),
+    Probe(
+        "read another user's ledger", "select id from public.wallet_transactions where user_id = '{other}'"
+    ),
+    Probe("withdraw without holding", _WITHDRAW.format(user="{me}")),
+    Probe("settle a withdrawal", "update public.wallet_withdrawals set reason = 'x' where user_id = '{me}'"),
+    Probe(
+        "read another user's withdrawals",
+        "select id from public.wallet_withdrawals where user_id = '{other}'",
+    ),
+    Probe("insert an approved post", _POST.format(columns=", validation_status") + "'{me}', 'approved')"),
+    Probe("post as somebody else", _POST.format(columns="") + "'{other}')"),
+    Probe("post with the anon key", _POST.format(columns="") + "'{me}')", "anon"),
+    Probe("post while banned", _POST.format(columns="") + "'{banned}')", "banned"),
+    Probe("edit a post while banned", "update public.posts set title = 'x' where id = '{posted}'", "banned"),
+    Probe("approve its post", "update public.posts set validation_status = 'approved' where id = '{mine}'"),
+    Probe("edit an approved post", "update public.posts set title = 'x' where id = '{approved}'"),
+    Probe("edit another user's post", "update public.posts set title = 'x' where id = '{theirs}'"),
+    Probe("delete another user's post", "delete from public.posts where id = '{theirs}'"),
+    Probe("read another user's pending post", "select id from public.posts where id = '{theirs}'"),
+    Probe("truncate posts", "truncate public.posts"),
+    Probe("write an audit row", _AUDIT),
+    Probe("read the audit log", "select id from private.audit_log"),
+    Probe("lift a ban", "delete from private.bans where user_id = '{banned}'"),
+    Probe("read what Realtime is owed", "select id from private.realtime_outbox"),
+    Probe("raise a reward", "update private.reward_rates set amount = 1000"),
+    Probe("send on another user's topic", _SEND),
+    Probe("listen to another user's topic", "select id from realtime.messages where topic = 'user:{other}'"),
+)
+
+NEEDED = (
+    Probe("read profiles", "select id from public.profiles where id = '{other}'"),
+    Probe("edit its own name", "update public.profiles set username = 'x' where id = '{me}'"),
+    Probe("read its own posts", "select id from public.posts where id = '{mine}'"),
+    Probe("edit its own pending post", "update public.posts set title = 'x' where id = '{mine}'"),
+    Probe("delete its own pending post", "delete from public.posts where id = '{mine}'"),
+    Probe("read approved posts", "select id from public.posts where id = '{approved}'", "anon"),
+    Probe("read its own wallet", "select balance from public.wallets where user_id = '{me}'"),
+    Probe("read its own ledger", "select id from public.wallet_transactions where user_id = '{me}'"),
+    Probe("read its own withdrawals", "select id from public.wallet_withdrawals where user_id = '{me}'"),
+    Probe("listen to its own topic", "select id from realtime.messages where topic = 'user:{me}'"),
+)
+
+# What the probes are about: made up in the same transaction, which is rolled back.
+SCENE = (
+    "insert into public.profiles (id, username) values ('{me}', null), ('{other}', null), ('{banned}', null)",
+    (
+        "insert into public.posts (id, author_id, kind, title, language, validation_status) values "
+        "('{mine}', '{me}', 'text', 't', 'en', 'pending'), ('{approved}', '{me}', 'text', 't', 'en', 'approved'), "
+        "('{theirs}', '{other}', 'text', 't', 'en', 'pending'), ('{posted}', '{banned}', 'text', 't', 'en', 'pending')"
+    ),
+    "insert into public.wallets (user_id, balance, version) values ('{me}', 10, 1), ('{other}', 10, 1)",
+    (
+        "insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, note, created_at) "
+        "values (gen_random_uuid(), '{me}', 'bonus', 10, 10, 1, 'x', now()), "
+        "(gen_random_uuid(), '{other}', 'bonus', 10, 10, 1, 'x', now())"
+    ),
+    _WITHDRAW.format(user="{me}"),
+    _WITHDRAW.format(user="{other}"),
+    "insert into private.bans (user_id, reason, banned_by) values ('{banned}', 'x', '{me}')",
+    _AUDIT,
+    (
+        "insert into private.realtime_outbox (event_id, topic, event, payload) "
+        "values (gen_random_uuid(), 'user:{other}', 'x', '{{}}')"
+    ),
+    "insert into private.reward_rates (action, amount) values ('post_approved', 1) on conflict do nothing",
+    (
+        "insert into realtime.messages (topic, extension, event, payload, private) values "
+        "('user:{me}', 'broadcast', 'x', '{{}}', true), ('user:{other}', 'broadcast', 'x', '{{}}', true)"
+    ),
+)
+# Where profiles refer to Supabase Auth's users; it may not be allowed, and may not be needed.
+USERS = "insert into auth.users (id) values ('{me}'), ('{other}'), ('{banned}')"

@@ -1,0 +1,81 @@
+"""Supabase beside the database: its signing keys, and its Realtime."""
+
+from collections.abc import Sequence
+
+import httpx
+
+from infrastructure.doctor.findings import Finding, error
+from infrastructure.settings import Settings
+from infrastructure.supabase.jwk_set import KeySetRefused, parse_key_set
+
+TIMEOUT_S = 5
+# A topic that nobody listens to.
+_PROBE = {"topic": "lingualink:doctor", "event": "checked", "payload": {}, "private": True}
+
+
+async def check_signing_keys(settings: Settings) -> Sequence[Finding]:
+    """Find out whether tokens can be verified."""
+    if settings.supabase_jwt_secret is not None:
+        return []
+    url = settings.jwks_url
+    fix = "check SUPABASE_URL and SUPABASE_JWKS_URL"
+    try:
+        async with _client(settings) as http:
+            answer = await http.get(url)
+    except httpx.HTTPError as failure:
+        return [error("signing_keys_unreachable", f"{url} does not answer ({type(failure).__name__})", fix)]
+    if answer.status_code != httpx.codes.OK:
+        return [error("signing_keys_unreachable", f"{url} answers {answer.status_code}", fix)]
+    try:
+        parse_key_set(answer.content, local_development=settings.is_local)
+    except KeySetRefused as refused:
+        return [
+            error(
+                "signing_keys_unusable",
+                f"{url} holds no key to verify tokens with ({refused})",
+                "switch the project to asymmetric signing keys (ES256 or RS256), or set SUPABASE_JWT_SECRET",
+            )
+        ]
+    return []
+
+
+async def check_realtime(settings: Settings) -> Sequence[Finding]:
+    """Find out whether Realtime takes what the relay would send, by sending to a topic that nobody listens to."""
+    key = settings.supabase_secret_key.get_secret_value()
+    headers = {"apikey": key}
+    if key.startswith("eyJ"):  # a legacy key is a token; a secret key must not pose as one
+        headers["Authorization"] = f"Bearer {key}"
+    url = f"{settings.supabase_url}/realtime/v1/api/broadcast"
+    try:
+        async with _client(settings) as http:
+            answer = await http.post(url, json={"messages": [_PROBE]}, headers=headers)
+    except httpx.HTTPError as failure:
+        return [
+            error(
+                "realtime_unreachable",
+                f"{url} does not answer ({type(failure).__name__})",
+                "check SUPABASE_URL",
+            )
+        ]
+    if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+        return [
+            error(
+                "realtime_refuses_key",
+                f"Realtime answers {answer.status_code} to the secret key",
+                "set SUPABASE_SECRET_KEY to a secret key of this project",
+            )
+        ]
+    if answer.status_code not in {httpx.codes.ACCEPTED, httpx.codes.TOO_MANY_REQUESTS}:
+        return [
+            error(
+                "realtime_unreachable",
+                f"{url} answers {answer.status_code}",
+                "check SUPABASE_URL, and whether Realtime is enabled in the project",
+            )
+        ]
+    return []
+
+
+def _client(settings: Settings) -> httpx.AsyncClient:
+    # A server on this machine is behind no proxy, whatever the environment says of others.
+    return httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, trust_env=not settings.is_local)

@@ -1,0 +1,128 @@
+"""What is measured, in Prometheus' terms. Nothing outside this floor knows: others are handed plain callables."""
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+
+from application.realtime.ports import BatchRefused, Message, Outbox, Publisher, PublishFailed
+from application.realtime.relay_events import Progress
+from domain.errors import Unavailable
+from infrastructure.supabase.refusals import RefusalReason
+
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+NAMESPACE: Final = "lingualink"
+BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_METHODS: Final = {"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"}
+
+log = structlog.get_logger(__name__)
+
+
+class Metrics:
+    """The measures of one process, in a registry of its own. Labels come from closed lists only."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = self._histogram(
+            "http_request_seconds", "Requests, and how long they took.", "method", "route", "status"
+        )
+        self._refused = self._counter(
+            "tokens_refused", "Access tokens that were refused, by reason.", "reason"
+        )
+        self._publish = self._histogram(
+            "realtime_publish_seconds", "Batches sent to Realtime, and how long the answers took.", "outcome"
+        )
+        self._messages = self._counter(
+            "realtime_messages", "Messages in those batches: attempts, not deliveries.", "outcome"
+        )
+        self._delivery = self._histogram(
+            "outbox_delivery_seconds", "From the writing of an event until Realtime had taken it."
+        )
+        self._leading = self._gauge("relay_leading", "1 while this process runs the active relay.")
+        self._due = self._gauge("outbox_due", "Events that are owed and not delivered.")
+        self._oldest = self._gauge("outbox_oldest_due_seconds", "Age of the oldest event that is owed.")
+        self._parked = self._gauge("outbox_parked", "Events that Realtime refused; see lingualink outbox.")
+
+    def _counter(self, name: str, what: str, *labels: str) -> Counter:
+        return Counter(name, what, labels, namespace=NAMESPACE, registry=self._registry)
+
+    def _gauge(self, name: str, what: str) -> Gauge:
+        return Gauge(name, what, namespace=NAMESPACE, registry=self._registry)
+
+    def _histogram(self, name: str, what: str, *labels: str) -> Histogram:
+        return Histogram(name, what, labels, namespace=NAMESPACE, registry=self._registry, buckets=BUCKETS_S)
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """A request was answered; *route* is its template, or empty where none matched."""
+        known = method if method in _METHODS else "other"
+        self._requests.labels(known, route or "unmatched", str(status)).observe(seconds)
+
+    def token_refused(self, reason: RefusalReason) -> None:
+        """A token was refused."""
+        self._refused.labels(reason.value).inc()
+
+    def progress(self, progress: Progress) -> None:
+        """The relay of this process did a round."""
+        self._leading.set(progress is not Progress.STANDING_BY)
+
+    def delivered(self, seconds: float) -> None:
+        """An event was delivered *seconds* after it was written."""
+        self._delivery.observe(seconds)
+
+    def published(self, outcome: str, messages: int, seconds: float) -> None:
+        """Realtime answered a batch, or did not."""
+        self._publish.labels(outcome).observe(seconds)
+        self._messages.labels(outcome).inc(messages)
+
+    async def sample(self, outbox: Outbox) -> None:
+        """Look at the outbox. While the database does not answer, its measures are not a number."""
+        try:
+            backlog = await outbox.backlog()
+        except Unavailable:
+            values = (float("nan"),) * 3
+        else:
+            values = (backlog.due, backlog.oldest_due_seconds, backlog.parked)
+        for gauge, value in zip((self._due, self._oldest, self._parked), values, strict=True):
+            gauge.set(value)
+
+    def text(self) -> bytes:
+        """All of it, in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+
+class MeasuredPublisher:
+    """A publisher whose answers are counted, and told to the log where they are not what was hoped for."""
+
+    def __init__(self, publisher: Publisher, metrics: Metrics) -> None:
+        self._publisher = publisher
+        self._metrics = metrics
+
+    async def publish(self, messages: Sequence[Message]) -> int | None:
+        """See the port."""
+        began = time.perf_counter()
+        outcome = "failed"
+        try:
+            room = await self._publisher.publish(messages)
+            outcome = "accepted"
+        except BatchRefused as refusal:
+            outcome = "refused"
+            if len(messages) == 1:
+                log.error("realtime.event_parked", event_id=str(messages[0].event_id), why=str(refusal))  # noqa: TRY400 - no trace
+            raise
+        except PublishFailed as failure:
+            outcome = "denied" if failure.denied else "failed"
+            tell = log.error if failure.denied else log.warning
+            tell(f"realtime.publish_{outcome}", why=str(failure), messages=len(messages))
+            raise
+        finally:
+            self._metrics.published(outcome, len(messages), time.perf_counter() - began)
+        return room

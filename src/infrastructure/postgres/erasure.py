@@ -1,0 +1,93 @@
+"""Forgetting a person while keeping the books: blanks personal text, keeps ids, amounts and times.
+
+What goes: the profile's columns (the app's own too), the notes of the user's transactions on both sides of a transfer
+and in stored answers, the reasons told to the user, their posts' text; posts that nobody decided on are deleted.
+What stays: the ledger, withdrawals and their outcomes, and the audit log, whose reasons are the words of staff and
+the proof of what they did.
+"""
+
+from collections.abc import Mapping
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from domain.audit import AuditAction
+
+# Whatever columns the app has added: all that may be null become null, and nothing that may not is guessed.
+_PROFILE_COLUMNS = """
+select quote_ident(attname) from pg_attribute
+where attrelid = 'public.profiles'::regclass and attnum > 0 and not attisdropped and not attnotnull
+  and attgenerated = '' order by attnum
+"""
+_STEPS = {
+    "notes of transactions": """
+        update public.wallet_transactions set note = null
+        where note is not null and (
+          user_id = $1
+          or reference_id in (
+            select reference_id from public.wallet_transactions
+            where user_id = $1 and kind in ('transfer_in', 'transfer_out')
+          )
+        )
+        """,
+    "own idempotency keys": "delete from private.idempotency_keys where user_id = $1",
+    "notes in stored answers": """
+        update private.idempotency_keys set result = jsonb_set(result, '{transaction,note}', 'null')
+        where result #>> '{transaction,note}' is not null
+          and ($1::uuid)::text in (result #>> '{transaction,user_id}', result #>> '{transaction,counterparty_id}')
+        """,
+    "reasons of withdrawals": """
+        update public.wallet_withdrawals set reason = null where user_id = $1 and reason is not null
+        """,
+    "undecided posts": "delete from public.posts where author_id = $1 and validation_status = 'pending'",
+    "posts": """
+        update public.posts
+        set title = 'erased', body = null, media_url = null, validation_reason = null where author_id = $1
+        """,
+    "reasons of bans": "update private.bans set reason = 'erased' where user_id = $1",
+    "reasons in events": """
+        update private.realtime_outbox set payload = payload || '{"reason": null}'
+        where topic = 'user:' || ($1::uuid)::text and payload ->> 'reason' is not null
+        """,
+}
+_RECORD = """
+insert into private.audit_log
+  (id, operator, action, target_id, before, after, request_id, occurred_at)
+values ($1, session_user, $2, $3, '{}', '{}', 'lingualink erase-user', clock_timestamp())
+"""
+
+
+class StillThere(Exception):
+    """The user's Auth account was not deleted."""
+
+
+async def erase(url: str, user_id: UUID) -> Mapping[str, int]:
+    """Blank what is personal of *user_id*, in one transaction; how many rows of each sort. Safe to repeat.
+
+    Raises:
+        StillThere: a living account is not erased.
+    """
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            if await connection.fetchval("select private.standing($1, null)", user_id) != "deleted":
+                raise StillThere
+            blanked = {"profile": await _blank_profile(connection, user_id)}
+            for what, statement in _STEPS.items():
+                blanked[what] = _count(await connection.execute(statement, user_id))
+            await connection.execute(_RECORD, uuid4(), AuditAction.USER_ERASED, user_id)
+            return blanked
+    finally:
+        await connection.close()
+
+
+async def _blank_profile(connection: "asyncpg.Connection[asyncpg.Record]", user_id: UUID) -> int:
+    names = [row[0] for row in await connection.fetch(_PROFILE_COLUMNS)]
+    assignments = ", ".join([*(f"{name} = null" for name in names), "role = 'user'"])
+    return _count(
+        await connection.execute(f"update public.profiles set {assignments} where id = $1", user_id)  # noqa: S608 - quoted by the database
+    )
+
+
+def _count(status: str) -> int:
+    return int(status.rsplit(" ", 1)[1])

@@ -1,0 +1,54 @@
+"""The lease that makes one relay the active one: a row, and the database's clock. It works through any pooler."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+from uuid import uuid4
+
+import asyncpg
+
+from infrastructure.postgres.outbox import in_time
+
+LEASE_S: Final = 10
+MARGIN_S: Final = 6
+"""What must be left of the lease when a batch begins: more than a batch may take."""
+
+# Database time alone decides who leads: clocks of processes may differ. Where another holds the lease, no row fits,
+# and nothing is written or locked.
+_LEAD = """
+update private.relay_lease
+set holder = $1, expires_at = clock_timestamp() + make_interval(secs => $2)
+where holder = $1 or expires_at < clock_timestamp()
+returning true
+"""
+_RESIGN = "update private.relay_lease set holder = null, expires_at = '-infinity' where holder = $1"
+
+
+class PostgresLease:
+    """The port :class:`application.realtime.ports.Lease` on the shared database; each is one relay's own.
+
+    A holder writes the row every four seconds, however often it asks.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._holder = uuid4()
+        self._safe_until = float("-inf")
+
+    async def hold(self) -> bool:
+        """See the port."""
+        asked = self._clock()
+        if self._safe_until - asked >= MARGIN_S:
+            return True
+        async with in_time(self._pool) as connection:
+            held = bool(await connection.fetchval(_LEAD, self._holder, LEASE_S))
+        # Counted from before the question: the row may have been written at once, and the answer have taken time.
+        self._safe_until = asked + LEASE_S if held else float("-inf")
+        return held
+
+    async def resign(self) -> None:
+        """See the port."""
+        self._safe_until = float("-inf")
+        async with in_time(self._pool) as connection:
+            await connection.execute(_RESIGN, self._holder)

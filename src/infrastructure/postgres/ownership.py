@@ -1,0 +1,41 @@
+"""What of the shared database is ours to compare: the app adds tables, columns and indexes of its own."""
+
+from typing import Any
+
+from sqlalchemy import Table
+
+from infrastructure.postgres.tables import Base
+
+SHARED_TABLES = frozenset({"profiles", "posts"})
+"""Tables to which the app adds columns and indexes."""
+
+_SCHEMAS = frozenset({table.schema for table in Base.metadata.tables.values()})
+_TABLES = frozenset(table.name for table in Base.metadata.tables.values())
+
+
+def include_name(name: str | None, kind: str, parents: Any) -> bool:
+    """Whether Alembic looks at what is called *name*: our schemas, and our tables in them."""
+    if kind == "schema":
+        return name in _SCHEMAS
+    if kind == "table":
+        return name in _TABLES and parents.get("schema_qualified_table_name") in Base.metadata.tables
+    return True
+
+
+def include_object(found: Any, _name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
+    """Whether Alembic compares *found*: what only the database has on a shared table is the app's own."""
+    if not reflected or compare_to is not None or kind == "table":
+        return True
+    table: Table = found.table
+    return not (table.schema is None and table.name in SHARED_TABLES)
+
+
+def compare_options() -> dict[str, Any]:
+    """Options for an Alembic context that compares :class:`Base` with the database."""
+    return {
+        "include_schemas": True,
+        "include_name": include_name,
+        "include_object": include_object,
+        "compare_type": True,
+        "compare_server_default": True,
+    }

@@ -1,0 +1,125 @@
+"""What a correction by an admin promises, on every adapter."""
+
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+
+from application.idempotency import Answer, KeyedRequest, fingerprint
+from application.vault.book_transaction import BookCommand, BookTransaction
+from application.wallet.transfer_funds import Booked
+from contract.world import BOOKKEEPER, World
+from domain.audit import Origin
+from domain.errors import BalanceLimit, Forbidden, InsufficientFunds, InvalidInput, UserNotFound
+from domain.identity import Role, Session, Standing
+from domain.money import Money
+from domain.wallet import TransactionKind
+
+pytestmark = pytest.mark.anyio
+
+ORIGIN = Origin("request", "127.0.0.1")
+
+
+async def book(
+    world: World,
+    admin: Session,
+    owner: Session,
+    kind: TransactionKind,
+    amount: str,
+    key: str = "key",
+) -> Answer[Booked]:
+    command = BookCommand(owner.user_id, kind, Money.parse(amount), "for the poem")
+    request = KeyedRequest(key, fingerprint("POST", f"/vault/users/{owner.user_id}/transactions", command))
+    return await BookTransaction(world.units, BOOKKEEPER, world.gate)(admin, command, request, ORIGIN)
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount", "balance"),
+    [
+        (TransactionKind.BONUS, "2.50", "12.50"),
+        (TransactionKind.REFUND, "2.50", "12.50"),
+        (TransactionKind.PENALTY, "-2.50", "7.50"),
+    ],
+)
+async def test_a_correction_is_booked_recorded_and_told(
+    world: World, kind: TransactionKind, amount: str, balance: str
+) -> None:
+    owner, admin = await world.user(balance="10.00"), await world.user(Role.ADMIN)
+
+    answer = await book(world, admin, owner, kind, "2.5")
+
+    [_, booked] = await world.ledger(owner)
+    assert answer == Answer(Booked(booked), replayed=False)
+    assert (booked.kind, str(booked.amount), booked.note) == (kind, amount, "for the poem")
+    assert (await world.wallet(owner)).balance == Money(Decimal(balance))
+    [entry] = await world.audit()
+    assert (entry.action, entry.actor_id, entry.target_id, entry.refusal) == (
+        "transaction.booked",
+        admin.user_id,
+        owner.user_id,
+        None,
+    )
+    [event] = await world.owed()
+    assert (event.user_id, event.payload["balance"]) == (owner.user_id, balance)
+
+
+async def test_a_retry_books_and_records_once(world: World) -> None:
+    owner, admin = await world.user(), await world.user(Role.ADMIN)
+    first = await book(world, admin, owner, TransactionKind.BONUS, "1")
+
+    again = await book(world, admin, owner, TransactionKind.BONUS, "1.00")
+
+    assert again == Answer(first.result, replayed=True)
+    assert len(await world.audit()) == 1
+
+
+async def test_a_penalty_above_the_balance_is_refused_and_not_recorded(world: World) -> None:
+    owner, admin = await world.user(balance="1.00"), await world.user(Role.ADMIN)
+
+    with pytest.raises(InsufficientFunds):
+        await book(world, admin, owner, TransactionKind.PENALTY, "1.01")
+
+    assert await world.audit() == []
+    assert (await world.wallet(owner)).balance == Money(Decimal("1.00"))
+
+
+async def test_a_full_wallet_takes_no_bonus(world: World) -> None:
+    owner, admin = await world.user(balance="99999999.99"), await world.user(Role.ADMIN)
+
+    with pytest.raises(BalanceLimit):
+        await book(world, admin, owner, TransactionKind.BONUS, "0.01")
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
+async def test_only_an_admin_books(world: World, role: Role) -> None:
+    owner, caller = await world.user(), await world.user(role)
+
+    with pytest.raises(Forbidden):
+        await book(world, caller, owner, TransactionKind.BONUS, "1")
+
+    assert await world.ledger(owner) == []
+
+
+async def test_nobody_books_on_their_own_wallet(world: World) -> None:
+    admin = await world.user(Role.ADMIN)
+
+    with pytest.raises(Forbidden):
+        await book(world, admin, admin, TransactionKind.BONUS, "1")
+
+    assert await world.ledger(admin) == []
+
+
+async def test_an_unknown_or_deleted_user_is_booked_nothing(world: World) -> None:
+    owner, admin = await world.user(balance="1.00"), await world.user(Role.ADMIN)
+    await world.has_standing(owner, Standing.DELETED)
+
+    for target in (owner, Session(uuid4(), uuid4())):
+        with pytest.raises(UserNotFound):
+            await book(world, admin, target, TransactionKind.PENALTY, "1", key=str(target.user_id))
+
+
+async def test_other_kinds_are_never_booked_by_hand(world: World) -> None:
+    owner, admin = await world.user(), await world.user(Role.ADMIN)
+
+    with pytest.raises(InvalidInput):
+        await book(world, admin, owner, TransactionKind.EARNING, "1")

@@ -1,0 +1,98 @@
+"""A database with people in it, and a client that runs one statement as PostgREST would."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from database.attacks import Case
+from infrastructure.postgres.tables import Base
+from support.database import Database
+
+FOLDER = Path(__file__).parent
+PEOPLE = (FOLDER / "people.sql").read_text()
+APP_MIGRATION = (FOLDER / "app_migration.sql").read_text()
+WATCHED = (
+    *(f"{table.schema or 'public'}.{table.name}" for table in Base.metadata.sorted_tables),
+    "realtime.messages",
+)
+LOOK = " union all ".join(f"select '{table}' as name, t::text as row from {table} t" for table in WATCHED)
+
+
+@dataclass(frozen=True, slots=True)
+class Arena:
+    """Two connections: the client's, which PostgREST would hold, and the platform's, which sees everything."""
+
+    client: asyncpg.Connection
+    platform: asyncpg.Connection
+
+    async def state(self) -> list[tuple[str, str]]:
+        """Every row of every table of ours."""
+        return sorted((found["name"], found["row"]) for found in await self.platform.fetch(LOOK))
+
+    async def run(self, case: Case, sql: str | None = None, *, keep: bool = True) -> int:
+        """Run the case in a transaction of its own; how many rows it read or changed.
+
+        Raises:
+            asyncpg.PostgresError: it was refused.
+        """
+        transaction = self.client.transaction()
+        await transaction.start()
+        try:
+            await self._become(case)
+            status = await self.client.execute(sql or case.sql)
+        except BaseException:
+            await transaction.rollback()
+            raise
+        if keep:
+            await transaction.commit()
+        else:
+            await transaction.rollback()
+        words = status.split()
+        return int(words[-1]) if words[-1].isdecimal() else 0
+
+    async def _become(self, case: Case) -> None:
+        role = "anon" if case.who is None else "authenticated"
+        claims = {"role": role} if case.who is None else {"role": role, "sub": case.who}
+        await self.client.execute(f"set local role {role}")
+        await self.client.execute(
+            "select set_config('request.jwt.claims', $1, true), set_config('realtime.topic', $2, true)",
+            json.dumps(claims),
+            case.topic,
+        )
+
+
+async def populate(database: Database) -> None:
+    """Put the people in."""
+    await _execute(database.superuser_url, PEOPLE)
+
+
+async def migrate_app(database: Database) -> None:
+    """Let the app open what it can. Supabase's ``postgres`` may switch to replica mode."""
+    await _execute(
+        database.superuser_url, "grant set on parameter session_replication_role to supabase_postgres_like"
+    )
+    await _execute(database.migrator_url, APP_MIGRATION)
+
+
+@asynccontextmanager
+async def arena(database: Database) -> AsyncIterator[Arena]:
+    """The two connections on *database*."""
+    client = await asyncpg.connect(database.cluster.url(database.name, "authenticator"))
+    platform = await asyncpg.connect(database.superuser_url)
+    try:
+        yield Arena(client, platform)
+    finally:
+        await client.close()
+        await platform.close()
+
+
+async def _execute(url: str, sql: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()

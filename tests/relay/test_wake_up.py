@@ -1,0 +1,138 @@
+"""From the commit to the relay: within the process, across processes, and through a pooler."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+import infrastructure.relay
+from domain.events import Event
+from infrastructure.commits import CommitEmitter
+from infrastructure.postgres.notifications import CHANNEL, OutboxNotifications
+from support.backend import backend
+from support.database import Database
+from support.events import balance_updated, owe
+from support.faulty_realtime import FaultyRealtime, beside
+from support.money import off_loop, payer
+from support.stack import SupabaseStack
+
+pytestmark = pytest.mark.anyio
+
+EVENTS = [balance_updated(uuid4(), 1)]
+
+
+def test_every_listener_hears_of_a_commit() -> None:
+    heard: list[Sequence[Event]] = []
+    emitter = CommitEmitter()
+    emitter.subscribe(heard.append)
+    emitter.subscribe(heard.append)
+    emitter.emit(EVENTS)
+    assert heard == [EVENTS, EVENTS]
+
+
+def test_a_listener_that_fails_fails_nobody_else() -> None:
+    def fail(_: Sequence[Event]) -> None:
+        raise RuntimeError("broken")
+
+    heard: list[Sequence[Event]] = []
+    emitter = CommitEmitter()
+    emitter.subscribe(fail)
+    emitter.subscribe(heard.append)
+    emitter.emit(EVENTS)
+    assert heard == [EVENTS]
+
+
+def test_a_commit_that_owes_nothing_wakes_nobody() -> None:
+    heard: list[Sequence[Event]] = []
+    emitter = CommitEmitter()
+    emitter.subscribe(heard.append)
+    emitter.emit([])
+    assert heard == []
+
+
+@asynccontextmanager
+async def connected(channel: OutboxNotifications, woken: asyncio.Event) -> AsyncIterator[None]:
+    task = asyncio.create_task(channel.run(woken.set))
+    await woken.wait()  # once on connecting
+    woken.clear()
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_hundred_commits_in_a_row_are_few_notifications(database: Database) -> None:
+    channel, woken, counted = OutboxNotifications(database.service_url), asyncio.Event(), []
+    listener = await asyncpg.connect(database.service_url)
+    try:
+        await listener.add_listener(CHANNEL, lambda *heard: counted.append(heard))
+        async with connected(channel, woken):
+            for _ in range(100):
+                channel.notify()
+                await asyncio.sleep(0)
+            await woken.wait()
+        await listener.fetchval("select 1")  # what was notified before has come by now
+        assert 1 <= len(counted) <= 3
+    finally:
+        await listener.close()
+
+
+async def test_a_lost_connection_is_made_again(database: Database) -> None:
+    channel, woken = OutboxNotifications(database.service_url), asyncio.Event()
+    async with connected(channel, woken):
+        await database.fetch(
+            "select pg_terminate_backend(pid) from pg_stat_activity where query like 'LISTEN%' and datname = $1",
+            database.name,
+        )
+        async with asyncio.timeout(10):
+            await woken.wait()
+        assert channel.listening
+
+
+@pytest.fixture
+def without_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relays that would find nothing by themselves for an hour."""
+    monkeypatch.setattr(infrastructure.relay, "POLL_S", 3600.0)
+
+
+@pytest.mark.usefixtures("without_polls")
+async def test_a_commit_wakes_the_relay_in_its_own_process(
+    database: Database, supabase: SupabaseStack, realtime: FaultyRealtime
+) -> None:
+    pooled = {**beside(realtime, supabase), "lingualink_database_pooler": "transaction"}  # no notifications
+    async with off_loop(backend(database, supabase, **pooled)) as system, payer(system) as paying:
+        await paying.pay()
+        await realtime.until(2, 5)
+        await paying.pay()
+        await realtime.until(4, 5)
+
+
+@pytest.mark.usefixtures("without_polls")
+async def test_a_commit_wakes_the_relay_in_another_process(
+    database: Database, supabase: SupabaseStack, realtime: FaultyRealtime
+) -> None:
+    settings = beside(realtime, supabase)
+    without = {**settings, "lingualink_relay": "off"}
+    async with (
+        off_loop(backend(database, supabase, **settings)),
+        off_loop(backend(database, supabase, **without)) as system,
+        payer(system) as paying,
+    ):
+        await paying.pay()
+        await realtime.until(2, 5)
+        await paying.pay()
+        await realtime.until(4, 5)
+
+
+async def test_behind_a_transaction_pooler_the_relay_finds_by_itself_what_others_committed(
+    database: Database, supabase: SupabaseStack, realtime: FaultyRealtime
+) -> None:
+    pooled = {**beside(realtime, supabase), "lingualink_database_pooler": "transaction"}
+    async with off_loop(backend(database, supabase, **pooled)):
+        await owe(database, EVENTS)
+        await realtime.until(1, 5)
+    assert await database.fetch("select from pg_stat_activity where query like 'LISTEN%'") == []

@@ -1,0 +1,136 @@
+"""People of every role and standing, put straight into the database, with tokens signed by the project's own key."""
+
+import time
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+
+from devstack.keys import SigningKey
+from domain.identity import Assurance, Role, Standing
+from support.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A database with two backends on it: one as usual, one that wants a second factor in the vault."""
+
+    database: Database
+    key: SigningKey
+    issuer: str
+    api_url: str
+    strict_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """Somebody signed in."""
+
+    id: UUID
+    session_id: UUID
+    token: str
+
+
+class Cast:
+    """Makes people and posts, and looks at what came of them."""
+
+    def __init__(self, place: Place, platform: "asyncpg.Connection[asyncpg.Record]") -> None:
+        self.place = place
+        self.platform = platform
+
+    async def somebody(
+        self,
+        role: Role = Role.USER,
+        *,
+        anonymous: bool = False,
+        assurance: Assurance = Assurance.AAL1,
+        name: str | None = None,
+    ) -> Player:
+        """A user with a profile, a wallet, and a session."""
+        user_id, session_id = uuid4(), uuid4()
+        email = None if anonymous else f"{user_id}@lingualink.test"
+        async with self.platform.transaction():
+            await self.platform.execute(
+                "insert into auth.users (id, email, is_anonymous) values ($1, $2, $3)",
+                user_id,
+                email,
+                anonymous,
+            )
+            await self.platform.execute(
+                "insert into public.profiles (id, username, role) values ($1, $2, $3)", user_id, name, role
+            )
+            await self.platform.execute("insert into public.wallets (user_id) values ($1)", user_id)
+            await self.platform.execute(
+                "insert into auth.sessions (id, user_id) values ($1, $2)", session_id, user_id
+            )
+        return Player(user_id, session_id, self._token(user_id, session_id, anonymous, assurance))
+
+    async def has_standing(self, player: Player, standing: Standing) -> None:
+        """From now on the session is over, or the user banned or deleted."""
+        if standing is Standing.REVOKED:
+            await self.platform.execute("delete from auth.sessions where id = $1", player.session_id)
+        elif standing is Standing.DELETED:
+            await self.platform.execute("delete from auth.users where id = $1", player.id)
+        elif standing is Standing.BANNED:
+            await self.platform.execute(
+                "insert into private.bans (user_id, reason, banned_by) values ($1, 'test', $1)", player.id
+            )
+
+    def _token(self, user_id: UUID, session_id: UUID, anonymous: bool, assurance: Assurance) -> str:
+        now = int(time.time())
+        return self.place.key.sign(
+            {
+                "iss": self.place.issuer,
+                "aud": "authenticated",
+                "sub": str(user_id),
+                "role": "authenticated",
+                "exp": now + 3_600,
+                "iat": now,
+                "aal": assurance,
+                "session_id": str(session_id),
+                "is_anonymous": anonymous,
+                "app_metadata": {"role": "admin"},  # decides nothing
+                "user_metadata": {"role": "admin"},
+            }
+        )
+
+    async def post(self, author: Player, **columns: object) -> UUID:
+        """A post, pending unless said otherwise; *columns* are further ones of the table."""
+        made = {"author_id": author.id, "kind": "text", "title": "Good morning", "language": "rw", **columns}
+        places = ", ".join(f"${number}" for number in range(1, len(made) + 1))
+        sql = f"insert into public.posts ({', '.join(made)}) values ({places}) returning id"
+        return UUID(int=(await self.platform.fetchval(sql, *made.values())).int)
+
+    async def withdrawal(self, owner: Player) -> UUID:
+        """A withdrawal that waits to be settled."""
+        made = await self.platform.fetchval(
+            "insert into public.wallet_withdrawals (id, user_id, amount, transaction_id, created_at) "
+            "values (gen_random_uuid(), $1, 1, gen_random_uuid(), now()) returning id",
+            owner.id,
+        )
+        return UUID(int=made.int)
+
+    async def audit(self, actor: Player) -> list[tuple[str, str | None]]:
+        """What was recorded of *actor*, oldest first: action and refusal."""
+        rows = await self.platform.fetch(
+            "select action, refusal from private.audit_log where actor_id = $1 order by occurred_at, id",
+            actor.id,
+        )
+        return [(row["action"], row["refusal"]) for row in rows]
+
+    async def standing_of(self, player: Player) -> tuple[str, bool]:
+        """The role as stored, and whether there is a ban of ours."""
+        row = await self.platform.fetchrow(
+            "select role, exists (select from private.bans where user_id = $1) as banned "
+            "from public.profiles where id = $1",
+            player.id,
+        )
+        assert row is not None
+        return row["role"], row["banned"]
+
+    def client(self, player: Player | None = None, *, strict: bool = False) -> httpx.AsyncClient:
+        """A client of the backend, as *player*."""
+        headers = {} if player is None else {"Authorization": f"Bearer {player.token}"}
+        base_url = self.place.strict_url if strict else self.place.api_url
+        return httpx.AsyncClient(base_url=base_url, headers=headers, timeout=15)

@@ -1,0 +1,85 @@
+"""The whole policy table on the in-memory adapters: each use-case answers, and records, what the table says."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+
+from contract.world import MemoryWorld
+from domain.errors import Forbidden, Unauthenticated
+from domain.identity import Assurance, Role, Session, Standing
+from domain.policies import Action, record_of
+from domain.posts import PostStatus
+from domain.wallet import Wallet
+from domain.withdrawals import hold
+from vault.matrix import ROLE_OF_AIM, Aim, Situation, situations
+from vault.trying import ONE, READING, TRIES, UNRECORDED, Try
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_every_action_can_be_tried() -> None:
+    assert set(TRIES) == set(Action)
+
+
+@pytest.mark.parametrize("action", Action)
+async def test_a_use_case_answers_and_records_what_the_table_says(action: Action) -> None:
+    for situation in situations(action):
+        world = MemoryWorld()
+        me = replace(
+            await world.user(situation.role, is_anonymous=situation.anonymous), assurance=situation.assurance
+        )
+        target = await _target(world, situation, me)
+        await world.has_standing(me, situation.standing)
+        gate = world.gate_for(Assurance.AAL2 if situation.strict else Assurance.AAL1)
+
+        refused = await _try(Try(world, gate, me, target), action)
+
+        assert refused == situation.expected, situation
+        recorded = [(entry.action, entry.refusal) for entry in await world.audit()]
+        assert recorded == _expected_record(situation, refused), situation
+
+
+async def _try(at: Try, action: Action) -> str | None:
+    try:
+        await TRIES[action](at)
+    except (Forbidden, Unauthenticated) as refusal:
+        return refusal.code
+    return None
+
+
+async def _target(world: MemoryWorld, situation: Situation, me: Session) -> UUID:
+    for _ in range(2):
+        await world.user(Role.ADMIN)  # so that there is always another one
+    somebody = me
+    if situation.aim is not Aim.ONESELF:
+        somebody = await world.user(ROLE_OF_AIM.get(situation.aim, Role.USER))
+    if situation.action in {Action.READ_POSTS, Action.VALIDATE_POST}:
+        return (await world.post(somebody)).id
+    if situation.action is Action.REOPEN_POST:
+        return (await world.post(somebody, status=PostStatus.REJECTED)).id
+    if situation.action is Action.SETTLE_WITHDRAWAL:
+        held = hold(
+            Wallet(somebody.user_id, ONE), ONE, ids=(uuid4(), uuid4()), at=datetime.now(UTC), note=None
+        )
+        world.database.withdrawals[held.withdrawal.id] = held.withdrawal
+        return held.withdrawal.id
+    if situation.action is Action.LIFT_BAN and somebody is not me:
+        await world.has_standing(somebody, Standing.BANNED)
+    return somebody.user_id
+
+
+def _expected_record(situation: Situation, refused: str | None) -> list[tuple[str, str | None]]:
+    action = situation.action
+    if action in UNRECORDED or (refused is None and action in READING):
+        return []
+    if (
+        action is Action.READ_BALANCES
+        and situation.expected == "forbidden"
+        and situation.role is not Role.USER
+    ):
+        return []  # the user is shown, without the balance
+    if refused is None and action is Action.CHANGE_ROLE and situation.aim is Aim.MODERATOR:
+        return []  # is one already
+    return [(record_of(action), refused)]

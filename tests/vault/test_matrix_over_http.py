@@ -1,0 +1,124 @@
+"""The whole policy table over HTTP, on Postgres: each route answers, and records, what the table says."""
+
+from collections.abc import Awaitable, Callable
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from domain.identity import Role, Standing
+from domain.policies import POLICIES, Action, record_of
+from vault.cast import Cast, Player
+from vault.matrix import ROLE_OF_AIM, Aim, Situation, situations
+
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("vault")]
+
+Request = Callable[[httpx.AsyncClient, UUID], Awaitable[httpx.Response]]
+
+
+def _decide(status: str) -> Request:
+    return lambda http, post: http.post(f"/vault/posts/{post}/validation", json={"status": status})
+
+
+def _keyed(http: httpx.AsyncClient, path: str, body: dict[str, str]) -> Awaitable[httpx.Response]:
+    return http.post(path, json=body, headers={"Idempotency-Key": str(uuid4())})
+
+
+def _pay(http: httpx.AsyncClient, target: UUID) -> Awaitable[httpx.Response]:
+    return _keyed(http, "/wallet/transfers", {"recipient_id": str(target), "amount": "1"})
+
+
+# How each action is tried: the route. A new action without one fails.
+REQUESTS: dict[Action, Request] = {
+    Action.TRANSFER: _pay,
+    Action.WITHDRAW: lambda http, _: _keyed(http, "/wallet/withdrawals", {"amount": "1"}),
+    Action.BOOK_TRANSACTION: lambda http, target: _keyed(
+        http, f"/vault/users/{target}/transactions", {"kind": "bonus", "amount": "1", "note": "for the poem"}
+    ),
+    Action.READ_WITHDRAWALS: lambda http, _: http.get("/vault/withdrawals", params={"limit": 1}),
+    Action.SETTLE_WITHDRAWAL: lambda http, withdrawal: http.post(
+        f"/vault/withdrawals/{withdrawal}/settlement", json={"outcome": "completed"}
+    ),
+    Action.READ_POSTS: lambda http, _: http.get("/vault/posts", params={"limit": 1}),
+    Action.VALIDATE_POST: _decide("rejected"),
+    Action.REOPEN_POST: _decide("pending"),
+    Action.READ_USERS: lambda http, target: http.get(f"/vault/users/{target}"),
+    Action.READ_BALANCES: lambda http, target: http.get(f"/vault/users/{target}"),
+    Action.CHANGE_ROLE: lambda http, target: http.put(
+        f"/vault/users/{target}/role", json={"role": "moderator"}
+    ),
+    Action.BAN_USER: lambda http, target: http.put(f"/vault/users/{target}/ban", json={"reason": "spam"}),
+    Action.LIFT_BAN: lambda http, target: http.delete(f"/vault/users/{target}/ban"),
+    Action.READ_REWARD_RATES: lambda http, _: http.get("/vault/reward-rates"),
+    Action.CHANGE_REWARD_RATE: lambda http, _: http.put(
+        "/vault/reward-rates/post_approved", json={"amount": "1"}
+    ),
+    Action.READ_AUDIT_LOG: lambda http, _: http.get("/vault/audit-log", params={"limit": 1}),
+}
+UNRECORDED = {Action.TRANSFER, Action.WITHDRAW}
+READING = {
+    Action.READ_POSTS,
+    Action.READ_USERS,
+    Action.READ_BALANCES,
+    Action.READ_REWARD_RATES,
+    Action.READ_AUDIT_LOG,
+    Action.READ_WITHDRAWALS,
+}
+
+
+async def test_every_action_has_a_row_in_the_table_and_a_route() -> None:
+    assert set(Action) == {row.action for row in POLICIES} == set(REQUESTS)
+
+
+@pytest.mark.parametrize("action", Action)
+async def test_a_route_answers_and_records_what_the_table_says(cast: Cast, action: Action) -> None:
+    async with cast.client() as usual, cast.client(strict=True) as strict:
+        for situation in situations(action):
+            me = await cast.somebody(
+                situation.role, anonymous=situation.anonymous, assurance=situation.assurance
+            )
+            http = strict if situation.strict else usual
+            http.headers["Authorization"] = f"Bearer {me.token}"
+            target = await _target(cast, situation, me)
+            await cast.has_standing(me, situation.standing)
+
+            answer = await REQUESTS[action](http, target)
+
+            assert _code(answer, action) == situation.expected, situation
+            assert await cast.audit(me) == _recorded(situation, answer), situation
+
+
+async def _target(cast: Cast, situation: Situation, me: Player) -> UUID:
+    role = ROLE_OF_AIM.get(situation.aim, Role.USER)
+    somebody = me if situation.aim is Aim.ONESELF else await cast.somebody(role)
+    if situation.action is Action.VALIDATE_POST:
+        return await cast.post(somebody)
+    if situation.action is Action.REOPEN_POST:
+        return await cast.post(somebody, validation_status="rejected")
+    if situation.action is Action.SETTLE_WITHDRAWAL:
+        return await cast.withdrawal(somebody)
+    if situation.action is Action.LIFT_BAN and somebody is not me:
+        await cast.has_standing(somebody, Standing.BANNED)
+    if situation.action is Action.CHANGE_REWARD_RATE:
+        await cast.platform.execute("delete from private.reward_rates")
+    return somebody.id
+
+
+def _code(answer: httpx.Response, action: Action) -> str | None:
+    """The refusal by policy in an answer; an answer without a balance refuses the balance."""
+    if answer.status_code in {401, 403}:
+        return str(answer.json()["code"])
+    assert answer.is_success or (action in UNRECORDED and answer.status_code == 409), answer.text
+    if action is Action.READ_BALANCES and "balance" not in answer.json():
+        return "forbidden"
+    return None
+
+
+def _recorded(situation: Situation, answer: httpx.Response) -> list[tuple[str, str | None]]:
+    """What the audit log must say: every refusal in the vault, and every change."""
+    action, refused = situation.action, situation.expected
+    if action in UNRECORDED or (answer.is_success and action in READING):
+        return []
+    if refused is None and action is Action.CHANGE_ROLE and situation.aim is Aim.MODERATOR:
+        return []  # is one already
+    return [(record_of(action), refused)]

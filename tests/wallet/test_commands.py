@@ -1,0 +1,111 @@
+"""What an operator types: ``lingualink doctor --ledger`` and ``lingualink erase-user``."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from contract.test_transfers import pay
+from contract.world import PostgresWorld
+from domain.identity import Session, Standing
+from support.database import Database
+
+pytestmark = pytest.mark.anyio
+
+
+async def lingualink(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from bootstrap.cli import main; main()", *words]
+    return await asyncio.to_thread(
+        subprocess.run,
+        command,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+async def _reconcile(database: Database) -> subprocess.CompletedProcess[str]:
+    return await lingualink(
+        "doctor",
+        "--ledger",
+        DATABASE_URL=database.service_url,
+        SUPABASE_URL="http://127.0.0.1:1",
+        SUPABASE_SECRET_KEY="sb_secret_for_tests_only",
+    )
+
+
+async def test_reconcile_says_that_every_cent_is_in_place(world: PostgresWorld, database: Database) -> None:
+    one, other = await world.user(balance="50.00"), await world.user()
+    await pay(world, one, other, "1")
+
+    ran = await _reconcile(database)
+
+    assert (ran.returncode, ran.stdout) == (0, "Every cent is in place.\n"), ran.stderr
+
+
+async def test_reconcile_names_what_does_not_add_up_and_fails(
+    world: PostgresWorld, database: Database
+) -> None:
+    one, other = await world.user(balance="50.00"), await world.user()
+    await pay(world, one, other, "1")
+    connection = await asyncpg.connect(database.superuser_url)
+    await connection.execute("set session_replication_role = replica")
+    await connection.execute("update public.wallets set balance = 2 where user_id = $1", other.user_id)
+    await connection.close()
+
+    ran = await _reconcile(database)
+
+    [finding] = ran.stdout.splitlines()
+    assert ran.returncode == 1
+    assert finding.startswith(f"wrong_balance user={other.user_id} ")
+    assert "1 things do not add up." in ran.stderr
+
+
+async def test_reconcile_names_the_variables_that_are_missing() -> None:
+    ran = await lingualink("doctor", "--ledger", DATABASE_URL="", SUPABASE_URL="", SUPABASE_SECRET_KEY="")
+
+    assert ran.returncode == 1
+    assert "DATABASE_URL: is missing" in ran.stderr
+
+
+async def test_reconcile_says_when_the_database_is_away() -> None:
+    ran = await lingualink(
+        "doctor",
+        "--ledger",
+        DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing",
+        SUPABASE_URL="http://127.0.0.1:1",
+        SUPABASE_SECRET_KEY="sb_secret_for_tests_only",
+    )
+
+    assert ran.returncode == 1
+    assert ran.stderr.endswith("Error: The database does not answer.\n")
+
+
+async def _erase(database: Database, user: Session | UUID) -> subprocess.CompletedProcess[str]:
+    user_id = user.user_id if isinstance(user, Session) else user
+    return await lingualink("erase-user", str(user_id), MIGRATION_DATABASE_URL=database.migrator_url)
+
+
+async def test_erase_user_tells_what_it_blanked(world: PostgresWorld, database: Database) -> None:
+    person, friend = await world.user(balance="50.00"), await world.user()
+    await pay(world, person, friend, "1", note="hello")
+    await world.has_standing(person, Standing.DELETED)
+
+    ran = await _erase(database, person)
+
+    assert ran.returncode == 0
+    assert "notes of transactions: 2" in ran.stdout
+
+
+async def test_erase_user_leaves_a_living_account_alone(world: PostgresWorld, database: Database) -> None:
+    person = await world.user()
+
+    ran = await _erase(database, person)
+
+    assert ran.returncode == 1
+    assert "still has an Auth account" in ran.stderr

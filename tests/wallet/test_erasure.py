@@ -1,0 +1,105 @@
+"""Erasing a person: the text goes, the books stay."""
+
+import pytest
+
+from contract.test_transfers import pay
+from contract.test_withdrawals import FAILED, held, settle
+from contract.world import PostgresWorld
+from domain.audit import AuditAction
+from domain.errors import UserNotFound
+from domain.identity import Role, Session, Standing
+from domain.posts import PostStatus
+from infrastructure.postgres.erasure import StillThere, erase
+from support.database import MIGRATOR, Database
+from wallet.test_reconcile import findings
+
+pytestmark = pytest.mark.anyio
+
+SECRET = "Amahoro Uwase"
+TEXTS = """
+select 'profiles' as place, t::text from public.profiles t union all
+select 'posts', t::text from public.posts t union all
+select 'ledger', t::text from public.wallet_transactions t union all
+select 'withdrawals', t::text from public.wallet_withdrawals t union all
+select 'keys', t::text from private.idempotency_keys t union all
+select 'outbox', t::text from private.realtime_outbox t
+"""
+
+
+async def _everywhere(world: PostgresWorld, database: Database) -> tuple[Session, Session]:
+    """Somebody whose name stands in every place that takes text, and somebody they dealt with."""
+    person, friend = await world.user(balance="10.00"), await world.user(balance="10.00")
+    admin = await world.user(Role.ADMIN)
+    await database.fetch("alter table public.profiles add column bio text")
+    await database.fetch(
+        "update public.profiles set username = $2, full_name = $2, avatar_url = $2, bio = $2 where id = $1",
+        person.user_id,
+        SECRET,
+    )
+    await world.post(person, title=SECRET, body=SECRET)
+    await world.post(person, title=SECRET, body=SECRET, status=PostStatus.APPROVED)
+    await pay(world, person, friend, "1", note=SECRET)
+    await pay(world, friend, person, "2", note=SECRET)
+    await settle(world, admin, await held(world, person, "3", key="withdrawal"), FAILED, SECRET)
+    return person, friend
+
+
+async def test_no_text_of_an_erased_person_is_left_and_every_cent_is(
+    world: PostgresWorld, database: Database
+) -> None:
+    person, friend = await _everywhere(world, database)
+    amounts = "select user_id, version, amount, balance_after from public.wallet_transactions order by 1, 2"
+    before = await database.fetch(amounts)
+    await world.has_standing(person, Standing.DELETED)
+
+    await erase(database.migrator_url, person.user_id)
+
+    assert [row["place"] for row in await database.fetch(TEXTS) if SECRET in row["t"]] == []
+    assert await database.fetch(amounts) == before
+    assert await findings(database) == []
+    assert (await pay(world, friend, person, "2", note=SECRET)).replayed
+    erased = [entry for entry in await world.audit() if entry.action is AuditAction.USER_ERASED]
+    assert [(entry.target_id, entry.actor_id, entry.operator) for entry in erased] == [
+        (person.user_id, None, MIGRATOR)
+    ]
+
+
+async def test_the_text_of_others_stays(world: PostgresWorld, database: Database) -> None:
+    person, friend = await _everywhere(world, database)
+    third = await world.user()
+    await pay(world, friend, third, "1", key="third", note="keep me")
+    await world.has_standing(person, Standing.DELETED)
+
+    await erase(database.migrator_url, person.user_id)
+
+    [received] = await world.ledger(third)
+    assert received.note == "keep me"
+
+
+async def test_a_banned_persons_posts_are_erased_too(world: PostgresWorld, database: Database) -> None:
+    person, _ = await _everywhere(world, database)
+    await world.has_standing(person, Standing.BANNED)
+    await world.has_standing(person, Standing.DELETED)
+
+    await erase(database.migrator_url, person.user_id)
+
+    assert [row["place"] for row in await database.fetch(TEXTS) if SECRET in row["t"]] == []
+
+
+async def test_a_living_account_is_not_erased(world: PostgresWorld, database: Database) -> None:
+    person, _ = await _everywhere(world, database)
+
+    with pytest.raises(StillThere):
+        await erase(database.migrator_url, person.user_id)
+
+    [_, sent, *_] = await world.ledger(person)
+    assert sent.note == SECRET
+
+
+async def test_an_erased_persons_wallet_stays_frozen(world: PostgresWorld, database: Database) -> None:
+    person, friend = await _everywhere(world, database)
+    await world.has_standing(person, Standing.DELETED)
+    await erase(database.migrator_url, person.user_id)
+
+    with pytest.raises(UserNotFound):
+        await pay(world, friend, person, "1", key="too late")

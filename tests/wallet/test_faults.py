@@ -1,0 +1,250 @@
+"""What the wallet answers while its database fails it, how it heals; and how few statements it costs otherwise."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from bootstrap.app import create_app
+from devstack.postgres import LocalPostgres
+from infrastructure.settings import Settings
+from support.accounts import Account, is_problem, open_account, sign_ups, stored
+from support.database import Database, cloned, make_template
+from support.stack import SupabaseStack, free_port, postgres_cluster, serve_in_thread, supabase_on
+from support.wire import Moment, Wire, wire_to
+from wallet.test_reconcile import findings
+
+pytestmark = pytest.mark.anyio
+
+BOUND_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A backend that reaches its database through a wire, and two people with money."""
+
+    database: Database
+    wire: Wire
+    http: httpx.AsyncClient
+    payer: Account
+    payee: Account
+    admin: Account
+
+    async def pay(self, key: str, amount: str = "1.00") -> httpx.Response:
+        """The payer pays the payee."""
+        return await self.http.post(
+            "/wallet/transfers",
+            json={"recipient_id": self.payee.id, "amount": amount},
+            headers=self.payer.headers(key),
+        )
+
+    async def withdraw(self, key: str) -> httpx.Response:
+        """The payer takes a unit out."""
+        return await self.http.post(
+            "/wallet/withdrawals", json={"amount": "1.00"}, headers=self.payer.headers(key)
+        )
+
+    async def settle(self, withdrawal_id: str, outcome: str) -> httpx.Response:
+        """The admin says how it ended."""
+        return await self.http.post(
+            f"/vault/withdrawals/{withdrawal_id}/settlement",
+            json={"outcome": outcome},
+            headers=self.admin.headers(),
+        )
+
+    async def book(self, key: str, kind: str) -> httpx.Response:
+        """The admin corrects the payee's balance."""
+        return await self.http.post(
+            f"/vault/users/{self.payee.id}/transactions",
+            json={"kind": kind, "amount": "1.00", "note": "n"},
+            headers=self.admin.headers(key),
+        )
+
+
+@pytest.fixture(scope="module")
+def supabase(projects: Any) -> Iterator[tuple[Database, SupabaseStack]]:
+    with cloned(projects) as made, supabase_on(projects, made.name) as stack:
+        yield made, stack
+
+
+@pytest.fixture
+async def line(supabase: tuple[Database, SupabaseStack]) -> AsyncIterator[Line]:
+    database, stack = supabase
+    async with line_to(database, stack) as made:
+        yield made
+
+
+@asynccontextmanager
+async def line_to(database: Database, stack: SupabaseStack) -> AsyncIterator[Line]:
+    with wire_to(database.service_url) as wire:
+        settings = Settings(
+            database_url=SecretStr(wire.url),
+            supabase_url=stack.url,
+            supabase_secret_key=SecretStr(stack.secret_key),
+            lingualink_pool_size=1,
+            lingualink_relay="off",
+        )
+        with serve_in_thread(create_app(settings), free_port()) as url:
+            async with sign_ups(stack) as http, httpx.AsyncClient(base_url=url, timeout=15) as client:
+                payer = await open_account(database, http, "50.00")
+                payee = await open_account(database, http, "50.00")
+                admin = await open_account(database, http, role="admin")
+                yield Line(database, wire, client, payer, payee, admin)
+
+
+async def _steps(line: Line) -> dict[str, Callable[[], Any]]:
+    ids = [(await line.withdraw(key)).json()["withdrawal"]["id"] for key in ("a", "b", "c", "d")]
+    await line.pay("warm")
+    await line.book("warm", "bonus")
+    await line.settle(ids[0], "completed")
+    await line.settle(ids[1], "failed")
+    await line.pay("warm")
+    return {
+        "transfer": lambda: line.pay("transfer"),
+        "withdrawal": lambda: line.withdraw("withdrawal"),
+        "completed": lambda: line.settle(ids[2], "completed"),
+        "failed": lambda: line.settle(ids[3], "failed"),
+        "bonus": lambda: line.book("bonus", "bonus"),
+        "penalty": lambda: line.book("penalty", "penalty"),
+        "replay": lambda: line.pay("warm"),
+    }
+
+
+async def test_each_money_route_costs_what_it_says(line: Line) -> None:
+    steps = await _steps(line)
+    costs = {}
+    for name, step in steps.items():
+        line.wire.statements.clear()
+        assert (await step()).is_success
+        costs[name] = len(line.wire.statements)
+
+    assert costs == {
+        "transfer": 4,  # BEGIN, enter, write, COMMIT
+        "withdrawal": 4,
+        "completed": 5,  # BEGIN, enter, lock, write, COMMIT
+        "failed": 5,
+        "bonus": 4,
+        "penalty": 4,
+        "replay": 4,  # BEGIN, enter, the earlier answer, ROLLBACK
+    }
+
+
+async def test_each_read_costs_one_statement(line: Line) -> None:
+    paths = ("/wallet", "/wallet/transactions", "/wallet/withdrawals", "/profile")
+    await line.withdraw("w")
+    for path in paths:
+        await line.http.get(path, headers=line.payer.headers())
+    costs = {}
+    for path in paths:
+        line.wire.statements.clear()
+        assert (await line.http.get(path, headers=line.payer.headers())).is_success
+        costs[path] = len(line.wire.statements)
+
+    assert costs == dict.fromkeys(paths, 1)
+
+
+async def test_a_connection_cut_before_the_commit_moves_nothing_and_the_retry_does(line: Line) -> None:
+    line.wire.cut_next(Moment.BEFORE_COMMIT)
+
+    cut = await line.pay("cut before")
+    balance = await stored(line.database, line.payer)
+    retried = await line.pay("cut before")
+
+    assert (cut.status_code, is_problem(cut), cut.headers["Retry-After"]) == (503, True, "1")
+    assert line.wire.cut == [Moment.BEFORE_COMMIT]
+    assert balance == (Decimal("50.00"), 1)
+    assert retried.status_code == 201
+    assert "Idempotency-Replayed" not in retried.headers
+
+
+async def test_a_commit_whose_answer_is_lost_is_found_by_the_same_key(line: Line) -> None:
+    line.wire.cut_next(Moment.AFTER_COMMIT)
+
+    cut = await line.pay("cut after")
+    balance = await stored(line.database, line.payer)
+    retried = await line.pay("cut after")
+
+    assert (cut.status_code, is_problem(cut), cut.headers["Retry-After"]) == (503, True, "1")
+    assert line.wire.cut == [Moment.AFTER_COMMIT]
+    assert balance == (Decimal("49.00"), 2)
+    assert retried.status_code == 201
+    assert retried.headers["Idempotency-Replayed"] == "true"
+    assert await stored(line.database, line.payer) == balance
+
+
+async def test_a_settlement_whose_answer_is_lost_is_found_by_asking_again(line: Line) -> None:
+    withdrawal_id = (await line.withdraw("w")).json()["withdrawal"]["id"]
+    line.wire.cut_next(Moment.AFTER_COMMIT)
+
+    cut = await line.settle(withdrawal_id, "failed")
+    retried = await line.settle(withdrawal_id, "failed")
+
+    assert (cut.status_code, retried.status_code) == (503, 200)
+    assert await stored(line.database, line.payer) == (Decimal("50.00"), 3)
+
+
+async def test_a_connection_that_was_cut_while_idle_is_never_handed_out(line: Line) -> None:
+    await line.pay("first")
+    line.wire.cut_all()
+
+    answers = [await line.pay(f"after {number}") for number in range(3)]
+
+    # The very first may have been on its way when the cut was noticed; no broken connection stays in the pool.
+    assert [answer.status_code for answer in answers[1:]] == [201, 201]
+    assert answers[0].status_code in {201, 503}
+
+
+async def test_a_network_that_swallows_is_answered_in_time_and_forgotten_after(line: Line) -> None:
+    await line.pay("first")
+    line.wire.freeze()
+
+    began = time.monotonic()
+    swallowed = await line.pay("swallowed")
+    took = time.monotonic() - began
+    line.wire.thaw()
+    began = time.monotonic()
+    while (healed := await line.pay("swallowed")).status_code == 503:
+        assert time.monotonic() - began < BOUND_S
+
+    assert (swallowed.status_code, swallowed.headers["Retry-After"]) == (503, "1")
+    assert took < BOUND_S
+    assert healed.status_code == 201
+    assert await findings(line.database) == []
+
+
+@pytest.fixture
+def mortal() -> Iterator[tuple[LocalPostgres, Database, SupabaseStack]]:
+    """A cluster that a test may stop."""
+    with postgres_cluster() as cluster:
+        make_template(cluster)
+        with cloned(cluster) as database, supabase_on(cluster, database.name) as stack:
+            yield cluster, database, stack
+
+
+async def test_a_restart_of_the_database_needs_no_restart_of_the_backend(
+    mortal: tuple[LocalPostgres, Database, SupabaseStack],
+) -> None:
+    cluster, database, stack = mortal
+    async with line_to(database, stack) as line:
+        await line.pay("before")
+        cluster.stop()
+        began = time.monotonic()
+        down = [await line.pay("down"), await line.http.get("/wallet", headers=line.payer.headers())]
+        took = time.monotonic() - began
+        ready, live = await line.http.get("/health/ready"), await line.http.get("/health/live")
+        cluster.start()
+        began = time.monotonic()
+        while (up := await line.pay("down")).status_code == 503:
+            assert time.monotonic() - began < BOUND_S
+
+    assert [answer.status_code for answer in down] == [503, 503]
+    assert all(is_problem(answer) and answer.headers["Retry-After"] for answer in down)
+    assert took < BOUND_S
+    assert (ready.status_code, live.status_code) == (503, 200)
+    assert up.status_code == 201

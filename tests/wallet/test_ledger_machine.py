@@ -1,0 +1,248 @@
+"""Any sequence of operations, in memory and on Postgres side by side: the same answers, and the invariants hold."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from application.idempotency import Answer, KeyedRequest, fingerprint
+from application.vault.book_transaction import BookCommand, BookTransaction
+from application.vault.settle_withdrawal import SettleCommand, SettleWithdrawal
+from application.wallet.transfer_funds import Booked, TransferCommand, TransferFunds
+from application.wallet.withdraw_funds import WithdrawCommand, WithdrawFunds
+from contract.world import BOOKKEEPER, MemoryWorld, OwedEvent, PostgresWorld, World, postgres_world
+from domain.audit import Origin
+from domain.errors import DomainError, Refusal
+from domain.identity import Role, Session, Standing
+from domain.money import Money
+from domain.wallet import Transaction, TransactionKind
+from domain.withdrawals import Hold, Withdrawal, WithdrawalStatus
+from support.database import Database
+from support.forms import sized
+
+ORIGIN = Origin("request", None)
+OPENINGS = ("50.00", "1.00", "0.00", "99999990.00")
+AMOUNTS = st.sampled_from(["0.01", "0.99", "1", "10", "25.50", "49.99", "50", "99999999.99"])
+PERSON = st.integers(0, len(OPENINGS))  # the last one is the admin
+KEY = st.sampled_from(["a", "b", "c"]) | st.uuids().map(str)
+OUTSIDE = {
+    TransactionKind.OPENING,
+    TransactionKind.BONUS,
+    TransactionKind.REFUND,
+    TransactionKind.PENALTY,
+}
+
+Step = Callable[[World, int], Coroutine[Any, Any, Any]]
+
+
+@dataclass
+class Pair:
+    """The two worlds, with the same people in both; and the withdrawals of each, in the order of their making."""
+
+    postgres: PostgresWorld
+    people: list[Session] = field(default_factory=list)
+    memory: MemoryWorld = field(default_factory=MemoryWorld)
+    withdrawals: list[tuple[Withdrawal, Withdrawal]] = field(default_factory=list)
+
+    @property
+    def worlds(self) -> tuple[World, World]:
+        return self.memory, self.postgres
+
+    async def admit(self) -> None:
+        for role, balance in [*((Role.USER, balance) for balance in OPENINGS), (Role.ADMIN, "5.00")]:
+            session = await self.postgres.user(role, balance)
+            self.people.append(self.memory.admit(session, role, balance))
+
+    async def both(self, step: Step) -> tuple[Any, Any]:
+        """Take *step* in both worlds; they must agree on everything but ids and times."""
+        told = [await _outcome(step(world, side)) for side, world in enumerate(self.worlds)]
+        assert _plain(told[0]) == _plain(told[1])
+        return told[0], told[1]
+
+
+async def _outcome(step: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return await step
+    except DomainError as error:
+        return error
+
+
+def _plain(outcome: Any) -> object:
+    """What an outcome says, without what differs from world to world."""
+    match outcome:
+        case Answer(result, replayed):
+            return replayed, _plain(result)
+        case Booked(row) | Hold(_, row):
+            return row.user_id, row.kind, row.amount, row.balance_after, row.version, row.note
+        case Withdrawal():
+            return outcome.amount, outcome.status, outcome.settled_by, outcome.reason
+        case Refusal():
+            return type(outcome), outcome.replayed
+    return type(outcome)
+
+
+def _request(key: str, path: str, command: object) -> KeyedRequest:
+    return KeyedRequest(key, fingerprint("POST", path, command))
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """The rules are what people do; the invariants are reliability's, for both worlds after each step."""
+
+    runner: asyncio.Runner
+    postgres: PostgresWorld
+
+    @initialize()
+    def people_with_money(self) -> None:
+        self.pair = Pair(self.postgres)
+        self.runner.run(self.pair.admit())
+
+    @rule(sender=PERSON, recipient=PERSON, amount=AMOUNTS, key=KEY)
+    def pay(self, sender: int, recipient: int, amount: str, key: str) -> None:
+        people = self.pair.people
+        command = TransferCommand(people[recipient].user_id, Money.parse(amount), "n")
+        request = _request(key, "/wallet/transfers", command)
+        self._both(lambda world, _: TransferFunds(world.units, BOOKKEEPER)(people[sender], command, request))
+
+    @rule(sender=PERSON, amount=AMOUNTS, key=KEY)
+    def pay_nobody(self, sender: int, amount: str, key: str) -> None:
+        command = TransferCommand(uuid4(), Money.parse(amount))
+        request = _request(key, "/wallet/transfers", command)
+        caller = self.pair.people[sender]
+        self._both(lambda world, _: TransferFunds(world.units, BOOKKEEPER)(caller, command, request))
+
+    @rule(owner=PERSON, amount=AMOUNTS, key=KEY)
+    def withdraw(self, owner: int, amount: str, key: str) -> None:
+        command = WithdrawCommand(Money.parse(amount))
+        request = _request(key, "/wallet/withdrawals", command)
+        caller = self.pair.people[owner]
+        made = self._both(lambda world, _: WithdrawFunds(world.units, BOOKKEEPER)(caller, command, request))
+        if all(isinstance(answer, Answer) and not answer.replayed for answer in made):
+            self.pair.withdrawals.append((made[0].result.withdrawal, made[1].result.withdrawal))
+
+    @rule(which=st.integers(0, 3), outcome=st.sampled_from(["completed", "failed"]), caller=PERSON)
+    def settle(self, which: int, outcome: str, caller: int) -> None:
+        if which >= len(self.pair.withdrawals):
+            return
+        sides, who = self.pair.withdrawals[which], self.pair.people[caller]
+        self._both(
+            lambda world, side: SettleWithdrawal(world.units, BOOKKEEPER, world.gate)(
+                who, SettleCommand(sides[side].id, WithdrawalStatus(outcome), "r"), ORIGIN
+            )
+        )
+
+    @rule(
+        owner=PERSON,
+        kind=st.sampled_from([TransactionKind.BONUS, TransactionKind.REFUND, TransactionKind.PENALTY]),
+        amount=AMOUNTS,
+        key=KEY,
+        caller=st.sampled_from([0, len(OPENINGS)]),
+    )
+    def book(self, owner: int, kind: TransactionKind, amount: str, key: str, caller: int) -> None:
+        people = self.pair.people
+        command = BookCommand(people[owner].user_id, kind, Money.parse(amount), "n")
+        request = _request(key, f"/vault/users/{command.user_id}/transactions", command)
+        self._both(
+            lambda world, _: BookTransaction(world.units, BOOKKEEPER, world.gate)(
+                people[caller], command, request, ORIGIN
+            )
+        )
+
+    @rule(who=st.integers(0, 1), standing=st.sampled_from([Standing.BANNED, Standing.ACTIVE]))
+    def ban(self, who: int, standing: Standing) -> None:
+        if self.runner.run(self._standing(who)) != standing:
+            self._everywhere(who, standing)
+
+    @rule()
+    def delete_the_third(self) -> None:
+        if self.runner.run(self._standing(2)) is not Standing.DELETED:
+            self._everywhere(2, Standing.DELETED)
+
+    @invariant()
+    def the_books_hold(self) -> None:
+        if hasattr(self, "pair"):
+            self.runner.run(_check(self.pair))
+
+    def _both(self, step: Step) -> tuple[Any, Any]:
+        return self.runner.run(self.pair.both(step))
+
+    async def _standing(self, who: int) -> Standing:
+        standings = self.pair.memory.database.standings
+        return standings.get(self.pair.people[who].user_id, Standing.ACTIVE)
+
+    def _everywhere(self, who: int, standing: Standing) -> None:
+        for world in self.pair.worlds:
+            self.runner.run(world.has_standing(self.pair.people[who], standing))
+
+
+async def _check(pair: Pair) -> None:
+    ids = {person.user_id for person in pair.people}
+    for world in pair.worlds:
+        rows: list[Transaction] = []
+        owed = [event for event in await world.owed() if event.user_id in ids]
+        for person in pair.people:
+            ledger = list(await world.ledger(person))
+            wallet = await world.wallet(person)
+            _one_wallet(ledger, wallet.balance.amount, wallet.version)
+            _told(ledger, [event for event in owed if event.user_id == person.user_id])
+            rows += ledger
+        _conserved(rows)
+
+
+def _one_wallet(ledger: list[Transaction], balance: Decimal, version: int) -> None:
+    """Balance = sum, versions without gaps, each balance the one before it and the amount, none below zero."""
+    running = Decimal(0)
+    for number, row in enumerate(ledger, 1):
+        running += row.amount.amount
+        assert row.version == number
+        assert row.balance_after.amount == running >= 0
+    assert (balance, version) == (running, len(ledger))
+
+
+def _told(ledger: list[Transaction], events: list[OwedEvent]) -> None:
+    """One event a transaction, in its order, with the balance after it."""
+    booked = [row for row in ledger if row.kind is not TransactionKind.OPENING]
+    assert [(row.version, str(row.balance_after)) for row in booked] == [
+        (event.payload["version"], event.payload["balance"]) for event in events
+    ]
+
+
+def _conserved(rows: list[Transaction]) -> None:
+    """Inside, money only changes hands: transfers sum to zero, a reversal undoes what it names, once."""
+    transfers: dict[UUID | None, Decimal] = {}
+    corrected: set[UUID | None] = set()
+    taken = {row.id: row for row in rows if row.kind is TransactionKind.WITHDRAWAL}
+    for row in rows:
+        if row.kind in {TransactionKind.TRANSFER_IN, TransactionKind.TRANSFER_OUT}:
+            transfers[row.reference_id] = transfers.get(row.reference_id, Decimal(0)) + row.amount.amount
+        elif row.kind is TransactionKind.REVERSAL:
+            assert row.reference_id not in corrected
+            corrected.add(row.reference_id)
+            assert row.amount == -taken[row.reference_id].amount  # type: ignore[index]
+        else:
+            assert row.kind in OUTSIDE or row.id in taken
+    assert set(transfers.values()) <= {Decimal(0)}
+
+
+def test_any_sequence_of_operations_keeps_the_books(database: Database) -> None:
+    with asyncio.Runner() as runner:
+        world = postgres_world(database)
+        postgres = runner.run(world.__aenter__())
+        try:
+            machine = type("Machine", (LedgerMachine,), {"runner": runner, "postgres": postgres})
+            run_state_machine_as_test(
+                machine,
+                settings=settings(
+                    max_examples=sized(20, 400),
+                    stateful_step_count=sized(25, 60),
+                    deadline=None,
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+        finally:
+            runner.run(world.__aexit__(None, None, None))

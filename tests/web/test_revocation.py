@@ -1,0 +1,167 @@
+"""A session that ends, a user who is banned, deleted or demoted: the next money or vault request knows."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from support.backend import System, api
+from support.people import Person, sign_up
+from system.conftest import Enter
+
+pytestmark = pytest.mark.anyio
+
+RATE_PER_S = 20
+GRACE_S = 1.0
+
+Change = Callable[[System, Person], Awaitable[None]]
+
+
+async def sign_out(system: System, person: Person) -> None:
+    headers = {"apikey": system.supabase.publishable_key, "Authorization": f"Bearer {person.token}"}
+    async with httpx.AsyncClient(base_url=system.supabase.url, headers=headers) as auth:
+        assert (await auth.post("/auth/v1/logout?scope=global")).status_code == 204
+
+
+async def end_session(system: System, person: Person) -> None:
+    await system.database.fetch(
+        "update auth.sessions set not_after = now() - interval '1 second' where user_id = $1", UUID(person.id)
+    )
+
+
+async def ban_here(system: System, person: Person) -> None:
+    await system.database.fetch(
+        "insert into private.bans (user_id, reason, banned_by) values ($1, 'test', $1)", UUID(person.id)
+    )
+
+
+async def ban_in_auth(system: System, person: Person) -> None:
+    async with _admin(system) as auth:
+        assert (await auth.put(f"/auth/v1/admin/users/{person.id}", json={"ban_duration": "1h"})).is_success
+
+
+async def delete(system: System, person: Person) -> None:
+    async with _admin(system) as auth:
+        assert (await auth.delete(f"/auth/v1/admin/users/{person.id}")).is_success
+
+
+async def demote(system: System, person: Person) -> None:
+    await system.database.fetch("update public.profiles set role = 'user' where id = $1", UUID(person.id))
+
+
+def _admin(system: System) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=system.supabase.url, headers={"apikey": system.supabase.secret_key})
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One request of the stream: when it began, and how it ended."""
+
+    began: float
+    answer: httpx.Response
+
+
+async def stream(send: Callable[[], Awaitable[httpx.Response]], until: asyncio.Event) -> list[Sent]:
+    """Send twenty requests a second until told, each on its own."""
+    sent: list[asyncio.Task[Sent]] = []
+
+    async def one() -> Sent:
+        began = time.monotonic()
+        return Sent(began, await send())
+
+    while not until.is_set():
+        sent.append(asyncio.create_task(one()))
+        try:
+            await asyncio.wait_for(until.wait(), 1 / RATE_PER_S)
+        except TimeoutError:
+            continue
+    return list(await asyncio.gather(*sent))
+
+
+async def changed_under_load(
+    system: System, person: Person, change: Change, send: Callable[[], Awaitable[httpx.Response]]
+) -> tuple[list[Sent], list[Sent]]:
+    """The requests that began before the change, and those that began a second after it."""
+    stop = asyncio.Event()
+    requests = asyncio.create_task(stream(send, stop))
+    await asyncio.sleep(0.3)
+    began = time.monotonic()
+    await change(system, person)
+    done = time.monotonic()
+    await asyncio.sleep(GRACE_S + 0.3)
+    stop.set()
+    sent = await requests
+    return [one for one in sent if one.began < began], [one for one in sent if one.began > done + GRACE_S]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (sign_out, "session_revoked"),
+        (end_session, "session_revoked"),
+        (delete, "session_revoked"),
+        (ban_here, "banned"),
+        (ban_in_auth, "banned"),
+    ],
+)
+async def test_money_stops_within_a_second(system: System, enter: Enter, change: Change, code: str) -> None:
+    person, other = await enter(balance="50.00"), await enter()
+    async with api(system, person.token) as client:
+
+        async def pay() -> httpx.Response:
+            body = {"recipient_id": other.id, "amount": "0.01"}
+            return await client.post(
+                "/wallet/transfers", json=body, headers={"Idempotency-Key": str(uuid4())}
+            )
+
+        before, after = await changed_under_load(system, person, change, pay)
+
+    assert any(one.answer.status_code == 201 for one in before)
+    assert {one.answer.json()["code"] for one in after} == {code}
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (sign_out, "session_revoked"),
+        (end_session, "session_revoked"),
+        (delete, "session_revoked"),
+        (ban_here, "banned"),
+        (ban_in_auth, "banned"),
+        (demote, "forbidden"),
+    ],
+)
+async def test_the_vault_shuts_within_a_second(
+    system: System, enter: Enter, change: Change, code: str
+) -> None:
+    person = await enter(role="moderator")
+    async with api(system, person.token) as client:
+        before, after = await changed_under_load(
+            system, person, change, lambda: client.get("/vault/posts?limit=1")
+        )
+
+    assert all(one.answer.status_code == 200 for one in before)
+    assert {one.answer.json()["code"] for one in after} == {code}
+
+
+async def test_fifty_first_requests_at_once_make_one_account(system: System) -> None:
+    newcomer = await _signed_up(system)
+    async with api(system, newcomer.token) as client:
+        answers = await asyncio.gather(*(client.get("/profile") for _ in range(50)))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.text for answer in answers}) == 1
+    [count] = await system.database.fetch(
+        "select count(*) from public.profiles where id = $1", UUID(newcomer.id)
+    )
+    assert count["count"] == 1
+
+
+async def _signed_up(system: System) -> Person:
+    headers = {"apikey": system.supabase.publishable_key}
+    async with httpx.AsyncClient(base_url=system.supabase.url, headers=headers) as supabase:
+        return await sign_up(supabase)

@@ -1,0 +1,102 @@
+"""Every hostile and friendly token, over HTTP: what is wrong, the status, the code, and nothing more."""
+
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from devstack.postgres import LocalPostgres
+from support.backend import System, backend
+from support.database import cloned
+from support.hostile_tokens import Row, rows
+from support.minting import KeyMaterial, as_json
+from support.stack import SupabaseStack
+
+ISSUER = "https://abcdefghijklmnopqrst.supabase.co/auth/v1"
+OTHER_ISSUER = "https://auth.example.org/auth/v1"
+MATERIAL = KeyMaterial.fresh()
+
+
+def table() -> list[Row]:
+    """Minted when it is sent: some rows are about seconds."""
+    now = int(time.time())
+    made = rows(ISSUER, MATERIAL, subject=uuid4(), session=uuid4(), now=now, other_issuer=OTHER_ISSUER)
+    return [row for row in made if not row.unit_only]
+
+
+class Keys(BaseHTTPRequestHandler):
+    """Publishes the keys of the table."""
+
+    def do_GET(self) -> None:
+        body = as_json(MATERIAL.jwks())
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def served(projects: LocalPostgres) -> Iterator[System]:
+    """A backend that trusts the table's keys and issuers."""
+    keys = ThreadingHTTPServer(("127.0.0.1", 0), Keys)
+    threading.Thread(target=keys.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{keys.server_port}"
+    with cloned(projects) as database:
+        stack = SupabaseStack(url, database.superuser_url)
+        with backend(
+            database, stack, supabase_jwks_url=f"{url}/keys", supabase_jwt_issuer=[ISSUER, OTHER_ISSUER]
+        ) as up:
+            yield up
+    keys.shutdown()
+    keys.server_close()
+
+
+@pytest.fixture(scope="module")
+def http(served: System) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=served.api_url) as client:
+        yield client
+
+
+def test_every_token_gets_its_answer_and_no_reason(http: httpx.Client) -> None:
+    sent = table()
+
+    wrong = [(row.name, fault) for row in sent if (fault := fault_of(row, http))]
+
+    assert len(sent) >= 150
+    assert wrong == []
+
+
+def fault_of(row: Row, http: httpx.Client) -> str | None:
+    """What is not as the row says."""
+    headers = [(b"Authorization", value.encode("utf-8", "surrogatepass")) for value in row.authorization]
+    answer = http.get("/profile", headers=headers)
+    if row.code is None:
+        return None if answer.status_code == row.status else f"{answer.status_code} {answer.text}"
+    as_told = (
+        answer.status_code == row.status
+        and answer.json()["code"] == row.code
+        and answer.headers["content-type"] == "application/problem+json"
+        and answer.headers["www-authenticate"].startswith("Bearer")
+    )
+    reason_told = row.code == "invalid_token" and row.reason is not None and row.reason.value in answer.text
+    return None if as_told and not reason_told else f"{answer.status_code} {answer.text}"
+
+
+@pytest.mark.parametrize("place", ["query", "cookie", "header"])
+def test_a_token_anywhere_else_is_no_token(http: httpx.Client, place: str) -> None:
+    token = table()[0].token
+    answer = {
+        "query": lambda: http.get("/profile", params={"access_token": token}),
+        "cookie": lambda: http.get("/profile", headers={"Cookie": f"sb-access-token={token}"}),
+        "header": lambda: http.get("/profile", headers={"X-User-Id": str(uuid4()), "X-Supabase-Auth": token}),
+    }[place]()
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "missing_token")
