@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-poolers test-postgres-15 test-supabase chaos soak drill drill-sample drill-sabotage
-.PHONY: check check-pipeline format lock catalogue events image test-image clean
+.PHONY: check check-pipeline format lock catalogue events openapi client image test-image clean
 
 help: ## list these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,12 +35,13 @@ test-poolers: .venv/.ready node_modules/.ready ## run it through PgBouncer, in s
 test-postgres-15: .venv/.ready node_modules/.ready ## run it on PostgreSQL 15, Supabase's other version
 	@LINGUALINK_DEV_POSTGRES_BIN=$(POSTGRES_15) $(BIN)/pytest -n auto --dist loadgroup
 
-check: .venv/.ready ## linters, type check, import contracts, migrations
+check: .venv/.ready node_modules/.ready ## linters, type check, import contracts, migrations
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/lint_migrations.py
+	@npm run --silent check
 
 catalogue: .venv/.ready ## write anew what the doctor expects, after a change of the migrations
 	@LINGUALINK_WRITE_CATALOGUE=1 $(BIN)/pytest -q tests/database/test_catalogue.py
@@ -54,9 +55,17 @@ test-image: .venv/.ready ## run the image that make image built (or LINGUALINK_T
 events: .venv/.ready ## write docs/events/*.schema.json from the event types
 	@$(BIN)/python scripts/event_schemas.py
 
-format: .venv/.ready ## rewrite the code in the house format
+openapi: .venv/.ready ## write docs/openapi.json from the routes; needs no database
+	@$(BIN)/python scripts/openapi.py
+
+client: openapi events node_modules/.ready ## generate the types of the TypeScript client, and build it
+	@npm run --silent --workspace clients/typescript generate
+	@npm run --silent --workspace clients/typescript build
+
+format: .venv/.ready node_modules/.ready ## rewrite the code in the house format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+	@npm run --silent format
 
 drill: .venv/.ready node_modules/.ready ## roll the released version to this one and back under load (needs HAProxy)
 	@PYTHONPATH=src:tests $(BIN)/python -m drill

@@ -46,6 +46,7 @@ def finish(document: Json, codes_of: CodesOf) -> Json:
     """The *document*, complete. *codes_of* tells the problem codes of a response."""
     schemas = document["components"]["schemas"]
     schemas |= _own_schemas(schemas)
+    _types_of_enums(schemas)
     schemas["ProblemCode"] = {
         "title": "ProblemCode",
         "description": "Why a request was refused. Stable; new ones may be added.",
@@ -78,6 +79,14 @@ def _own_schemas(present: Json) -> Json:
     made = msgspec.json.schema_components(ours.values(), ref_template=_REF)[1]
     made[Problem.__name__]["properties"]["code"] = {"$ref": _REF.format(name="ProblemCode")}
     return made
+
+
+def _types_of_enums(schemas: Json) -> None:
+    """Say what the values are where msgspec lists them alone; all of ours are strings."""
+    for schema in schemas.values():
+        for part in (schema, *schema.get("properties", {}).values()):
+            if "enum" in part:
+                part.setdefault("type", "string")
 
 
 def _structs(parent: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:

@@ -14,5 +14,5 @@ class Liveness(msgspec.Struct):
 class ReadinessOut(msgspec.Struct):
     """Whether the process can do its work, with a word for each part."""
 
-    status: Literal["ok", "unavailable"]
+    status: Literal["ok", "draining", "unavailable"]
     parts: dict[str, str]

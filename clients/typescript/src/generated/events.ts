@@ -9,7 +9,7 @@ export type components = {
          * @description Why a balance changed; each kind has one sign and one sort of reference (docs/architecture.md).
          * @enum {string}
          */
-        TransactionKind: "earning" | "opening" | "reversal" | "transfer_in" | "transfer_out";
+        TransactionKind: "bonus" | "earning" | "opening" | "penalty" | "refund" | "reversal" | "transfer_in" | "transfer_out" | "withdrawal";
         /**
          * balance_updated
          * @description A transaction was committed; ``balance`` and ``version`` are the wallet's after it.
