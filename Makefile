@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-poolers test-postgres-15 test-supabase chaos soak drill drill-sample drill-sabotage
-.PHONY: check check-pipeline format lock catalogue events image test-image nightly-targets clean
+.PHONY: check check-pipeline format lock catalogue events openapi client image test-image nightly-targets clean
 
 help: ## list these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,12 +49,13 @@ nightly-targets: ## the long targets that there are, as JSON for the schedule
 	  grep -q "^$$name:" Makefile && printf '%s\n' "$$name"; done \
 	  | $(PYTHON) -c 'import json, sys; print(json.dumps(sys.stdin.read().split()))'
 
-check: .venv/.ready ## linters, type check, import contracts, migrations
+check: .venv/.ready node_modules/.ready ## linters, type check, import contracts, migrations
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/lint_migrations.py
+	@npm run --silent check
 
 catalogue: .venv/.ready ## write anew what the doctor expects, after a change of the migrations
 	@LINGUALINK_WRITE_CATALOGUE=1 $(BIN)/pytest -q tests/database/test_catalogue.py
@@ -68,9 +69,17 @@ test-image: .venv/.ready ## run the image that make image built (or LINGUALINK_T
 events: .venv/.ready ## write docs/events/*.schema.json from the event types
 	@$(BIN)/python scripts/event_schemas.py
 
-format: .venv/.ready ## rewrite the code in the house format
+openapi: .venv/.ready ## write docs/openapi.json from the routes; needs no database
+	@$(BIN)/python scripts/openapi.py
+
+client: openapi events node_modules/.ready ## generate the types of the TypeScript client, and build it
+	@npm run --silent --workspace clients/typescript generate
+	@npm run --silent --workspace clients/typescript build
+
+format: .venv/.ready node_modules/.ready ## rewrite the code in the house format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+	@npm run --silent format
 
 drill: .venv/.ready node_modules/.ready ## roll the released version to this one and back under load (needs HAProxy)
 	@PYTHONPATH=src:tests $(BIN)/python -m drill

@@ -22,7 +22,7 @@ from infrastructure.settings import Settings
 from infrastructure.supabase.verifier import SupabaseTokenVerifier
 from web.authentication import Authentication
 from web.bodies import MAX_BYTES
-from web.openapi import CONFIG, StrictStructs
+from web.openapi import CONFIG
 from web.problems import HANDLERS
 from web.request_context import RequestContext
 from web.routes import ROUTES
@@ -61,7 +61,6 @@ def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
         exception_handlers=HANDLERS,
         cors_config=_cors(settings.lingualink_cors_origins),
         openapi_config=CONFIG,
-        plugins=[StrictStructs()],
         request_max_body_size=MAX_BYTES,
         logging_config=None,
     )

@@ -1,35 +1,28 @@
-"""The OpenAPI 3.1 document: titles, security, problem documents, and strict bodies."""
+"""The OpenAPI 3.1 document: titles, security, and the error answers of routes. Served, and kept in docs/."""
 
+import re
+from dataclasses import fields
 from typing import Any, Final
 
-from litestar._openapi.schema_generation.plugins.struct import StructSchemaPlugin
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import ScalarRenderPlugin
-from litestar.openapi.spec import Components, Schema, SecurityScheme
+from litestar.openapi.spec import Components, OpenAPI, SecurityScheme
+from typing_extensions import override
 
+from web.openapi_finish import finish
 from web.problems import MEDIA_TYPE, STATUS_OF, Problem
 
 _ALWAYS: Final = ("invalid_request", "internal_error", "unavailable")
 _SIGNED_IN: Final = ("missing_token", "invalid_token", "expired_token")
-
-
-class StrictStructs(StructSchemaPlugin):
-    """Says ``additionalProperties: false`` where unknown fields are refused; Litestar leaves it out."""
-
-    def to_openapi_schema(self, field_definition: Any, schema_creator: Any) -> Schema:
-        """The struct's schema, closed where the struct is."""
-        schema = super().to_openapi_schema(field_definition, schema_creator)
-        if field_definition.type_.__struct_config__.forbid_unknown_fields:
-            schema.additional_properties = False
-        return schema
+_CODE: Final = re.compile(r"`([a-z_]+)`")
 
 
 def problems(*codes: str, open_to_all: bool = False) -> dict[int, ResponseSpec]:
-    """The error answers of a route, one for each status, with its codes named."""
+    """The error answers of a route, one for each status, with its codes named in the description."""
     named = (*_ALWAYS, *(() if open_to_all else _SIGNED_IN), *codes)
     by_status: dict[int, list[str]] = {}
-    for code in named:
+    for code in dict.fromkeys(named):
         by_status.setdefault(STATUS_OF[code], []).append(code)
     return {
         status: ResponseSpec(
@@ -42,13 +35,34 @@ def problems(*codes: str, open_to_all: bool = False) -> dict[int, ResponseSpec]:
     }
 
 
-CONFIG: Final = OpenAPIConfig(
+def codes_of(response: dict[str, Any]) -> list[str]:
+    """The codes that :func:`problems` named in a response."""
+    return _CODE.findall(response["description"])
+
+
+class _Document(OpenAPI):
+    """Litestar's document with what it leaves out."""
+
+    @override
+    def to_schema(self) -> dict[str, Any]:
+        return finish(super().to_schema(), codes_of)
+
+
+class _Config(OpenAPIConfig):
+    @override
+    def to_openapi_schema(self) -> OpenAPI:
+        made = super().to_openapi_schema()
+        return _Document(**{part.name: getattr(made, part.name) for part in fields(made)})
+
+
+CONFIG: Final = _Config(
     title="LinguaLink backend",
     version="1",
     description=(
         "The protected half of LinguaLink, beside Supabase on the same database. Send a Supabase access token as "
         "`Authorization: Bearer`. Money is a decimal string with two places; times are RFC 3339 in UTC. Every error "
-        "is a problem document (RFC 9457) with a stable `code`."
+        "is a problem document (RFC 9457) with a stable `code`. Fields and enum values may be added: a client passes "
+        "over what it does not know."
     ),
     path="/schema",
     render_plugins=[ScalarRenderPlugin()],

@@ -4,6 +4,7 @@ from typing import Any
 
 from dishka import FromDishka
 from litestar import Controller, Request, Response, get
+from litestar.openapi.datastructures import ResponseSpec
 
 from application.ops.check_readiness import CheckReadiness
 from web.authentication import OPEN
@@ -24,7 +25,12 @@ class HealthController(Controller):
         """Answer, and touch nothing."""
         return Liveness("ok")
 
-    @get("/ready", operation_id="ready", summary="The process can do its work")
+    @get(
+        "/ready",
+        responses={503: ResponseSpec(ReadinessOut, generate_examples=False)},
+        operation_id="ready",
+        summary="The process can do its work",
+    )
     @inject
     async def ready(
         self,
@@ -37,6 +43,8 @@ class HealthController(Controller):
         """
         parts = await check_readiness()
         ready = all(word == "ok" for word in parts.values())
-        status = "draining" if "draining" in parts.values() else "ok" if ready else "unavailable"
-        body = ReadinessOut(status, dict(parts))
+        if "draining" in parts.values():
+            body = ReadinessOut("draining", dict(parts))
+        else:
+            body = ReadinessOut("ok" if ready else "unavailable", dict(parts))
         return Response(body, status_code=200 if ready else 503)

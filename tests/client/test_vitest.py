@@ -1,0 +1,40 @@
+"""The TypeScript client's own tests, run by vitest against the running system."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.accounts import open_account, sign_ups
+from support.backend import System
+from support.javascript import node
+from support.people import PASSWORD
+
+pytestmark = pytest.mark.anyio
+
+ROOT = Path(__file__).parents[2]
+VITEST = ROOT / "node_modules" / "vitest" / "vitest.mjs"
+
+
+async def test_the_typescript_client_keeps_its_promises(system: System) -> None:
+    async with sign_ups(system.supabase) as http:
+        admin = await open_account(system.database, http, role="admin")
+    known = {
+        "api": system.api_url,
+        "supabase": system.supabase.url,
+        "publishableKey": system.supabase.publishable_key,
+        "secretKey": system.supabase.secret_key,
+        "admin": {"email": admin.person.email, "password": PASSWORD},
+    }
+    done = subprocess.run(  # noqa: ASYNC221 - the system runs in threads of its own
+        [node(), str(VITEST), "run"],
+        cwd=ROOT / "clients" / "typescript",
+        env={**os.environ, "LINGUALINK_TEST_SYSTEM": json.dumps(known), "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    print(done.stdout)  # noqa: T201 - with pytest -s, what ran
