@@ -91,7 +91,8 @@ class _Comparison:
             yield f"{where}: is gone"
             return
         yield from (
-            f"{where}: header {name} is gone" for name in was.get("headers", {}).keys() - now.get("headers", {})
+            f"{where}: header {name} is gone"
+            for name in was.get("headers", {}).keys() - now.get("headers", {})
         )
         yield from self._contents(f"{where}:", was.get("content", {}), now.get("content", {}), request=False)
 
