@@ -82,10 +82,18 @@ class UserTopic {
     clearTimeout(this.timer)
     const left = this.channel
     this.channel = null
-    this.work = this.work.then(async () => {
-      if (left) await this.supabase.removeChannel(left)
-      if (this.userId !== null && this.channel === null) await this.join(this.userId)
-    })
+    this.work = this.work
+      .then(async () => {
+        if (left) await this.supabase.removeChannel(left)
+        if (this.userId !== null && this.channel === null) await this.join(this.userId)
+      })
+      .catch(() => this.rejoinLater())
+  }
+
+  private rejoinLater(): void {
+    const delay = REJOIN_DELAYS[Math.min(this.failures++, REJOIN_DELAYS.length - 1)]
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => this.rejoin(), delay)
   }
 
   private async join(userId: string): Promise<void> {
@@ -108,11 +116,7 @@ class UserTopic {
     if (status === 'SUBSCRIBED') this.failures = 0
     // supabase-js joins again by itself after an error, but never after the server has closed the channel, as it
     // does when a token expires unrefreshed.
-    if (status === 'CLOSED') {
-      const delay = REJOIN_DELAYS[Math.min(this.failures++, REJOIN_DELAYS.length - 1)]
-      clearTimeout(this.timer)
-      this.timer = setTimeout(() => this.rejoin(), delay)
-    }
+    if (status === 'CLOSED') this.rejoinLater()
   }
 
   private tell(status: TopicStatus): void {
