@@ -238,8 +238,8 @@ def test_any_sequence_of_operations_keeps_the_books(database: Database) -> None:
             run_state_machine_as_test(
                 machine,
                 settings=settings(
-                    max_examples=sized(20, 400),
-                    stateful_step_count=sized(25, 60),
+                    max_examples=sized(20, 200),
+                    stateful_step_count=sized(25, 50),
                     deadline=None,
                     suppress_health_check=list(HealthCheck),
                 ),
