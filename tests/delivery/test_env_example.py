@@ -23,7 +23,8 @@ def test_the_default_is_the_settings_own(name: str) -> None:
     field = Settings.model_fields[name.lower()]
     default: Any = field.get_default(call_default_factory=True, validated_data={})
 
-    assert GIVEN[name] == ("" if default in (None, [], PydanticUndefined) else str(default))
+    said = str(default).lower() if isinstance(default, bool) else str(default)
+    assert GIVEN[name] == ("" if default in (None, [], PydanticUndefined) else said)
 
 
 def test_what_is_required_is_not_commented_out() -> None:

@@ -10,6 +10,7 @@ import jwt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jwt.types import Options
 
 from domain.identity import Assurance, DisplayFields
 from infrastructure.supabase.claims import TokenRules
@@ -78,7 +79,7 @@ def test_what_passes_here_passes_elsewhere(row: Row) -> None:
     key = MATERIAL.rsa_private if row.name == "RS256" else MATERIAL.ec_private
     if row.name == "another published key":
         key = MATERIAL.second_ec
-    untimed = {
+    untimed: Options = {
         "verify_exp": False,
         "verify_nbf": False,
         "verify_iat": False,
