@@ -4,12 +4,14 @@ import re
 from dataclasses import fields
 from typing import Any, Final
 
+from litestar import Router
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import ScalarRenderPlugin
 from litestar.openapi.spec import Components, OpenAPI, SecurityScheme
 from typing_extensions import override
 
+from web.authentication import OPEN
 from web.openapi_finish import finish
 from web.problems import MEDIA_TYPE, STATUS_OF, Problem
 
@@ -64,7 +66,7 @@ CONFIG: Final = _Config(
         "is a problem document (RFC 9457) with a stable `code`. Fields and enum values may be added: a client passes "
         "over what it does not know."
     ),
-    path="/schema",
+    openapi_router=Router("/schema", route_handlers=[], opt={OPEN: True}, include_in_schema=False),
     render_plugins=[ScalarRenderPlugin()],
     use_handler_docstrings=True,
     security=[{"supabase": []}],
