@@ -1,5 +1,6 @@
 #!/bin/sh
-# What the tests use beyond wheels, on a Debian or an Ubuntu: PostgreSQL 15, PgBouncer and HAProxy. Run as root.
+# What the tests use beyond wheels, on a Debian or an Ubuntu: PostgreSQL 15, PgBouncer and HAProxy,
+# and the packages named as arguments. Only binaries are wanted: no cluster is made. Run as root.
 set -eu
 mkdir -p /etc/postgresql-common
 grep -qs '^create_main_cluster' /etc/postgresql-common/createcluster.conf \
@@ -11,4 +12,4 @@ if ! apt-cache show postgresql-15 > /dev/null 2>&1; then
   apt-get install -y -qq --no-install-recommends postgresql-common ca-certificates
   /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y
 fi
-apt-get install -y -qq --no-install-recommends postgresql-15 pgbouncer haproxy
+apt-get install -y -qq --no-install-recommends postgresql-15 pgbouncer haproxy "$@"
