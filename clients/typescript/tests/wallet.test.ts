@@ -8,7 +8,17 @@ import {
   type TopicStatus,
   type WalletChange,
 } from '../src/index.js'
-import { broadcast, give, type Person, signIn, signUp, supabaseClient, system, Told } from './people.js'
+import {
+  broadcast,
+  enter,
+  give,
+  type Person,
+  signIn,
+  signUp,
+  supabaseClient,
+  system,
+  Told,
+} from './people.js'
 import { cable, cut, serve } from './servers.js'
 
 function follow(person: Pick<Person, 'backend'>) {
@@ -87,6 +97,15 @@ test('a refreshed token keeps the subscription alive', async () => {
   await give(person.id, '1.00')
   expect(await changes.first(ofEvent)).toMatchObject({ version: 1 })
   expect(statuses.things.filter((status) => status === 'live')).toHaveLength(1)
+})
+
+test('a channel that the server closed with its expired token is joined again', async () => {
+  const supabase = supabaseClient(system.shortLived)
+  const { id } = await enter(supabase)
+  const { changes, statuses } = follow({ backend: createBackendClient({ url: system.api, supabase }) })
+  await statuses.first(() => statuses.things.lastIndexOf('live') > statuses.things.indexOf('live'))
+  await broadcast(id, 'balance_updated', balanceUpdated(id, 7), system.shortLived)
+  expect(await changes.first(ofEvent)).toMatchObject({ version: 7 })
 })
 
 test('cancel stops it, and leaves other subscriptions of the client alone', async () => {
