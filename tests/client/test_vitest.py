@@ -15,7 +15,7 @@ from support.javascript import node
 from support.people import PASSWORD
 from support.stack import supabase_on
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
 VITEST = ROOT / "node_modules" / "vitest" / "vitest.mjs"
