@@ -3,27 +3,38 @@
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from devstack.postgres import LocalPostgres
 from support.accounts import open_account, sign_ups
 from support.backend import System
 from support.javascript import node
 from support.people import PASSWORD
+from support.stack import supabase_on
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
 VITEST = ROOT / "node_modules" / "vitest" / "vitest.mjs"
 
 
-async def test_the_typescript_client_keeps_its_promises(system: System) -> None:
+@pytest.fixture
+def short_lived(projects: LocalPostgres, system: System) -> Iterator[str]:
+    """Where the same Supabase answers with tokens that live for two seconds."""
+    with supabase_on(projects, system.database.name, token_lifetime=2) as stack:
+        yield stack.url
+
+
+async def test_the_typescript_client_keeps_its_promises(system: System, short_lived: str) -> None:
     async with sign_ups(system.supabase) as http:
         admin = await open_account(system.database, http, role="admin")
     known = {
         "api": system.api_url,
         "supabase": system.supabase.url,
+        "shortLived": short_lived,
         "publishableKey": system.supabase.publishable_key,
         "secretKey": system.supabase.secret_key,
         "admin": {"email": admin.person.email, "password": PASSWORD},

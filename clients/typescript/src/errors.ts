@@ -31,7 +31,10 @@ export type ProblemOf<Code extends Problem['code']> = Extract<Problem, { code: C
 export class LinguaLinkError extends Error {
   override readonly name = 'LinguaLinkError'
 
-  constructor(readonly problem: Problem) {
+  constructor(
+    /** The whole problem document. */
+    readonly problem: Problem,
+  ) {
     super(`${problem.code}: ${problem.detail}`)
   }
 

@@ -5,9 +5,11 @@ import { listen, type TopicStatus } from './topic.js'
 
 /** A balance that is newer than the one before. */
 export interface WalletChange {
+  /** Whose wallet it is: that of whoever is signed in. */
   userId: string
   /** A decimal string with two places. */
   balance: string
+  /** The deployment's one currency (ISO 4217). */
   currency: string
   /** How many transactions made the balance. */
   version: number

@@ -7,6 +7,8 @@ import { type BackendClient, createBackendClient, unwrap } from '../src/index.js
 interface System {
   api: string
   supabase: string
+  /** The same Supabase behind an address whose tokens live for two seconds; the backend takes none of them. */
+  shortLived: string
   publishableKey: string
   secretKey: string
   admin: { email: string; password: string }
@@ -49,14 +51,19 @@ export async function signUp(
   options: { balance?: string; supabase?: string; api?: string } = {},
 ): Promise<Person> {
   const supabase = supabaseClient(options.supabase)
-  const email = `${randomUUID()}@lingualink.test`
-  const { data, error } = await supabase.auth.signUp({ email, password: PASSWORD })
-  if (error || !data.user) throw error ?? new Error('nobody was signed up')
+  const { id, email } = await enter(supabase)
   const backend = createBackendClient({ url: options.api ?? system.api, supabase })
-  const { id } = data.user
   unwrap(await createBackendClient({ url: system.api, supabase }).GET('/profile'))
   if (options.balance) await give(id, options.balance)
   return { id, email, supabase, backend }
+}
+
+/** Sign somebody new up on `supabase`; the backend does not hear of it. */
+export async function enter(supabase: SupabaseClient): Promise<{ id: string; email: string }> {
+  const email = `${randomUUID()}@lingualink.test`
+  const { data, error } = await supabase.auth.signUp({ email, password: PASSWORD })
+  if (error || !data.user) throw error ?? new Error('nobody was signed up')
+  return { id: data.user.id, email }
 }
 
 /** Sign the person who owns `email` in on `supabase`. */
@@ -80,8 +87,13 @@ export async function give(userId: string, amount: string): Promise<number> {
 }
 
 /** Send an event on somebody's topic as the backend does, without money that would owe it. */
-export async function broadcast(userId: string, event: string, payload: object): Promise<void> {
-  const answer = await fetch(`${system.supabase}/realtime/v1/api/broadcast`, {
+export async function broadcast(
+  userId: string,
+  event: string,
+  payload: object,
+  supabase: string = system.supabase,
+): Promise<void> {
+  const answer = await fetch(`${supabase}/realtime/v1/api/broadcast`, {
     method: 'POST',
     headers: { apikey: system.secretKey, 'Content-Type': 'application/json' },
     body: JSON.stringify({ messages: [{ topic: `user:${userId}`, event, payload, private: true }] }),

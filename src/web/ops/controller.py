@@ -9,7 +9,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from application.ops.check_readiness import CheckReadiness
 from web.authentication import OPEN
 from web.injection import inject
-from web.ops.schemas import Liveness, ReadinessOut
+from web.ops.schemas import Liveness, Readiness, ReadinessOut
 
 
 class HealthController(Controller):
@@ -43,8 +43,6 @@ class HealthController(Controller):
         """
         parts = await check_readiness()
         ready = all(word == "ok" for word in parts.values())
-        if "draining" in parts.values():
-            body = ReadinessOut("draining", dict(parts))
-        else:
-            body = ReadinessOut("ok" if ready else "unavailable", dict(parts))
+        status: Readiness = "draining" if "draining" in parts.values() else "ok" if ready else "unavailable"
+        body = ReadinessOut(status, dict(parts))
         return Response(body, status_code=200 if ready else 503)

@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+Readiness = Literal["ok", "draining", "unavailable"]
+
 
 class Liveness(msgspec.Struct):
     """The process runs."""
@@ -14,5 +16,5 @@ class Liveness(msgspec.Struct):
 class ReadinessOut(msgspec.Struct):
     """Whether the process can do its work, with a word for each part."""
 
-    status: Literal["ok", "draining", "unavailable"]
+    status: Readiness
     parts: dict[str, str]
