@@ -13,13 +13,15 @@ A second signal ends step 2.
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import parent_process
-from typing import Final
+from typing import Any, Final
 
 import structlog
 import uvicorn
+from litestar.types import ASGIApp
 from typing_extensions import override
 
 from application.ops.drain import Drain
@@ -34,29 +36,35 @@ KEEP_ALIVE_S: Final = 75
 log = structlog.get_logger(__name__)
 
 
-def run(settings: Settings) -> int:
-    """Serve until asked to stop; the exit status, 0 after a clean stop."""
+AppFactory = Callable[[Settings, Drain], ASGIApp]
+
+
+def run(settings: Settings, app_factory: AppFactory = create_app) -> int:
+    """Serve what *app_factory* makes until asked to stop; the exit status, 0 after a clean stop."""
     if settings.lingualink_workers == 1:
-        work(settings, None)
+        work(settings, None, app_factory)
         return 0
     configure_logging(settings.lingualink_log_level)
     listener = uvicorn.Config(
         "", host=settings.lingualink_host, port=settings.lingualink_port, log_config=None
     ).bind_socket()
-    return supervise(settings.lingualink_workers, work, settings, listener)
+    return supervise(settings.lingualink_workers, partial(work, app_factory=app_factory), settings, listener)
 
 
-def work(settings: Settings, listener: socket.socket | None) -> None:
+def work(settings: Settings, listener: socket.socket | None, app_factory: AppFactory) -> None:
     """Serve in this process, on *listener* if there is one, until asked to stop."""
     configure_logging(settings.lingualink_log_level)
     drain = Drain()
-    server = DrainingServer(_config(settings, drain), drain, settings.lingualink_drain_delay)
+    server = DrainingServer(
+        _config(settings, app_factory(settings, drain)), drain, settings.lingualink_drain_delay
+    )
     server.run(None if listener is None else [listener])
 
 
-def _config(settings: Settings, drain: Drain) -> uvicorn.Config:
+def _config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
+    asgi: Any = app  # uvicorn has types of its own for the same shapes
     return uvicorn.Config(
-        create_app(settings, drain),
+        asgi,
         host=settings.lingualink_host,
         port=settings.lingualink_port,
         log_config=None,

@@ -165,7 +165,7 @@ class _Server(uvicorn.Server):
 
 def stop_orphan_backend(folder: Path) -> None:
     """End a backend that outlived an earlier run."""
-    stop_orphan(_pid_file(folder), "bootstrap.cli")
+    stop_orphan(_pid_file(folder), "devstack.backend")
 
 
 def _pid_file(folder: Path) -> Path:
@@ -176,7 +176,7 @@ def _pid_file(folder: Path) -> Path:
 async def backend(
     urls: Urls, folder: Path, extra: Mapping[str, str]
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run ``lingualink serve``, as production does, while the block runs; it is ready inside."""
+    """Run the backend, with the demo page beside it, while the block runs; it is ready inside."""
     pid_file = _pid_file(folder)
     environment = {
         **os.environ,
@@ -184,12 +184,13 @@ async def backend(
         "SUPABASE_URL": urls.supabase,
         "SUPABASE_SECRET_KEY": urls.keys.secret,
         "LINGUALINK_PORT": str(urls.ports.api),
+        "LINGUALINK_DEMO_PUBLISHABLE_KEY": urls.keys.publishable,
         "LINGUALINK_DRAIN_DELAY": "0",
         **extra,
     }
     with (folder / "backend.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", "from bootstrap.cli import main; main()", "serve"),
+            *(sys.executable, "-m", "devstack.backend"),
             env=environment,
             stdout=log,
             stderr=log,

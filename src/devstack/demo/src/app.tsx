@@ -1,0 +1,16 @@
+import type { Session } from '@supabase/supabase-js'
+import { useEffect, useState } from 'preact/hooks'
+import { Home } from './home'
+import { SignIn } from './sign-in'
+import type { Site } from './site'
+
+/** Signed out: the form. Signed in: the account, for as long as the session lasts. */
+export function App({ site }: { site: Site }) {
+  const [session, setSession] = useState<Session | null | undefined>()
+  useEffect(() => {
+    const { data } = site.supabase.auth.onAuthStateChange((_, changed) => setSession(changed))
+    return () => data.subscription.unsubscribe()
+  }, [site])
+  if (session === undefined) return <progress aria-label="Loading" />
+  return session ? <Home key={session.user.id} site={site} /> : <SignIn site={site} />
+}
