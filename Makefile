@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-poolers test-postgres-15 test-supabase chaos soak drill drill-sample drill-sabotage
-.PHONY: check check-pipeline format lock catalogue events openapi client image test-image nightly-targets clean
+.PHONY: check check-pipeline format lock catalogue events openapi client demo screenshot image test-image nightly-targets clean
 
 help: ## list these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,12 @@ check: .venv/.ready node_modules/.ready ## linters, type check, import contracts
 
 catalogue: .venv/.ready ## write anew what the doctor expects, after a change of the migrations
 	@LINGUALINK_WRITE_CATALOGUE=1 $(BIN)/pytest -q tests/database/test_catalogue.py
+
+demo: .venv/.ready node_modules/.ready ## build the demo page that make run serves
+	@$(BIN)/python scripts/build_demo.py
+
+screenshot: .venv/.ready ## take the README's picture of it (needs Chromium)
+	@PYTHONPATH=src:tests $(BIN)/python scripts/screenshot.py
 
 image: .venv/.ready ## build the container image with podman, buildah or docker
 	@PYTHONPATH=scripts $(BIN)/python -m deploy build
