@@ -13,7 +13,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "browser" in item.path.parts:
             item.add_marker(pytest.mark.xdist_group("browser"))
-            if not CHROMIUM.exists():
+            if CHROMIUM is None:
                 item.add_marker(
                     pytest.mark.skip(reason="Chromium is not installed: the demo page is not shown")
                 )
