@@ -7,10 +7,11 @@ import sys
 import click
 
 from deploy.image import build, builder, layers, push, require_digest, verify_commands
-from deploy.platforms import DeployFailedError, platform_from, required
+from deploy.platforms import DeployFailedError, required
 from deploy.registry import credentials
 from deploy.release import Release, watch
 from deploy.smoke import UnwellError, smoke, visitors_from
+from deploy.target import platform_from
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

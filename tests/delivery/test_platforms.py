@@ -13,9 +13,10 @@ from botocore.stub import Stubber
 
 from deploy.app_runner import AppRunner
 from deploy.ecs_express import EcsExpress
-from deploy.platforms import DeployFailedError, platform_from
+from deploy.platforms import DeployFailedError
 from deploy.railway import Railway
 from deploy.registry import credentials
+from deploy.target import platform_from
 from support.stack import free_port, serve_in_thread
 
 OLD = "example.test/lingualink@sha256:" + "a" * 64
