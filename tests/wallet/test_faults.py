@@ -141,6 +141,35 @@ async def test_each_money_route_costs_what_it_says(line: Line) -> None:
     }
 
 
+async def test_a_decision_and_a_page_of_the_queue_cost_what_the_docs_say(line: Line) -> None:
+    posts = [
+        (
+            await line.database.fetch(
+                "insert into public.posts (author_id, kind, title, language) "
+                "values ($1::text::uuid, 'text', 'Hi', 'sw') returning id",
+                line.payer.id,
+            )
+        )[0]["id"]
+        for _ in range(2)
+    ]
+    costs = {}
+    for post_id in posts:  # the second time every statement is prepared
+        headers = {**line.admin.headers(), "If-Match": '"1"'}
+        await line.http.get("/vault/posts", headers=line.admin.headers())
+        line.wire.statements.clear()
+        assert (await line.http.get("/vault/posts", headers=line.admin.headers())).is_success
+        costs["page"] = asked_for(line.wire.statements)
+        line.wire.statements.clear()
+        path, body = f"/vault/posts/{post_id}/validation", {"status": "approved"}
+        assert (await line.http.post(path, json=body, headers=headers)).is_success
+        costs["decision"] = asked_for(line.wire.statements)
+
+    assert costs == {
+        "page": 7,  # is the connection alive (3), BEGIN, who asks, the page, ROLLBACK
+        "decision": 9,  # BEGIN, lock the caller, enter, post, wallet, earnings, save, write, COMMIT
+    }
+
+
 async def test_each_read_costs_one_statement(line: Line) -> None:
     paths = ("/wallet", "/wallet/transactions", "/wallet/withdrawals", "/profile")
     await line.withdraw("w")
