@@ -64,7 +64,7 @@ demo: .venv/.ready node_modules/.ready ## build the demo page that make run serv
 	@$(BIN)/python scripts/build_demo.py
 
 screenshot: .venv/.ready ## take the README's picture of it (needs Chromium)
-	@PYTHONPATH=src:tests $(BIN)/python scripts/screenshot.py
+	@PYTHONPATH=src:tests:. $(BIN)/python scripts/screenshot.py
 
 image: .venv/.ready ## build the container image with podman, buildah or docker
 	@PYTHONPATH=scripts $(BIN)/python -m deploy build
@@ -88,14 +88,14 @@ format: .venv/.ready node_modules/.ready ## rewrite the code in the house format
 	@npm run --silent format
 
 drill: .venv/.ready node_modules/.ready ## roll the released version to this one and back under load (needs HAProxy)
-	@PYTHONPATH=src:tests $(BIN)/python -m drill
+	@PYTHONPATH=src:tests:. $(BIN)/python -m drill
 
 drill-sample: .venv/.ready node_modules/.ready ## the same in a minute
-	@PYTHONPATH=src:tests $(BIN)/python -m drill --rolls 4 --requests 3000
+	@PYTHONPATH=src:tests:. $(BIN)/python -m drill --rolls 4 --requests 3000
 
 drill-sabotage: .venv/.ready node_modules/.ready ## the drill must notice a broken drain and a broken expand step
 	@for what in drain expand; do \
-	  PYTHONPATH=src:tests $(BIN)/python -m drill --rolls 2 --requests 3000 --sabotage $$what; \
+	  PYTHONPATH=src:tests:. $(BIN)/python -m drill --rolls 2 --requests 3000 --sabotage $$what; \
 	  test $$? -eq 1 || { echo "A broken $$what was not noticed."; exit 1; }; \
 	done
 

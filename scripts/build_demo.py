@@ -1,4 +1,4 @@
-"""Build the demo page into src/devstack/demo/dist, with a digest of what it was built from (docs/adr/)."""
+"""Build the demo page into devstack/demo/dist, with a digest of what it was built from (docs/adr/)."""
 
 import hashlib
 import subprocess
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-DEMO = ROOT / "src/devstack/demo"
+DEMO = ROOT / "devstack/demo"
 CLIENT = ROOT / "clients/typescript/src"
 DIGEST = DEMO / "dist/sources.sha256"
 
@@ -23,7 +23,7 @@ def fingerprint() -> str:
 
 def main() -> int:
     """Build the client, then the page; the exit status."""
-    for workspace in ("clients/typescript", "src/devstack/demo"):
+    for workspace in ("clients/typescript", "devstack/demo"):
         command = ["npm", "run", "--silent", "build", "--workspace", workspace]
         status = subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603 - our own arguments
         if status:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 from uuid import UUID
 
-from domain.identity import Session
+from domain.identity import Principal
 
 NewId = Callable[[], UUID]
 """Makes an id that was never used before."""
@@ -13,7 +13,7 @@ NewId = Callable[[], UUID]
 class TokenVerifier(Protocol):
     """Tells a Supabase access token from anything else."""
 
-    async def verify(self, token: str) -> Session:
+    async def verify(self, token: str) -> Principal:
         """The session that *token* proves.
 
         Raises:

@@ -14,7 +14,7 @@ from application.idempotency import KeyedRequest, Outcome
 from domain.audit import AuditEntry
 from domain.errors import SerializationConflict
 from domain.events import Event
-from domain.identity import Actor, Role, Session
+from domain.identity import Actor, Principal, Role
 from domain.money import Money
 from domain.posts import Post
 from domain.profile import Ban, User
@@ -100,7 +100,7 @@ class UnitOfWork(Protocol):
 
     async def enter(
         self,
-        session: Session,
+        session: Principal,
         *,
         key: KeyedRequest | None = None,
         wallets: Collection[UUID] = (),

@@ -33,7 +33,7 @@ class AuditAction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class RequestInfo:
     """Where a request came from, as the audit log keeps it."""
 
     request_id: str
@@ -57,7 +57,7 @@ class AuditEntry:
     before: Facts
     after: Facts
     reason: str | None
-    origin: Origin
+    origin: RequestInfo
     occurred_at: datetime
     refusal: str | None = None
     operator: str | None = None

@@ -1,4 +1,4 @@
-"""Who is asking: what a token proves (Session), and what the database knows of them (Actor)."""
+"""Who is asking: what a token proves (Principal), and what the database knows of them (Actor)."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -41,7 +41,7 @@ class DisplayFields:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class Principal:
     """A signed-in Supabase user, as proven by a verified access token and by nothing else."""
 
     user_id: UUID
@@ -51,7 +51,7 @@ class Session:
     display: DisplayFields = DisplayFields()
 
 
-class Standing(StrEnum):
+class AccountStatus(StrEnum):
     """Whether a session, or a user, may still act, as the database says at this moment."""
 
     ACTIVE = "active"
@@ -62,11 +62,11 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A session together with the role and standing that were read in the same transaction."""
+    """A session together with the role and account_status that were read in the same transaction."""
 
-    session: Session
+    session: Principal
     role: Role
-    standing: Standing
+    account_status: AccountStatus
 
     @property
     def user_id(self) -> UUID:

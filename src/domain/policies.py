@@ -20,7 +20,7 @@ from domain.errors import (
     OwnPost,
     SessionRevoked,
 )
-from domain.identity import Actor, Assurance, Role, Standing
+from domain.identity import AccountStatus, Actor, Assurance, Role
 
 
 class Action(StrEnum):
@@ -191,9 +191,9 @@ def refusal(
 
 def _unfit(actor: Actor) -> DomainError | None:
     """What stands against every action: a session that is over, a ban, an anonymous sign-in."""
-    if actor.standing in {Standing.REVOKED, Standing.DELETED}:
+    if actor.account_status in {AccountStatus.REVOKED, AccountStatus.DELETED}:
         return SessionRevoked()
-    if actor.standing is Standing.BANNED:
+    if actor.account_status is AccountStatus.BANNED:
         return Banned()
     return AnonymousSession() if actor.session.is_anonymous else None
 

@@ -72,7 +72,7 @@ class Metrics:
 
     def progress(self, progress: Progress) -> None:
         """The relay of this process did a round."""
-        self._leading.set(progress is not Progress.STANDING_BY)
+        self._leading.set(progress is not Progress.STANDBY)
 
     def delivered(self, seconds: float) -> None:
         """An event was delivered *seconds* after it was written."""

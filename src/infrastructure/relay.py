@@ -48,7 +48,7 @@ class Pace:
         if progress in {Progress.DELIVERED, Progress.NO_ROOM}:
             self._busy_until = self._clock() + BUSY_FOR_S
             return NO_ROOM_S if progress is Progress.NO_ROOM else 0.0
-        if progress is Progress.STANDING_BY:
+        if progress is Progress.STANDBY:
             return STANDBY_S
         return POLL_S if self._notified() or self._clock() > self._busy_until else BUSY_POLL_S
 
@@ -90,7 +90,7 @@ class Relay:
                 await self._pause(progress, delay)
         with suppress(Unavailable):
             await self._relay_events.resign()
-        self._tell(Progress.STANDING_BY)
+        self._tell(Progress.STANDBY)
 
     async def _round(self) -> Progress:
         try:
@@ -100,7 +100,7 @@ class Relay:
                 await self._clean_up_in_time()
         except Unavailable:
             log.warning("relay.database_unavailable")
-            self._tell(Progress.STANDING_BY)  # whoever reaches the database may lead by now
+            self._tell(Progress.STANDBY)  # whoever reaches the database may lead by now
             progress = Progress.FAILED
         except Exception:
             # The loop must outlive a mistake: an event that is owed can't wait for a restart.
@@ -109,7 +109,7 @@ class Relay:
         return progress
 
     def _tell(self, progress: Progress) -> None:
-        leading = progress is not Progress.STANDING_BY
+        leading = progress is not Progress.STANDBY
         if leading is not self.leading:
             log.info("relay.leads" if leading else "relay.stands_by")
         self.leading = leading

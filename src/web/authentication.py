@@ -1,4 +1,4 @@
-"""Turns the Bearer token of a request into a Session, or answers 401. Routes are closed unless they say otherwise."""
+"""Turns the Bearer token of a request into a Principal, or answers 401. Routes are closed unless they say otherwise."""
 
 from typing import Any
 

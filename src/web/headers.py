@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from litestar import Request
 from litestar.params import HeaderParameter
 
-from domain.audit import Origin
+from domain.audit import RequestInfo
 from domain.errors import IdempotencyKeyInvalid, IdempotencyKeyMissing
 from web.problems import RequestError
 
@@ -67,14 +67,14 @@ def seen_version(request: Request[Any, Any, Any]) -> int | None:
     return int(version.group(1))
 
 
-def origin(request: Request[Any, Any, Any]) -> Origin:
+def origin(request: Request[Any, Any, Any]) -> RequestInfo:
     """Where the request came from, for the audit log.
 
     The address is the peer's, or what a trusted proxy says (see :func:`bootstrap.app.create_app`); where that is no
     address, none.
     """
     client = request.client
-    return Origin(
+    return RequestInfo(
         request_id=str(request.scope["state"]["request_id"]),
         client_address=None if client is None else _address(client.host),
     )

@@ -9,21 +9,21 @@ from application.idempotency import Answer, KeyedRequest, fingerprint
 from application.vault.book_transaction import BookCommand, BookTransaction
 from application.wallet.transfer_funds import Booked
 from contract.world import BOOKKEEPER, World
-from domain.audit import Origin
+from domain.audit import RequestInfo
 from domain.errors import BalanceLimit, Forbidden, InsufficientFunds, InvalidInput, UserNotFound
-from domain.identity import Role, Session, Standing
+from domain.identity import AccountStatus, Principal, Role
 from domain.money import Money
 from domain.wallet import TransactionKind
 
 pytestmark = pytest.mark.anyio
 
-ORIGIN = Origin("request", "127.0.0.1")
+ORIGIN = RequestInfo("request", "127.0.0.1")
 
 
 async def book(
     world: World,
-    admin: Session,
-    owner: Session,
+    admin: Principal,
+    owner: Principal,
     kind: TransactionKind,
     amount: str,
     key: str = "key",
@@ -111,9 +111,9 @@ async def test_nobody_books_on_their_own_wallet(world: World) -> None:
 
 async def test_an_unknown_or_deleted_user_is_booked_nothing(world: World) -> None:
     owner, admin = await world.user(balance="1.00"), await world.user(Role.ADMIN)
-    await world.has_standing(owner, Standing.DELETED)
+    await world.has_account_status(owner, AccountStatus.DELETED)
 
-    for target in (owner, Session(uuid4(), uuid4())):
+    for target in (owner, Principal(uuid4(), uuid4())):
         with pytest.raises(UserNotFound):
             await book(world, admin, target, TransactionKind.PENALTY, "1", key=str(target.user_id))
 

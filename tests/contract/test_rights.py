@@ -12,27 +12,27 @@ from application.vault.read_users import ListUsers, ReadUser, Shown
 from application.vault.reward_rates import ChangeRewardRate, ReadRewardRates
 from application.vault.validate_post import ValidateCommand, ValidatePost
 from contract.world import BOOKKEEPER, World
-from domain.audit import AuditAction, Origin
+from domain.audit import AuditAction, RequestInfo
 from domain.errors import Banned, Forbidden, LastAdmin, SessionRevoked, UserNotFound
-from domain.identity import DisplayFields, Role, Session, Standing
+from domain.identity import AccountStatus, DisplayFields, Principal, Role
 from domain.money import Money
 from domain.posts import Decision, PostStatus
 from domain.rewards import RewardedAction
 
 pytestmark = pytest.mark.anyio
 
-ORIGIN = Origin("request", "192.0.2.1")
+ORIGIN = RequestInfo("request", "192.0.2.1")
 
 
-async def change_role(world: World, admin: Session, target: Session, role: Role) -> Shown:
+async def change_role(world: World, admin: Principal, target: Principal, role: Role) -> Shown:
     return await ChangeRole(world.units, world.gate)(admin, target.user_id, role, ORIGIN)
 
 
-async def ban(world: World, staff: Session, target: Session, reason: str = "spam") -> Shown:
+async def ban(world: World, staff: Principal, target: Principal, reason: str = "spam") -> Shown:
     return await BanUser(world.units, world.gate)(staff, target.user_id, reason, ORIGIN)
 
 
-async def lift(world: World, staff: Session, target: Session) -> Shown:
+async def lift(world: World, staff: Principal, target: Principal) -> Shown:
     return await LiftBan(world.units, world.gate)(staff, target.user_id, ORIGIN)
 
 
@@ -74,8 +74,8 @@ async def test_a_new_role_counts_from_the_next_request_on(world: World) -> None:
 async def test_the_only_admin_keeps_the_role_and_is_told_why(world: World) -> None:
     admin = await world.user(Role.ADMIN)
     banned, deleted = await world.user(Role.ADMIN), await world.user(Role.ADMIN)
-    await world.has_standing(banned, Standing.BANNED)
-    await world.has_standing(deleted, Standing.DELETED)
+    await world.has_account_status(banned, AccountStatus.BANNED)
+    await world.has_account_status(deleted, AccountStatus.DELETED)
 
     with pytest.raises(LastAdmin):
         await change_role(world, admin, admin, Role.USER)
@@ -94,9 +94,9 @@ async def test_nobody_changes_their_own_role(world: World) -> None:
 
 async def test_an_unknown_or_deleted_target_is_not_found(world: World) -> None:
     admin, deleted = await world.user(Role.ADMIN), await world.user()
-    await world.has_standing(deleted, Standing.DELETED)
+    await world.has_account_status(deleted, AccountStatus.DELETED)
 
-    for target in (deleted, Session(uuid4(), uuid4())):
+    for target in (deleted, Principal(uuid4(), uuid4())):
         with pytest.raises(UserNotFound):
             await change_role(world, admin, target, Role.MODERATOR)
         with pytest.raises(UserNotFound):
@@ -228,7 +228,7 @@ async def test_ten_refusals_of_a_plain_user_are_recorded_and_no_more(world: Worl
 
 async def test_a_session_that_is_over_is_refused_and_recorded(world: World) -> None:
     admin = await world.user(Role.ADMIN)
-    await world.has_standing(admin, Standing.REVOKED)
+    await world.has_account_status(admin, AccountStatus.REVOKED)
 
     with pytest.raises(SessionRevoked):
         await ChangeRole(world.units, world.gate)(admin, uuid4(), Role.ADMIN, ORIGIN)
@@ -250,7 +250,7 @@ async def test_users_are_found_by_the_beginning_of_a_name_and_wildcards_mean_not
     assert await found("%") == await found("_") == await found("a%a") == await found("\\") == []
 
 
-async def _named(world: World, display: DisplayFields) -> Session:
+async def _named(world: World, display: DisplayFields) -> Principal:
     session = await world.newcomer(display)
     await world.accounts.open(session)
     return session

@@ -19,7 +19,7 @@ from domain.errors import (
     SessionRevoked,
     UserNotFound,
 )
-from domain.identity import Session, Standing
+from domain.identity import AccountStatus, Principal
 from domain.money import Money
 from domain.wallet import TransactionKind
 
@@ -27,7 +27,12 @@ pytestmark = pytest.mark.anyio
 
 
 async def pay(
-    world: World, sender: Session, recipient: Session, amount: str, key: str = "key", note: str | None = None
+    world: World,
+    sender: Principal,
+    recipient: Principal,
+    amount: str,
+    key: str = "key",
+    note: str | None = None,
 ) -> Answer[Booked]:
     command = TransferCommand(recipient.user_id, Money.parse(amount), note)
     request = KeyedRequest(key, fingerprint("POST", "/wallet/transfers", command))
@@ -131,12 +136,12 @@ async def test_nobody_pays_themselves_or_somebody_unknown(world: World) -> None:
     with pytest.raises(InvalidInput):
         await pay(world, sender, sender, "1")
     with pytest.raises(UserNotFound):
-        await pay(world, sender, Session(uuid4(), uuid4()), "1")
+        await pay(world, sender, Principal(uuid4(), uuid4()), "1")
 
 
 async def test_a_deleted_user_receives_nothing(world: World) -> None:
     sender, recipient = await world.user(balance="10.00"), await world.user()
-    await world.has_standing(recipient, Standing.DELETED)
+    await world.has_account_status(recipient, AccountStatus.DELETED)
 
     with pytest.raises(UserNotFound):
         await pay(world, sender, recipient, "1")
@@ -144,7 +149,7 @@ async def test_a_deleted_user_receives_nothing(world: World) -> None:
 
 async def test_a_banned_user_receives_but_pays_nobody(world: World) -> None:
     honest, banned = await world.user(balance="10.00"), await world.user(balance="10.00")
-    await world.has_standing(banned, Standing.BANNED)
+    await world.has_account_status(banned, AccountStatus.BANNED)
 
     await pay(world, honest, banned, "1")
     with pytest.raises(Banned):
@@ -156,17 +161,17 @@ async def test_a_banned_user_receives_but_pays_nobody(world: World) -> None:
 async def test_a_ban_is_told_before_a_replay_and_leaves_the_key_alone(world: World) -> None:
     sender, recipient = await world.user(balance="10.00"), await world.user()
     first = await pay(world, sender, recipient, "1")
-    await world.has_standing(sender, Standing.BANNED)
+    await world.has_account_status(sender, AccountStatus.BANNED)
     with pytest.raises(Banned):
         await pay(world, sender, recipient, "1")
-    await world.has_standing(sender, Standing.ACTIVE)
+    await world.has_account_status(sender, AccountStatus.ACTIVE)
 
     assert await pay(world, sender, recipient, "1") == Answer(first.result, replayed=True)
 
 
 async def test_a_session_that_has_ended_moves_nothing(world: World) -> None:
     sender, recipient = await world.user(balance="10.00"), await world.user()
-    await world.has_standing(sender, Standing.REVOKED)
+    await world.has_account_status(sender, AccountStatus.REVOKED)
 
     with pytest.raises(SessionRevoked):
         await pay(world, sender, recipient, "1")

@@ -8,21 +8,21 @@ import pytest
 
 from application.vault.validate_post import ValidateCommand, ValidatePost
 from contract.world import BOOKKEEPER, World
-from domain.audit import AuditAction, Origin
+from domain.audit import AuditAction, RequestInfo
 from domain.errors import Forbidden, OwnPost, PostNotFound, PreconditionRequired, VersionMismatch
-from domain.identity import Role, Session
+from domain.identity import Principal, Role
 from domain.money import Money
 from domain.posts import Decision, Post, PostStatus
 from domain.wallet import TransactionKind
 
 pytestmark = pytest.mark.anyio
 
-ORIGIN = Origin("request", "127.0.0.1")
+ORIGIN = RequestInfo("request", "127.0.0.1")
 
 
 async def decide(
     world: World,
-    moderator: Session,
+    moderator: Principal,
     post: Post,
     status: PostStatus,
     *,
@@ -137,6 +137,6 @@ async def test_an_unknown_post_is_told_to_moderators_only(world: World) -> None:
         await decide(world, author, unknown, PostStatus.REJECTED)
 
 
-async def _unknown(world: World, author: Session) -> Post:
+async def _unknown(world: World, author: Principal) -> Post:
 
     return replace(await world.post(author), id=uuid4())

@@ -14,7 +14,7 @@ from application.wallet.read_withdrawals import ReadWithdrawals
 from application.wallet.withdraw_funds import WithdrawCommand, WithdrawFunds
 from contract.test_transfers import pay
 from contract.world import BOOKKEEPER, World
-from domain.audit import Origin
+from domain.audit import RequestInfo
 from domain.errors import (
     BalanceLimit,
     Banned,
@@ -23,30 +23,30 @@ from domain.errors import (
     WithdrawalAlreadySettled,
     WithdrawalNotFound,
 )
-from domain.identity import Role, Session, Standing
+from domain.identity import AccountStatus, Principal, Role
 from domain.money import Money
 from domain.wallet import TransactionKind
 from domain.withdrawals import Hold, Withdrawal, WithdrawalStatus
 
 pytestmark = pytest.mark.anyio
 
-ORIGIN = Origin("request", "127.0.0.1")
+ORIGIN = RequestInfo("request", "127.0.0.1")
 HELD, COMPLETED, FAILED = WithdrawalStatus
 
 
-async def withdraw(world: World, owner: Session, amount: str, key: str = "key") -> Answer[Hold]:
+async def withdraw(world: World, owner: Principal, amount: str, key: str = "key") -> Answer[Hold]:
     command = WithdrawCommand(Money.parse(amount), "rent")
     request = KeyedRequest(key, fingerprint("POST", "/wallet/withdrawals", command))
     return await WithdrawFunds(world.units, BOOKKEEPER)(owner, command, request)
 
 
-async def held(world: World, owner: Session, amount: str, key: str = "key") -> Withdrawal:
+async def held(world: World, owner: Principal, amount: str, key: str = "key") -> Withdrawal:
     return (await withdraw(world, owner, amount, key)).result.withdrawal
 
 
 async def settle(
     world: World,
-    admin: Session,
+    admin: Principal,
     withdrawal: Withdrawal,
     outcome: WithdrawalStatus,
     reason: str | None = None,
@@ -55,7 +55,7 @@ async def settle(
     return await SettleWithdrawal(world.units, BOOKKEEPER, world.gate)(admin, command, ORIGIN)
 
 
-async def own(world: World, owner: Session, status: WithdrawalStatus | None = None) -> list[Withdrawal]:
+async def own(world: World, owner: Principal, status: WithdrawalStatus | None = None) -> list[Withdrawal]:
     read = ReadWithdrawals(world.accounts, world.withdrawals)
     return list((await read(owner, status, after=None, limit=50)).withdrawals)
 
@@ -101,7 +101,7 @@ async def test_nobody_takes_out_more_than_there_is(world: World) -> None:
 
 async def test_a_banned_user_takes_nothing_out(world: World) -> None:
     owner = await world.user(balance="10.00")
-    await world.has_standing(owner, Standing.BANNED)
+    await world.has_account_status(owner, AccountStatus.BANNED)
 
     with pytest.raises(Banned):
         await withdraw(world, owner, "1")
@@ -224,7 +224,7 @@ async def test_an_unknown_withdrawal_is_told_to_admins_only(world: World) -> Non
 async def test_the_money_of_a_deleted_user_comes_back_to_the_frozen_wallet(world: World) -> None:
     owner, admin = await world.user(balance="10.00"), await world.user(Role.ADMIN)
     withdrawal = await held(world, owner, "4")
-    await world.has_standing(owner, Standing.DELETED)
+    await world.has_account_status(owner, AccountStatus.DELETED)
 
     await settle(world, admin, withdrawal, FAILED)
 

@@ -20,7 +20,7 @@ from application.vault.withdrawal_queue import WithdrawalReaderFactory
 from application.wallet.bookkeeper import Bookkeeper
 from application.wallet.ports import Wallets, Withdrawals
 from domain.audit import AuditEntry
-from domain.identity import Assurance, DisplayFields, Role, Session, Standing
+from domain.identity import AccountStatus, Assurance, DisplayFields, Principal, Role
 from domain.money import Money
 from domain.posts import Post, PostKind, PostStatus
 from domain.profile import Ban
@@ -72,19 +72,19 @@ class World(Protocol):
 
     async def user(
         self, role: Role = Role.USER, balance: str = "0.00", *, is_anonymous: bool = False
-    ) -> Session:
+    ) -> Principal:
         """Somebody signed in, with an account and a balance that the ledger explains."""
         ...
 
-    async def newcomer(self, display: DisplayFields = DisplayFields()) -> Session:  # noqa: B008 - frozen
+    async def newcomer(self, display: DisplayFields = DisplayFields()) -> Principal:  # noqa: B008 - frozen
         """Somebody signed in who never came to the backend."""
         ...
 
-    async def has_standing(self, session: Session, standing: Standing) -> None:
+    async def has_account_status(self, session: Principal, account_status: AccountStatus) -> None:
         """From now on the session or its user is revoked, deleted, banned (by us), or active again."""
         ...
 
-    async def post(self, author: Session, **changes: object) -> Post:
+    async def post(self, author: Principal, **changes: object) -> Post:
         """A pending post."""
         ...
 
@@ -92,11 +92,11 @@ class World(Protocol):
         """What an approval pays."""
         ...
 
-    async def wallet(self, session: Session) -> Wallet:
+    async def wallet(self, session: Principal) -> Wallet:
         """The wallet as stored."""
         ...
 
-    async def ledger(self, session: Session) -> Sequence[Transaction]:
+    async def ledger(self, session: Principal) -> Sequence[Transaction]:
         """The user's transactions, oldest first."""
         ...
 
@@ -104,11 +104,11 @@ class World(Protocol):
         """All events of the outbox, oldest first."""
         ...
 
-    async def role(self, session: Session) -> Role:
+    async def role(self, session: Principal) -> Role:
         """The role as stored."""
         ...
 
-    async def banned(self, session: Session) -> bool:
+    async def banned(self, session: Principal) -> bool:
         """Whether there is a ban of ours."""
         ...
 
@@ -121,11 +121,11 @@ class World(Protocol):
         ...
 
 
-def _session(*, is_anonymous: bool = False, display: DisplayFields = DisplayFields()) -> Session:  # noqa: B008
-    return Session(uuid4(), uuid4(), is_anonymous, display=display)
+def _session(*, is_anonymous: bool = False, display: DisplayFields = DisplayFields()) -> Principal:  # noqa: B008
+    return Principal(uuid4(), uuid4(), is_anonymous, display=display)
 
 
-def _post(author: Session, changes: dict[str, object]) -> Post:
+def _post(author: Principal, changes: dict[str, object]) -> Post:
     made = Post(
         id=uuid4(),
         author_id=author.user_id,
@@ -161,10 +161,10 @@ class MemoryWorld(World):
 
     async def user(
         self, role: Role = Role.USER, balance: str = "0.00", *, is_anonymous: bool = False
-    ) -> Session:
+    ) -> Principal:
         return self.admit(_session(is_anonymous=is_anonymous), role, balance)
 
-    def admit(self, session: Session, role: Role, balance: str) -> Session:
+    def admit(self, session: Principal, role: Role, balance: str) -> Principal:
         """The same for a session that was made elsewhere."""
         self.database.open(session)
         self.database.profiles[session.user_id] = replace(self.database.profiles[session.user_id], role=role)
@@ -176,21 +176,21 @@ class MemoryWorld(World):
             self.database.wallets[session.user_id] = Wallet(session.user_id, opening.balance_after, 1)
         return session
 
-    async def newcomer(self, display: DisplayFields = DisplayFields()) -> Session:  # noqa: B008
+    async def newcomer(self, display: DisplayFields = DisplayFields()) -> Principal:  # noqa: B008
         return _session(display=display)
 
-    async def has_standing(self, session: Session, standing: Standing) -> None:
-        if standing is Standing.REVOKED:
+    async def has_account_status(self, session: Principal, account_status: AccountStatus) -> None:
+        if account_status is AccountStatus.REVOKED:
             self.database.revoked_sessions.add(session.session_id)
-        elif standing is Standing.DELETED:
-            self.database.standings[session.user_id] = standing
-        elif standing is Standing.BANNED:
+        elif account_status is AccountStatus.DELETED:
+            self.database.account_statuses[session.user_id] = account_status
+        elif account_status is AccountStatus.BANNED:
             user_id = session.user_id
             self.database.bans[user_id] = Ban(user_id, "test", user_id, datetime.now(UTC))
         else:
             self.database.bans.pop(session.user_id, None)
 
-    async def post(self, author: Session, **changes: object) -> Post:
+    async def post(self, author: Principal, **changes: object) -> Post:
         made = _post(author, changes)
         self.database.posts[made.id] = made
         return made
@@ -199,10 +199,10 @@ class MemoryWorld(World):
         action = RewardedAction.POST_APPROVED
         self.database.rates[action] = RewardRate(action, Money(Decimal(amount)), datetime.now(UTC))
 
-    async def wallet(self, session: Session) -> Wallet:
+    async def wallet(self, session: Principal) -> Wallet:
         return self.database.wallets[session.user_id]
 
-    async def ledger(self, session: Session) -> Sequence[Transaction]:
+    async def ledger(self, session: Principal) -> Sequence[Transaction]:
         return [row for row in self.database.ledger if row.user_id == session.user_id]
 
     async def owed(self) -> Sequence[OwedEvent]:
@@ -211,10 +211,10 @@ class MemoryWorld(World):
             for event in self.database.outbox
         ]
 
-    async def role(self, session: Session) -> Role:
+    async def role(self, session: Principal) -> Role:
         return self.database.profiles[session.user_id].role
 
-    async def banned(self, session: Session) -> bool:
+    async def banned(self, session: Principal) -> bool:
         return session.user_id in self.database.bans
 
     async def audit(self) -> Sequence[AuditEntry]:
@@ -242,7 +242,7 @@ class PostgresWorld(World):
     async def dispose(self) -> None:
         await self._engine.dispose()
 
-    async def _sign_in(self, session: Session) -> Session:
+    async def _sign_in(self, session: Principal) -> Principal:
         await self._platform.execute(
             "insert into auth.users (id, email, is_anonymous) values ($1, $2, $3)",
             session.user_id,
@@ -256,7 +256,7 @@ class PostgresWorld(World):
 
     async def user(
         self, role: Role = Role.USER, balance: str = "0.00", *, is_anonymous: bool = False
-    ) -> Session:
+    ) -> Principal:
         session = await self._sign_in(_session(is_anonymous=is_anonymous))
         await self._platform.execute(
             "insert into public.profiles (id, role) values ($1, $2)", session.user_id, role
@@ -280,16 +280,16 @@ class PostgresWorld(World):
             )
         return session
 
-    async def newcomer(self, display: DisplayFields = DisplayFields()) -> Session:  # noqa: B008
+    async def newcomer(self, display: DisplayFields = DisplayFields()) -> Principal:  # noqa: B008
         return await self._sign_in(_session(display=display))
 
-    async def has_standing(self, session: Session, standing: Standing) -> None:
+    async def has_account_status(self, session: Principal, account_status: AccountStatus) -> None:
         user_id = session.user_id
-        if standing is Standing.REVOKED:
+        if account_status is AccountStatus.REVOKED:
             await self._platform.execute("delete from auth.sessions where id = $1", session.session_id)
-        elif standing is Standing.DELETED:
+        elif account_status is AccountStatus.DELETED:
             await self._platform.execute("delete from auth.users where id = $1", user_id)
-        elif standing is Standing.BANNED:
+        elif account_status is AccountStatus.BANNED:
             await self._platform.execute(
                 "insert into private.bans (user_id, reason, banned_by) values ($1, 'test', $1) on conflict do nothing",
                 user_id,
@@ -297,7 +297,7 @@ class PostgresWorld(World):
         else:
             await self._platform.execute("delete from private.bans where user_id = $1", user_id)
 
-    async def post(self, author: Session, **changes: object) -> Post:
+    async def post(self, author: Principal, **changes: object) -> Post:
         made = _post(author, changes)
         await self._platform.execute(
             """
@@ -324,14 +324,14 @@ class PostgresWorld(World):
             Decimal(amount),
         )
 
-    async def wallet(self, session: Session) -> Wallet:
+    async def wallet(self, session: Principal) -> Wallet:
         row = await self._platform.fetchrow(
             "select * from public.wallets where user_id = $1", session.user_id
         )
         assert row is not None
         return Wallet(session.user_id, Money(row["balance"]), row["version"])
 
-    async def ledger(self, session: Session) -> Sequence[Transaction]:
+    async def ledger(self, session: Principal) -> Sequence[Transaction]:
         rows = await self._platform.fetch(
             f"select {TRANSACTION_COLUMNS} from public.wallet_transactions where user_id = $1 order by version",
             session.user_id,
@@ -347,13 +347,13 @@ class PostgresWorld(World):
             for row in rows
         ]
 
-    async def role(self, session: Session) -> Role:
+    async def role(self, session: Principal) -> Role:
         role = await self._platform.fetchval(
             "select role from public.profiles where id = $1", session.user_id
         )
         return Role(role)
 
-    async def banned(self, session: Session) -> bool:
+    async def banned(self, session: Principal) -> bool:
         banned = "select exists (select from private.bans where user_id = $1)"
         return bool(await self._platform.fetchval(banned, session.user_id))
 

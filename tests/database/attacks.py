@@ -258,7 +258,7 @@ READS = (
     Case("read reward rates", ME, "select amount from private.reward_rates"),
     Case("read what is owed", ME, "select payload from private.realtime_outbox"),
     Case("read idempotency keys", ME, "select key from private.idempotency_keys"),
-    Case("ask for somebody's standing", ME, f"select private.standing('{VICTIM}', null)"),
+    Case("ask for somebody's account_status", ME, f"select private.account_status('{VICTIM}', null)"),
     Case("read Supabase Auth's users", ME, "select id from auth.users"),
     Case(
         "listen to somebody's topic",

@@ -211,10 +211,10 @@ DAMAGES = (
         "SELECT on table private.audit_log",
     ),
     Damage(
-        "everybody may ask for anybody's standing",
-        ("grant execute on function private.standing(uuid, uuid) to public",),
+        "everybody may ask for anybody's account_status",
+        ("grant execute on function private.account_status(uuid, uuid) to public",),
         "private_opened",
-        "private.standing(uuid,uuid)",
+        "private.account_status(uuid,uuid)",
     ),
     Damage("a definer function reads wallets", (SECRET_READER,), "definer_function", "look(uuid)"),
     Damage(

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.anyio
 # Object, or object and column → privileges. What is not here is not allowed.
 PRIVILEGES = {
     "private": "USAGE",
-    "private.standing(uuid,uuid)": "EXECUTE",
+    "private.account_status(uuid,uuid)": "EXECUTE",
     "public.profiles": "SELECT",
     "public.profiles.id": "INSERT",
     "public.profiles.username": "INSERT",

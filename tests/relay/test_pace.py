@@ -59,4 +59,4 @@ def test_with_notifications_it_polls_slowly_always() -> None:
 
 
 def test_a_standby_asks_once_a_second() -> None:
-    assert Pace(lambda: False).after(Progress.STANDING_BY) == 1
+    assert Pace(lambda: False).after(Progress.STANDBY) == 1

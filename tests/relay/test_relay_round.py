@@ -31,7 +31,7 @@ async def test_everything_goes_out_in_order_in_batches_of_fifty(scene: Scene) ->
 
 async def test_without_the_lease_nothing_is_read_or_sent(scene: Scene) -> None:
     scene.lease.held = False
-    assert await scene.relay() is Progress.STANDING_BY
+    assert await scene.relay() is Progress.STANDBY
     assert scene.publisher.batches == []
 
 
@@ -97,5 +97,5 @@ async def test_what_was_taken_is_settled_later_when_the_database_was_away(scene:
 async def test_a_relay_that_loses_its_lease_in_between_stops_at_once(scene: Scene) -> None:
     scene.publisher.behaviour = refuses(120, 1)
     scene.lease.answers = [True, True, False]
-    assert await scene.relay() is Progress.STANDING_BY
+    assert await scene.relay() is Progress.STANDBY
     assert scene.publisher.batches == [50]

@@ -1,4 +1,4 @@
-"""People of every role and standing, put straight into the database, with tokens signed by the project's own key."""
+"""People of every role and account status, straight into the database, with tokens of the project's own key."""
 
 import time
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import asyncpg
 import httpx
 
 from devstack.keys import SigningKey
-from domain.identity import Assurance, Role, Standing
+from domain.identity import AccountStatus, Assurance, Role
 from support.database import Database
 
 
@@ -66,13 +66,13 @@ class Cast:
             )
         return Player(user_id, session_id, self._token(user_id, session_id, anonymous, assurance))
 
-    async def has_standing(self, player: Player, standing: Standing) -> None:
+    async def has_account_status(self, player: Player, account_status: AccountStatus) -> None:
         """From now on the session is over, or the user banned or deleted."""
-        if standing is Standing.REVOKED:
+        if account_status is AccountStatus.REVOKED:
             await self.platform.execute("delete from auth.sessions where id = $1", player.session_id)
-        elif standing is Standing.DELETED:
+        elif account_status is AccountStatus.DELETED:
             await self.platform.execute("delete from auth.users where id = $1", player.id)
-        elif standing is Standing.BANNED:
+        elif account_status is AccountStatus.BANNED:
             await self.platform.execute(
                 "insert into private.bans (user_id, reason, banned_by) values ($1, 'test', $1)", player.id
             )
@@ -119,7 +119,7 @@ class Cast:
         )
         return [(row["action"], row["refusal"]) for row in rows]
 
-    async def standing_of(self, player: Player) -> tuple[str, bool]:
+    async def account_status_of(self, player: Player) -> tuple[str, bool]:
         """The role as stored, and whether there is a ban of ours."""
         row = await self.platform.fetchrow(
             "select role, exists (select from private.bans where user_id = $1) as banned "

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import uuid4
 
-from domain.identity import Actor, Assurance, Role, Session, Standing
+from domain.identity import AccountStatus, Actor, Assurance, Principal, Role
 from domain.policies import Action, Target, refusal
 
 
@@ -43,7 +43,7 @@ AIMS = {
 FIRST = {Action.READ_BALANCES: Action.READ_USERS}
 ROLE_OF_AIM = {Aim.USER: Role.USER, Aim.MODERATOR: Role.MODERATOR, Aim.ADMIN: Role.ADMIN}
 # Deleted users are revoked ones to whoever asks: their sessions are gone too.
-STANDINGS = (Standing.ACTIVE, Standing.BANNED, Standing.REVOKED)
+ACCOUNT_STATUSES = (AccountStatus.ACTIVE, AccountStatus.BANNED, AccountStatus.REVOKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Situation:
 
     action: Action
     role: Role
-    standing: Standing
+    account_status: AccountStatus
     anonymous: bool
     assurance: Assurance
     strict: bool
@@ -62,11 +62,11 @@ class Situation:
     def expected(self) -> str | None:
         """The code of the refusal that the table says; None where a row allows it."""
         me, somebody = uuid4(), uuid4()
-        session = Session(me, uuid4(), self.anonymous, self.assurance)
+        session = Principal(me, uuid4(), self.anonymous, self.assurance)
         role = self.role if self.aim is Aim.ONESELF else ROLE_OF_AIM.get(self.aim)
         target = Target(me if self.aim is Aim.ONESELF else somebody, role, other_admins=5)
         needed = Assurance.AAL2 if self.strict else Assurance.AAL1
-        actor = Actor(session, self.role, self.standing)
+        actor = Actor(session, self.role, self.account_status)
         for action in (FIRST.get(self.action, self.action), self.action):
             if refused := refusal(actor, action, target, vault_assurance=needed):
                 return refused.code
@@ -74,9 +74,9 @@ class Situation:
 
 
 def situations(action: Action) -> Iterator[Situation]:
-    """All of *action*: roles x standings x anonymous or not x assurance and what is wanted x whom it is aimed at."""
+    """*action* in full: roles x account statuses x anonymous or not x assurance x whom it is aimed at."""
     for role in Role:
-        for standing in STANDINGS:
+        for account_status in ACCOUNT_STATUSES:
             for anonymous in (False, True):
                 for assurance, strict in (
                     (Assurance.AAL1, False),
@@ -84,4 +84,4 @@ def situations(action: Action) -> Iterator[Situation]:
                     (Assurance.AAL2, True),
                 ):
                     for aim in AIMS[action]:
-                        yield Situation(action, role, standing, anonymous, assurance, strict, aim)
+                        yield Situation(action, role, account_status, anonymous, assurance, strict, aim)

@@ -14,16 +14,16 @@ from application.vault.change_role import ChangeRole
 from application.vault.read_users import ReadUser
 from application.vault.validate_post import ValidateCommand, ValidatePost
 from contract.world import BOOKKEEPER, PostgresWorld, postgres_world
-from domain.audit import AuditAction, Origin
+from domain.audit import AuditAction, RequestInfo
 from domain.errors import Banned, DomainError, Forbidden, VersionMismatch
-from domain.identity import Role, Session
+from domain.identity import Principal, Role
 from domain.money import Money
 from domain.posts import Decision, Post, PostStatus
 from support.database import Database
 
 pytestmark = pytest.mark.anyio
 
-ORIGIN = Origin("request", "192.0.2.1")
+ORIGIN = RequestInfo("request", "192.0.2.1")
 LOCKED = """
 select count(*) from pg_stat_activity
 where datname = current_database() and wait_event_type = 'Lock' and cardinality(pg_blocking_pids(pid)) > 0
@@ -72,12 +72,12 @@ class Bystander:
                 pass
 
 
-async def decide(world: PostgresWorld, who: Session, post: Post, status: PostStatus) -> Post:
+async def decide(world: PostgresWorld, who: Principal, post: Post, status: PostStatus) -> Post:
     command = ValidateCommand(post.id, Decision(status, "because", post.version))
     return await ValidatePost(world.units, BOOKKEEPER, world.gate)(who, command, ORIGIN)
 
 
-async def change_role(world: PostgresWorld, who: Session, whom: Session, role: Role) -> object:
+async def change_role(world: PostgresWorld, who: Principal, whom: Principal, role: Role) -> object:
     return await ChangeRole(world.units, world.gate)(who, whom.user_id, role, ORIGIN)
 
 

@@ -12,7 +12,7 @@ from application.vault.change_role import ChangeRole
 from application.vault.reward_rates import ChangeRewardRate
 from application.vault.validate_post import ValidateCommand, ValidatePost
 from contract.world import BOOKKEEPER, PostgresWorld, postgres_world
-from domain.audit import Origin
+from domain.audit import RequestInfo
 from domain.identity import Role
 from domain.money import Money
 from domain.posts import Decision, PostStatus
@@ -21,7 +21,7 @@ from support.database import Database
 
 pytestmark = pytest.mark.anyio
 
-ORIGIN = Origin("request", "192.0.2.1")
+ORIGIN = RequestInfo("request", "192.0.2.1")
 ROW = """
 insert into private.audit_log
   (id, actor_id, session_id, operator, action, before, after, request_id, occurred_at)

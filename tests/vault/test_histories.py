@@ -21,9 +21,9 @@ from application.vault.reward_rates import ChangeRewardRate
 from application.vault.validate_post import ValidateCommand, ValidatePost
 from contract.world import BOOKKEEPER, MemoryWorld, World, postgres_world
 from devstack.postgres import LocalPostgres
-from domain.audit import REFUSALS_KEPT, AuditAction, Origin
+from domain.audit import REFUSALS_KEPT, AuditAction, RequestInfo
 from domain.errors import DomainError
-from domain.identity import Actor, Assurance, Role, Session, Standing
+from domain.identity import AccountStatus, Actor, Assurance, Principal, Role
 from domain.money import Money
 from domain.policies import Action, Target, record_of, refusal
 from domain.posts import TRANSITIONS, Decision, Post, PostStatus
@@ -32,7 +32,7 @@ from domain.wallet import TransactionKind
 from support.database import cloned
 
 LONG = bool(os.environ.get("LINGUALINK_TEST_LONG"))
-ORIGIN = Origin("request", "192.0.2.1")
+ORIGIN = RequestInfo("request", "192.0.2.1")
 CAST = (Role.USER, Role.USER, Role.MODERATOR, Role.MODERATOR, Role.ADMIN, Role.ADMIN)
 AUTHORS = (0, 0, 1, 2, 4)
 
@@ -52,7 +52,7 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.Runner()
         self.databases, self.worlds = ExitStack(), AsyncExitStack()
-        self.recorded: Counter[tuple[Session, AuditAction, str | None]] = Counter()
+        self.recorded: Counter[tuple[Principal, AuditAction, str | None]] = Counter()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.loop.run(coroutine)
@@ -97,7 +97,9 @@ class Histories(RuleBasedStateMachine):
 
     def actor(self, who: int) -> Actor:
         return Actor(
-            self.people[who], self.roles[who], Standing.BANNED if who in self.banned else Standing.ACTIVE
+            self.people[who],
+            self.roles[who],
+            AccountStatus.BANNED if who in self.banned else AccountStatus.ACTIVE,
         )
 
     def target(self, whom: int) -> Target:
@@ -195,7 +197,7 @@ class Histories(RuleBasedStateMachine):
         stored = {who for who, person in enumerate(self.people) if self.run(self._administers(person))}
         assert stored == self.admins() != set()
 
-    async def _administers(self, person: Session) -> bool:
+    async def _administers(self, person: Principal) -> bool:
         return await self.world.role(person) is Role.ADMIN and not await self.world.banned(person)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from contract.world import MemoryWorld
 from domain.errors import Forbidden, Unauthenticated
-from domain.identity import Assurance, Role, Session, Standing
+from domain.identity import AccountStatus, Assurance, Principal, Role
 from domain.policies import Action, record_of
 from domain.posts import PostStatus
 from domain.wallet import Wallet
@@ -31,7 +31,7 @@ async def test_a_use_case_answers_and_records_what_the_table_says(action: Action
             await world.user(situation.role, is_anonymous=situation.anonymous), assurance=situation.assurance
         )
         target = await _target(world, situation, me)
-        await world.has_standing(me, situation.standing)
+        await world.has_account_status(me, situation.account_status)
         gate = world.gate_for(Assurance.AAL2 if situation.strict else Assurance.AAL1)
 
         refused = await _try(Try(world, gate, me, target), action)
@@ -49,7 +49,7 @@ async def _try(at: Try, action: Action) -> str | None:
     return None
 
 
-async def _target(world: MemoryWorld, situation: Situation, me: Session) -> UUID:
+async def _target(world: MemoryWorld, situation: Situation, me: Principal) -> UUID:
     for _ in range(2):
         await world.user(Role.ADMIN)  # so that there is always another one
     somebody = me
@@ -66,7 +66,7 @@ async def _target(world: MemoryWorld, situation: Situation, me: Session) -> UUID
         world.database.withdrawals[held.withdrawal.id] = held.withdrawal
         return held.withdrawal.id
     if situation.action is Action.LIFT_BAN and somebody is not me:
-        await world.has_standing(somebody, Standing.BANNED)
+        await world.has_account_status(somebody, AccountStatus.BANNED)
     return somebody.user_id
 
 

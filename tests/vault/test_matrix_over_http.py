@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from domain.identity import Role, Standing
+from domain.identity import AccountStatus, Role
 from domain.policies import POLICIES, Action, record_of
 from vault.cast import Cast, Player
 from vault.matrix import ROLE_OF_AIM, Aim, Situation, situations
@@ -80,7 +80,7 @@ async def test_a_route_answers_and_records_what_the_table_says(cast: Cast, actio
             http = strict if situation.strict else usual
             http.headers["Authorization"] = f"Bearer {me.token}"
             target = await _target(cast, situation, me)
-            await cast.has_standing(me, situation.standing)
+            await cast.has_account_status(me, situation.account_status)
 
             answer = await REQUESTS[action](http, target)
 
@@ -98,7 +98,7 @@ async def _target(cast: Cast, situation: Situation, me: Player) -> UUID:
     if situation.action is Action.SETTLE_WITHDRAWAL:
         return await cast.withdrawal(somebody)
     if situation.action is Action.LIFT_BAN and somebody is not me:
-        await cast.has_standing(somebody, Standing.BANNED)
+        await cast.has_account_status(somebody, AccountStatus.BANNED)
     if situation.action is Action.CHANGE_REWARD_RATE:
         await cast.platform.execute("delete from private.reward_rates")
     return somebody.id

@@ -9,12 +9,12 @@ from uuid import uuid4
 import pytest
 
 from domain.errors import Forbidden, LastAdmin, MfaRequired
-from domain.identity import Actor, Assurance, Role, Session, Standing
+from domain.identity import AccountStatus, Actor, Assurance, Principal, Role
 from domain.policies import POLICIES, Action, Target, authorise, refusal
 from domain.posts import TRANSITIONS, PostStatus
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "render_policies.py"
-ADMIN = Actor(Session(uuid4(), uuid4(), assurance=Assurance.AAL2), Role.ADMIN, Standing.ACTIVE)
+ADMIN = Actor(Principal(uuid4(), uuid4(), assurance=Assurance.AAL2), Role.ADMIN, AccountStatus.ACTIVE)
 
 
 def test_what_no_row_names_is_denied_even_to_an_admin() -> None:

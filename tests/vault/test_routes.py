@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from domain.identity import Assurance, Role, Standing
+from domain.identity import AccountStatus, Assurance, Role
 from vault.cast import Cast
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("vault")]
@@ -129,7 +129,7 @@ async def test_a_user_is_found_changed_banned_and_forgiven(cast: Cast) -> None:
     assert (banned["banned"], banned["ban"]["reason"]) == (True, "spam")
     assert banned["ban"]["banned_by"] == str(admin.id)
     assert (lifted["banned"], lifted["ban"]) == (False, None)
-    assert await cast.standing_of(user) == ("moderator", False)
+    assert await cast.account_status_of(user) == ("moderator", False)
 
 
 async def test_a_ban_of_supabase_auth_shows_too(cast: Cast) -> None:
@@ -147,7 +147,7 @@ async def test_a_ban_of_supabase_auth_shows_too(cast: Cast) -> None:
 async def test_deleted_users_are_not_shown(cast: Cast) -> None:
     name = f"Gone_{uuid4().hex}"
     moderator, user = await cast.somebody(Role.MODERATOR), await cast.somebody(name=name)
-    await cast.has_standing(user, Standing.DELETED)
+    await cast.has_account_status(user, AccountStatus.DELETED)
 
     async with cast.client(moderator) as http:
         listed = (await http.get("/vault/users", params={"query": name})).json()

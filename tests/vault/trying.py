@@ -22,9 +22,9 @@ from application.vault.withdrawal_queue import ReadWithdrawalQueue
 from application.wallet.transfer_funds import TransferCommand, TransferFunds
 from application.wallet.withdraw_funds import WithdrawCommand, WithdrawFunds
 from contract.world import BOOKKEEPER, World
-from domain.audit import Origin
+from domain.audit import RequestInfo
 from domain.errors import Forbidden, InsufficientFunds
-from domain.identity import Role, Session
+from domain.identity import Principal, Role
 from domain.money import Money
 from domain.policies import Action
 from domain.posts import Decision, PostStatus
@@ -32,7 +32,7 @@ from domain.rewards import RewardedAction
 from domain.wallet import TransactionKind
 from domain.withdrawals import WithdrawalStatus
 
-ORIGIN = Origin("request", "192.0.2.1")
+ORIGIN = RequestInfo("request", "192.0.2.1")
 ONE = Money(Decimal(1))
 
 
@@ -42,7 +42,7 @@ class Try:
 
     world: World
     gate: Gate
-    me: Session
+    me: Principal
     target: UUID
 
 

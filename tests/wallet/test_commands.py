@@ -11,7 +11,7 @@ import pytest
 
 from contract.test_transfers import pay
 from contract.world import PostgresWorld
-from domain.identity import Session, Standing
+from domain.identity import AccountStatus, Principal
 from support.database import Database
 
 pytestmark = pytest.mark.anyio
@@ -87,15 +87,15 @@ async def test_reconcile_says_when_the_database_is_away() -> None:
     assert ran.stderr.endswith("Error: The database does not answer.\n")
 
 
-async def _erase(database: Database, user: Session | UUID) -> subprocess.CompletedProcess[str]:
-    user_id = user.user_id if isinstance(user, Session) else user
+async def _erase(database: Database, user: Principal | UUID) -> subprocess.CompletedProcess[str]:
+    user_id = user.user_id if isinstance(user, Principal) else user
     return await lingualink("erase-user", str(user_id), MIGRATION_DATABASE_URL=database.migrator_url)
 
 
 async def test_erase_user_tells_what_it_blanked(world: PostgresWorld, database: Database) -> None:
     person, friend = await world.user(balance="50.00"), await world.user()
     await pay(world, person, friend, "1", note="hello")
-    await world.has_standing(person, Standing.DELETED)
+    await world.has_account_status(person, AccountStatus.DELETED)
 
     ran = await _erase(database, person)
 

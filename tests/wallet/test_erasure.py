@@ -7,7 +7,7 @@ from contract.test_withdrawals import FAILED, held, settle
 from contract.world import PostgresWorld
 from domain.audit import AuditAction
 from domain.errors import UserNotFound
-from domain.identity import Role, Session, Standing
+from domain.identity import AccountStatus, Principal, Role
 from domain.posts import PostStatus
 from infrastructure.postgres.erasure import StillThere, erase
 from support.database import MIGRATOR, Database
@@ -26,7 +26,7 @@ select 'outbox', t::text from private.realtime_outbox t
 """
 
 
-async def _everywhere(world: PostgresWorld, database: Database) -> tuple[Session, Session]:
+async def _everywhere(world: PostgresWorld, database: Database) -> tuple[Principal, Principal]:
     """Somebody whose name stands in every place that takes text, and somebody they dealt with."""
     person, friend = await world.user(balance="10.00"), await world.user(balance="10.00")
     admin = await world.user(Role.ADMIN)
@@ -50,7 +50,7 @@ async def test_no_text_of_an_erased_person_is_left_and_every_cent_is(
     person, friend = await _everywhere(world, database)
     amounts = "select user_id, version, amount, balance_after from public.wallet_transactions order by 1, 2"
     before = await database.fetch(amounts)
-    await world.has_standing(person, Standing.DELETED)
+    await world.has_account_status(person, AccountStatus.DELETED)
 
     await erase(database.migrator_url, person.user_id)
 
@@ -68,7 +68,7 @@ async def test_the_text_of_others_stays(world: PostgresWorld, database: Database
     person, friend = await _everywhere(world, database)
     third = await world.user()
     await pay(world, friend, third, "1", key="third", note="keep me")
-    await world.has_standing(person, Standing.DELETED)
+    await world.has_account_status(person, AccountStatus.DELETED)
 
     await erase(database.migrator_url, person.user_id)
 
@@ -78,8 +78,8 @@ async def test_the_text_of_others_stays(world: PostgresWorld, database: Database
 
 async def test_a_banned_persons_posts_are_erased_too(world: PostgresWorld, database: Database) -> None:
     person, _ = await _everywhere(world, database)
-    await world.has_standing(person, Standing.BANNED)
-    await world.has_standing(person, Standing.DELETED)
+    await world.has_account_status(person, AccountStatus.BANNED)
+    await world.has_account_status(person, AccountStatus.DELETED)
 
     await erase(database.migrator_url, person.user_id)
 
@@ -98,7 +98,7 @@ async def test_a_living_account_is_not_erased(world: PostgresWorld, database: Da
 
 async def test_an_erased_persons_wallet_stays_frozen(world: PostgresWorld, database: Database) -> None:
     person, friend = await _everywhere(world, database)
-    await world.has_standing(person, Standing.DELETED)
+    await world.has_account_status(person, AccountStatus.DELETED)
     await erase(database.migrator_url, person.user_id)
 
     with pytest.raises(UserNotFound):

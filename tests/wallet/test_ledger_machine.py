@@ -17,16 +17,16 @@ from application.vault.settle_withdrawal import SettleCommand, SettleWithdrawal
 from application.wallet.transfer_funds import Booked, TransferCommand, TransferFunds
 from application.wallet.withdraw_funds import WithdrawCommand, WithdrawFunds
 from contract.world import BOOKKEEPER, MemoryWorld, OwedEvent, PostgresWorld, World, postgres_world
-from domain.audit import Origin
+from domain.audit import RequestInfo
 from domain.errors import DomainError, Refusal
-from domain.identity import Role, Session, Standing
+from domain.identity import AccountStatus, Principal, Role
 from domain.money import Money
 from domain.wallet import Transaction, TransactionKind
 from domain.withdrawals import Hold, Withdrawal, WithdrawalStatus
 from support.database import Database
 from support.forms import sized
 
-ORIGIN = Origin("request", None)
+ORIGIN = RequestInfo("request", None)
 OPENINGS = ("50.00", "1.00", "0.00", "99999990.00")
 AMOUNTS = st.sampled_from(["0.01", "0.99", "1", "10", "25.50", "49.99", "50", "99999999.99"])
 PERSON = st.integers(0, len(OPENINGS))  # the last one is the admin
@@ -46,7 +46,7 @@ class Pair:
     """The two worlds, with the same people in both; and the withdrawals of each, in the order of their making."""
 
     postgres: PostgresWorld
-    people: list[Session] = field(default_factory=list)
+    people: list[Principal] = field(default_factory=list)
     memory: MemoryWorld = field(default_factory=MemoryWorld)
     withdrawals: list[tuple[Withdrawal, Withdrawal]] = field(default_factory=list)
 
@@ -153,15 +153,15 @@ class LedgerMachine(RuleBasedStateMachine):
             )
         )
 
-    @rule(who=st.integers(0, 1), standing=st.sampled_from([Standing.BANNED, Standing.ACTIVE]))
-    def ban(self, who: int, standing: Standing) -> None:
-        if self.runner.run(self._standing(who)) != standing:
-            self._everywhere(who, standing)
+    @rule(who=st.integers(0, 1), account_status=st.sampled_from([AccountStatus.BANNED, AccountStatus.ACTIVE]))
+    def ban(self, who: int, account_status: AccountStatus) -> None:
+        if self.runner.run(self._account_status(who)) != account_status:
+            self._everywhere(who, account_status)
 
     @rule()
     def delete_the_third(self) -> None:
-        if self.runner.run(self._standing(2)) is not Standing.DELETED:
-            self._everywhere(2, Standing.DELETED)
+        if self.runner.run(self._account_status(2)) is not AccountStatus.DELETED:
+            self._everywhere(2, AccountStatus.DELETED)
 
     @invariant()
     def the_books_hold(self) -> None:
@@ -171,13 +171,13 @@ class LedgerMachine(RuleBasedStateMachine):
     def _both(self, step: Step) -> tuple[Any, Any]:
         return self.runner.run(self.pair.both(step))
 
-    async def _standing(self, who: int) -> Standing:
-        standings = self.pair.memory.database.standings
-        return standings.get(self.pair.people[who].user_id, Standing.ACTIVE)
+    async def _account_status(self, who: int) -> AccountStatus:
+        account_statuses = self.pair.memory.database.account_statuses
+        return account_statuses.get(self.pair.people[who].user_id, AccountStatus.ACTIVE)
 
-    def _everywhere(self, who: int, standing: Standing) -> None:
+    def _everywhere(self, who: int, account_status: AccountStatus) -> None:
         for world in self.pair.worlds:
-            self.runner.run(world.has_standing(self.pair.people[who], standing))
+            self.runner.run(world.has_account_status(self.pair.people[who], account_status))
 
 
 async def _check(pair: Pair) -> None:

@@ -3,7 +3,7 @@
 from typing import Protocol
 from uuid import UUID
 
-from domain.identity import Session
+from domain.identity import Principal
 from domain.profile import Account
 
 
@@ -18,7 +18,7 @@ class Accounts(Protocol):
         """
         ...
 
-    async def open(self, session: Session) -> None:
+    async def open(self, session: Principal) -> None:
         """Make the session's profile (role ``user``) and empty wallet where they are missing.
 
         Safe to call by any number of first requests at once. Only display fields come from the session.

@@ -2,7 +2,7 @@
 
 from application.profile.ports import Accounts
 from domain.errors import Unavailable
-from domain.identity import Session
+from domain.identity import Principal
 from domain.profile import Account
 
 
@@ -12,7 +12,7 @@ class ReadProfile:
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
 
-    async def __call__(self, session: Session) -> Account:
+    async def __call__(self, session: Principal) -> Account:
         """The caller's account.
 
         Raises:

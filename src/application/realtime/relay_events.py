@@ -12,7 +12,7 @@ BATCH = 50
 class Progress(Enum):
     """What one round of the relay did."""
 
-    STANDING_BY = auto()
+    STANDBY = auto()
     IDLE = auto()
     DELIVERED = auto()
     NO_ROOM = auto()
@@ -40,7 +40,7 @@ class RelayEvents:
         """
         await self._settle()
         if not await self._lease.hold():
-            return Progress.STANDING_BY
+            return Progress.STANDBY
         messages = await self._outbox.due(self._size)
         if not messages:
             return Progress.IDLE
@@ -62,7 +62,7 @@ class RelayEvents:
             piece = pieces.pop()
             if not await self._lease.hold():
                 await self._settle()
-                return Progress.STANDING_BY
+                return Progress.STANDBY
             try:
                 self._room = await self._publisher.publish(piece)
             except BatchRefused as refusal:

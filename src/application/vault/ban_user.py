@@ -6,8 +6,8 @@ from uuid import UUID
 from application.unit_of_work import Entry, Lock, UnitOfWork, UnitOfWorkFactory, UserCase, retry_conflicts
 from application.vault.gate import NOTHING, Attempt, Gate, facts
 from application.vault.read_users import Shown
-from domain.audit import Facts, Origin
-from domain.identity import Session
+from domain.audit import Facts, RequestInfo
+from domain.identity import Principal
 from domain.policies import Action, Target
 from domain.profile import Ban
 
@@ -20,7 +20,7 @@ class BanUser:
         self._gate = gate
 
     @retry_conflicts
-    async def __call__(self, session: Session, user_id: UUID, reason: str, origin: Origin) -> Shown:
+    async def __call__(self, session: Principal, user_id: UUID, reason: str, origin: RequestInfo) -> Shown:
         """The user after it; the same ban again changes and records nothing, another reason replaces it.
 
         Raises:
@@ -50,7 +50,7 @@ class LiftBan:
         self._gate = gate
 
     @retry_conflicts
-    async def __call__(self, session: Session, user_id: UUID, origin: Origin) -> Shown:
+    async def __call__(self, session: Principal, user_id: UUID, origin: RequestInfo) -> Shown:
         """The user after it; without a ban nothing changes and nothing is recorded.
 
         Raises:
@@ -72,7 +72,7 @@ class LiftBan:
 
 
 async def _locked(
-    uow: UnitOfWork, session: Session, attempt: Attempt, user_id: UUID, gate: Gate
+    uow: UnitOfWork, session: Principal, attempt: Attempt, user_id: UUID, gate: Gate
 ) -> tuple[Entry, UserCase]:
     """Enter, and lock the user whom the caller may do it to."""
     entry = await uow.enter(session, lock=Lock.STAFF)

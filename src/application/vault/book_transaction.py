@@ -9,9 +9,9 @@ from application.vault.gate import Attempt, Gate, facts
 from application.wallet.bookkeeper import Bookkeeper
 from application.wallet.once import once
 from application.wallet.transfer_funds import Booked
-from domain.audit import Facts, Origin
+from domain.audit import Facts, RequestInfo
 from domain.errors import Forbidden, InvalidInput, Unauthenticated, UserNotFound
-from domain.identity import Session
+from domain.identity import Principal
 from domain.money import Money
 from domain.policies import Action, Target
 from domain.wallet import Transaction, TransactionKind
@@ -39,7 +39,7 @@ class BookTransaction:
         self._gate = gate
 
     async def __call__(
-        self, session: Session, command: BookCommand, request: KeyedRequest, origin: Origin
+        self, session: Principal, command: BookCommand, request: KeyedRequest, origin: RequestInfo
     ) -> Answer[Booked]:
         """Book once for each key.
 

@@ -6,8 +6,8 @@ from uuid import UUID
 from application.unit_of_work import Lock, UnitOfWorkFactory, retry_conflicts
 from application.vault.gate import Attempt, Gate, facts
 from application.vault.read_users import Shown
-from domain.audit import Origin
-from domain.identity import Role, Session
+from domain.audit import RequestInfo
+from domain.identity import Principal, Role
 from domain.policies import Action, Target
 
 
@@ -19,7 +19,7 @@ class ChangeRole:
         self._gate = gate
 
     @retry_conflicts
-    async def __call__(self, session: Session, user_id: UUID, role: Role, origin: Origin) -> Shown:
+    async def __call__(self, session: Principal, user_id: UUID, role: Role, origin: RequestInfo) -> Shown:
         """The user after it; the role that they have already changes and records nothing.
 
         Raises:

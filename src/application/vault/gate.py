@@ -11,9 +11,9 @@ from uuid import UUID
 from application.ports import NewId
 from application.unit_of_work import Entry, UnitOfWork, UnitOfWorkFactory
 from application.vault.ports import VaultReader, VaultReaderFactory
-from domain.audit import REFUSALS_KEPT, REFUSALS_PERIOD, AuditEntry, Facts, Origin
+from domain.audit import REFUSALS_KEPT, REFUSALS_PERIOD, AuditEntry, Facts, RequestInfo
 from domain.errors import DomainError
-from domain.identity import Actor, Assurance, Role, Session
+from domain.identity import Actor, Assurance, Principal, Role
 from domain.policies import Action, Target, record_of, refusal
 
 NOTHING: Facts = MappingProxyType({})
@@ -22,8 +22,8 @@ NOTHING: Facts = MappingProxyType({})
 class Reader(Protocol):
     """A reading transaction that finds out who is asking."""
 
-    async def enter(self, session: Session) -> Actor:
-        """Who is asking, with role and standing as they are now."""
+    async def enter(self, session: Principal) -> Actor:
+        """Who is asking, with role and account_status as they are now."""
         ...
 
 
@@ -35,7 +35,7 @@ class Attempt:
     """Somebody tries a protected action: to whom, what exactly (``asked``), why, and from where."""
 
     action: Action
-    origin: Origin
+    origin: RequestInfo
     target_id: UUID | None = None
     asked: Facts = field(default_factory=dict)
     reason: str | None = None
@@ -78,14 +78,14 @@ class Gate:
             raise refused
 
     def reading(
-        self, session: Session, attempt: Attempt
+        self, session: Principal, attempt: Attempt
     ) -> AbstractAsyncContextManager[tuple[VaultReader, Actor]]:
         """A reading transaction of the vault for somebody whom the table allows it; see :meth:`reading_from`."""
         return self.reading_from(self._readers, session, attempt)
 
     @asynccontextmanager
     async def reading_from(
-        self, readers: Callable[[], AbstractAsyncContextManager[R]], session: Session, attempt: Attempt
+        self, readers: Callable[[], AbstractAsyncContextManager[R]], session: Principal, attempt: Attempt
     ) -> AsyncIterator[tuple[R, Actor]]:
         """A reading transaction for somebody whom the table allows it; a refusal is recorded, then raised.
 
@@ -101,7 +101,7 @@ class Gate:
         await self.record_refusal(session, attempt, refused)
         raise refused
 
-    async def record_refusal(self, session: Session, attempt: Attempt, refused: DomainError) -> None:
+    async def record_refusal(self, session: Principal, attempt: Attempt, refused: DomainError) -> None:
         """Record a refusal in a transaction of its own, where the one that met it must leave no trace."""
         async with self._units() as uow:
             await self._record_refusal(uow, await uow.enter(session), attempt, refused)

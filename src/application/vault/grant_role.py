@@ -7,7 +7,7 @@ from uuid import UUID
 from application.ports import NewId
 from application.unit_of_work import UnitOfWorkFactory, retry_conflicts
 from application.vault.gate import facts
-from domain.audit import AuditAction, AuditEntry, Origin
+from domain.audit import AuditAction, AuditEntry, RequestInfo
 from domain.errors import LastAdmin
 from domain.identity import Role
 
@@ -76,7 +76,7 @@ class GrantRole:
                     before=facts(role=before),
                     after=facts(role=role),
                     reason=None,
-                    origin=Origin("lingualink grant-role", None),
+                    origin=RequestInfo("lingualink grant-role", None),
                     occurred_at=case.now,
                     operator=operator,
                 )

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from domain.audit import AuditAction, AuditEntry
-from domain.identity import Actor, Session
+from domain.identity import Actor, Principal
 from domain.posts import Post, PostKind, PostStatus
 from domain.profile import User
 from domain.rewards import RewardRate
@@ -54,8 +54,8 @@ class Position:
 class VaultReader(Protocol):
     """A reading transaction of the vault."""
 
-    async def enter(self, session: Session) -> Actor:
-        """Who is asking, with role and standing as they are now."""
+    async def enter(self, session: Principal) -> Actor:
+        """Who is asking, with role and account_status as they are now."""
         ...
 
     async def posts(self, wanted: PostFilter, *, after: Position | None, limit: int) -> Sequence[Post]:

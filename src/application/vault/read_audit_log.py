@@ -3,8 +3,8 @@
 from application.vault.gate import Attempt, Gate
 from application.vault.page import Page, page_of
 from application.vault.ports import AuditFilter, Position
-from domain.audit import AuditEntry, Origin
-from domain.identity import Session
+from domain.audit import AuditEntry, RequestInfo
+from domain.identity import Principal
 from domain.policies import Action
 
 
@@ -15,7 +15,13 @@ class ReadAuditLog:
         self._gate = gate
 
     async def __call__(
-        self, session: Session, wanted: AuditFilter, origin: Origin, *, after: Position | None, limit: int
+        self,
+        session: Principal,
+        wanted: AuditFilter,
+        origin: RequestInfo,
+        *,
+        after: Position | None,
+        limit: int,
     ) -> Page[AuditEntry]:
         """At most *limit* entries.
 

@@ -6,9 +6,9 @@ from uuid import UUID
 from application.vault.gate import Attempt, Gate
 from application.vault.page import Page, page_of
 from application.vault.ports import Position, PostFilter
-from domain.audit import Origin
+from domain.audit import RequestInfo
 from domain.errors import PostNotFound
-from domain.identity import Session
+from domain.identity import Principal
 from domain.policies import Action
 from domain.posts import Post, PostStatus
 
@@ -20,7 +20,13 @@ class ReadPosts:
         self._gate = gate
 
     async def __call__(
-        self, session: Session, wanted: PostFilter, origin: Origin, *, after: Position | None, limit: int
+        self,
+        session: Principal,
+        wanted: PostFilter,
+        origin: RequestInfo,
+        *,
+        after: Position | None,
+        limit: int,
     ) -> Page[Post]:
         """At most *limit* posts, oldest first.
 
@@ -39,7 +45,7 @@ class ReadPost:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
 
-    async def __call__(self, session: Session, post_id: UUID, origin: Origin) -> Post:
+    async def __call__(self, session: Principal, post_id: UUID, origin: RequestInfo) -> Post:
         """The post with its version.
 
         Raises:
@@ -61,7 +67,7 @@ class CountPosts:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
 
-    async def __call__(self, session: Session, origin: Origin) -> Mapping[PostStatus, int]:
+    async def __call__(self, session: Principal, origin: RequestInfo) -> Mapping[PostStatus, int]:
         """How many posts each status has; see :data:`application.vault.ports.COUNTED_TO`.
 
         Raises:

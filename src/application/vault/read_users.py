@@ -6,9 +6,9 @@ from uuid import UUID
 from application.vault.gate import Attempt, Gate
 from application.vault.page import Page, page_of
 from application.vault.ports import Position, UserFilter
-from domain.audit import Origin
+from domain.audit import RequestInfo
 from domain.errors import UserNotFound
-from domain.identity import Session
+from domain.identity import Principal
 from domain.policies import Action
 from domain.profile import User
 
@@ -28,7 +28,13 @@ class ListUsers:
         self._gate = gate
 
     async def __call__(
-        self, session: Session, wanted: UserFilter, origin: Origin, *, after: Position | None, limit: int
+        self,
+        session: Principal,
+        wanted: UserFilter,
+        origin: RequestInfo,
+        *,
+        after: Position | None,
+        limit: int,
     ) -> Page[Shown]:
         """At most *limit* users; fewer where some of them are deleted, though more may follow.
 
@@ -51,7 +57,7 @@ class ReadUser:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
 
-    async def __call__(self, session: Session, user_id: UUID, origin: Origin) -> Shown:
+    async def __call__(self, session: Principal, user_id: UUID, origin: RequestInfo) -> Shown:
         """The user as they are now.
 
         Raises:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from application.unit_of_work import Lock, UnitOfWorkFactory, retry_conflicts
 from application.vault.gate import Attempt, Gate, facts
-from domain.audit import Origin
-from domain.identity import Session
+from domain.audit import RequestInfo
+from domain.identity import Principal
 from domain.money import Money
 from domain.policies import Action
 from domain.rewards import RewardedAction, RewardRate
@@ -17,7 +17,7 @@ class ReadRewardRates:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
 
-    async def __call__(self, session: Session, origin: Origin) -> Sequence[RewardRate]:
+    async def __call__(self, session: Principal, origin: RequestInfo) -> Sequence[RewardRate]:
         """Every rate that was ever said; what is missing pays nothing.
 
         Raises:
@@ -37,7 +37,7 @@ class ChangeRewardRate:
 
     @retry_conflicts
     async def __call__(
-        self, session: Session, action: RewardedAction, amount: Money, origin: Origin
+        self, session: Principal, action: RewardedAction, amount: Money, origin: RequestInfo
     ) -> RewardRate:
         """The rate in force now; the same rate again changes and records nothing.
 

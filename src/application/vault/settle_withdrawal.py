@@ -6,8 +6,8 @@ from uuid import UUID
 from application.unit_of_work import Lock, UnitOfWorkFactory, retry_conflicts
 from application.vault.gate import Attempt, Gate, facts
 from application.wallet.bookkeeper import Bookkeeper
-from domain.audit import Origin
-from domain.identity import Session
+from domain.audit import RequestInfo
+from domain.identity import Principal
 from domain.policies import Action, Target
 from domain.withdrawals import Withdrawal, WithdrawalStatus, give_back, settle
 
@@ -35,7 +35,7 @@ class SettleWithdrawal:
         self._gate = gate
 
     @retry_conflicts
-    async def __call__(self, session: Session, command: SettleCommand, origin: Origin) -> Withdrawal:
+    async def __call__(self, session: Principal, command: SettleCommand, origin: RequestInfo) -> Withdrawal:
         """The withdrawal with its outcome; unchanged where it already had that outcome.
 
         Raises:

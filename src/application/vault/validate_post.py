@@ -6,9 +6,9 @@ from uuid import UUID
 from application.unit_of_work import Lock, PostCase, UnitOfWorkFactory, retry_conflicts
 from application.vault.gate import Attempt, Gate, facts
 from application.wallet.bookkeeper import Bookkeeper
-from domain.audit import Facts, Origin
+from domain.audit import Facts, RequestInfo
 from domain.events import PostValidationChanged
-from domain.identity import Session
+from domain.identity import Principal
 from domain.policies import Target
 from domain.posts import Decision, Post, validate
 from domain.rewards import Reward, settle_reward
@@ -31,7 +31,7 @@ class ValidatePost:
         self._gate = gate
 
     @retry_conflicts
-    async def __call__(self, session: Session, command: ValidateCommand, origin: Origin) -> Post:
+    async def __call__(self, session: Principal, command: ValidateCommand, origin: RequestInfo) -> Post:
         """The post after the decision; unchanged where the decision already held.
 
         Raises:
@@ -68,7 +68,7 @@ class ValidatePost:
         )
 
 
-def _attempt(command: ValidateCommand, origin: Origin) -> Attempt:
+def _attempt(command: ValidateCommand, origin: RequestInfo) -> Attempt:
     decision = command.decision
     asked = facts(status=decision.status, version=decision.seen_version)
     return Attempt(decision.action, origin, command.post_id, asked, decision.reason)

@@ -7,8 +7,8 @@ from typing import Protocol
 from application.vault.gate import Attempt, Gate
 from application.wallet.ports import WithdrawalPosition
 from application.wallet.read_withdrawals import WithdrawalPage
-from domain.audit import Origin
-from domain.identity import Actor, Session
+from domain.audit import RequestInfo
+from domain.identity import Actor, Principal
 from domain.policies import Action
 from domain.withdrawals import Withdrawal, WithdrawalStatus
 
@@ -16,8 +16,8 @@ from domain.withdrawals import Withdrawal, WithdrawalStatus
 class WithdrawalReader(Protocol):
     """A reading transaction on everybody's withdrawals."""
 
-    async def enter(self, session: Session) -> Actor:
-        """Who is asking, with role and standing as they are now."""
+    async def enter(self, session: Principal) -> Actor:
+        """Who is asking, with role and account_status as they are now."""
         ...
 
     async def withdrawals(
@@ -42,9 +42,9 @@ class ReadWithdrawalQueue:
 
     async def __call__(
         self,
-        session: Session,
+        session: Principal,
         status: WithdrawalStatus | None,
-        origin: Origin,
+        origin: RequestInfo,
         *,
         after: WithdrawalPosition | None,
         limit: int,

@@ -7,7 +7,7 @@ from uuid import UUID
 from application.idempotency import Answer, KeyedRequest, refused, succeeded
 from application.unit_of_work import Entry, Lock, UnitOfWork, UnitOfWorkFactory, retry_conflicts
 from domain.errors import Refusal
-from domain.identity import Assurance, Session
+from domain.identity import Assurance, Principal
 from domain.policies import Action, Target, authorise
 
 T = TypeVar("T")
@@ -16,7 +16,7 @@ T = TypeVar("T")
 @retry_conflicts
 async def once(
     units: UnitOfWorkFactory,
-    session: Session,
+    session: Principal,
     request: KeyedRequest,
     *,
     action: Action,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from application.profile.ports import Accounts
 from application.wallet.ports import TransactionFilter, Wallets
-from domain.identity import Session
+from domain.identity import Principal
 from domain.wallet import Transaction, Wallet
 
 
@@ -16,7 +16,7 @@ class ReadWallet:
         self._accounts = accounts
         self._wallets = wallets
 
-    async def __call__(self, session: Session) -> Wallet:
+    async def __call__(self, session: Principal) -> Wallet:
         """The caller's wallet.
 
         Raises:
@@ -45,7 +45,7 @@ class ReadTransactions:
         self._wallets = wallets
 
     async def __call__(
-        self, session: Session, wanted: TransactionFilter, *, before_version: int | None, limit: int
+        self, session: Principal, wanted: TransactionFilter, *, before_version: int | None, limit: int
     ) -> HistoryPage:
         """At most *limit* transactions.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from application.profile.ports import Accounts
 from application.wallet.ports import WithdrawalPosition, Withdrawals
-from domain.identity import Session
+from domain.identity import Principal
 from domain.withdrawals import Withdrawal, WithdrawalStatus
 
 
@@ -33,7 +33,7 @@ class ReadWithdrawals:
 
     async def __call__(
         self,
-        session: Session,
+        session: Principal,
         status: WithdrawalStatus | None,
         *,
         after: WithdrawalPosition | None,

@@ -8,7 +8,7 @@ from application.unit_of_work import Entry, UnitOfWork, UnitOfWorkFactory
 from application.wallet.bookkeeper import Bookkeeper
 from application.wallet.once import once
 from domain.errors import InvalidInput, UserNotFound
-from domain.identity import Session
+from domain.identity import Principal
 from domain.money import Money
 from domain.policies import Action
 from domain.wallet import Transaction, transfer
@@ -38,7 +38,7 @@ class TransferFunds:
         self._bookkeeper = bookkeeper
 
     async def __call__(
-        self, session: Session, command: TransferCommand, request: KeyedRequest
+        self, session: Principal, command: TransferCommand, request: KeyedRequest
     ) -> Answer[Booked]:
         """Transfer once for each key.
 

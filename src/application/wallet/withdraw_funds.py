@@ -6,7 +6,7 @@ from application.idempotency import Answer, KeyedRequest
 from application.unit_of_work import Entry, UnitOfWork, UnitOfWorkFactory
 from application.wallet.bookkeeper import Bookkeeper
 from application.wallet.once import once
-from domain.identity import Session
+from domain.identity import Principal
 from domain.money import Money
 from domain.policies import Action
 from domain.withdrawals import Hold, hold
@@ -28,7 +28,7 @@ class WithdrawFunds:
         self._bookkeeper = bookkeeper
 
     async def __call__(
-        self, session: Session, command: WithdrawCommand, request: KeyedRequest
+        self, session: Principal, command: WithdrawCommand, request: KeyedRequest
     ) -> Answer[Hold]:
         """Hold the money once for each key.
 

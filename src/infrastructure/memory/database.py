@@ -8,7 +8,7 @@ from uuid import UUID
 from application.idempotency import Outcome
 from domain.audit import AuditEntry
 from domain.events import Event
-from domain.identity import Actor, Role, Session, Standing
+from domain.identity import AccountStatus, Actor, Principal, Role
 from domain.money import ZERO
 from domain.posts import Post
 from domain.profile import Account, Ban, User
@@ -22,7 +22,9 @@ class MemoryDatabase:
     """What the tables would hold. Tests fill and read it directly."""
 
     profiles: dict[UUID, Account] = field(default_factory=dict)
-    standings: dict[UUID, Standing] = field(default_factory=dict)  # of users; active where nothing is said
+    account_statuses: dict[UUID, AccountStatus] = field(
+        default_factory=dict
+    )  # of users; active where nothing is said
     revoked_sessions: set[UUID] = field(default_factory=set)
     wallets: dict[UUID, Wallet] = field(default_factory=dict)
     ledger: list[Transaction] = field(default_factory=list)
@@ -36,20 +38,20 @@ class MemoryDatabase:
     audit: list[AuditEntry] = field(default_factory=list)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def actor(self, session: Session) -> Actor:
+    def actor(self, session: Principal) -> Actor:
         """The caller, as the database knows them now; a first-time caller gets an account."""
-        standing = self.standing(session.user_id)
-        if standing is not Standing.DELETED and session.session_id in self.revoked_sessions:
-            standing = Standing.REVOKED
-        if standing in {Standing.ACTIVE, Standing.BANNED}:
+        account_status = self.account_status(session.user_id)
+        if account_status is not AccountStatus.DELETED and session.session_id in self.revoked_sessions:
+            account_status = AccountStatus.REVOKED
+        if account_status in {AccountStatus.ACTIVE, AccountStatus.BANNED}:
             self.open(session)
         profile = self.profiles.get(session.user_id)
-        return Actor(session, profile.role if profile else Role.USER, standing)
+        return Actor(session, profile.role if profile else Role.USER, account_status)
 
-    def standing(self, user_id: UUID) -> Standing:
+    def account_status(self, user_id: UUID) -> AccountStatus:
         """Whether a user may still act; a ban of ours counts like one of Supabase Auth's."""
-        standing = self.standings.get(user_id, Standing.ACTIVE)
-        return Standing.BANNED if standing is Standing.ACTIVE and user_id in self.bans else standing
+        known = self.account_statuses.get(user_id, AccountStatus.ACTIVE)
+        return AccountStatus.BANNED if known is AccountStatus.ACTIVE and user_id in self.bans else known
 
     def user(self, user_id: UUID) -> User | None:
         """A user who has a profile, as the vault sees them."""
@@ -64,12 +66,12 @@ class MemoryDatabase:
             role=profile.role,
             created_at=self.joined[user_id],
             ban=self.bans.get(user_id),
-            banned_by_auth=self.standings.get(user_id) is Standing.BANNED,
+            banned_by_auth=self.account_statuses.get(user_id) is AccountStatus.BANNED,
             balance=self.wallets.get(user_id, Wallet(user_id)).balance,
-            deleted=self.standing(user_id) is Standing.DELETED,
+            deleted=self.account_status(user_id) is AccountStatus.DELETED,
         )
 
-    def open(self, session: Session) -> None:
+    def open(self, session: Principal) -> None:
         """Make a profile and a wallet where they are missing."""
         display = session.display
         self.joined.setdefault(session.user_id, datetime.now(UTC))

@@ -9,7 +9,7 @@ from uuid import UUID
 from application.vault.ports import COUNTED_TO, AuditFilter, Position, PostFilter, UserFilter
 from application.wallet.ports import TransactionFilter
 from domain.audit import AuditEntry
-from domain.identity import Actor, Session, Standing
+from domain.identity import AccountStatus, Actor, Principal
 from domain.posts import Post, PostStatus
 from domain.profile import Account, User
 from domain.rewards import RewardRate
@@ -37,10 +37,10 @@ class MemoryAccounts:
             avatar_url=profile.avatar_url,
             role=profile.role,
             balance=self._database.wallets[user_id].balance,
-            banned=self._database.standing(user_id) is Standing.BANNED,
+            banned=self._database.account_status(user_id) is AccountStatus.BANNED,
         )
 
-    async def open(self, session: Session) -> None:
+    async def open(self, session: Principal) -> None:
         """See the port."""
         self._database.open(session)
 
@@ -85,7 +85,7 @@ class MemoryVaultReader:
     ) -> None:
         """Nothing is held."""
 
-    async def enter(self, session: Session) -> Actor:
+    async def enter(self, session: Principal) -> Actor:
         """See the port."""
         return self._database.actor(session)
 

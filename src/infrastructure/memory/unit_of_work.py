@@ -12,7 +12,7 @@ from application.unit_of_work import Entry, Lock, PostCase, RateCase, UserCase, 
 from domain.audit import REFUSALS_KEPT, AuditEntry
 from domain.errors import PostNotFound, UserNotFound, WithdrawalNotFound
 from domain.events import Event
-from domain.identity import Role, Session, Standing
+from domain.identity import AccountStatus, Principal, Role
 from domain.money import ZERO
 from domain.posts import Post
 from domain.profile import Ban
@@ -47,7 +47,7 @@ class MemoryUnitOfWork:
 
     async def enter(
         self,
-        session: Session,
+        session: Principal,
         *,
         key: KeyedRequest | None = None,
         wallets: Collection[UUID] = (),
@@ -80,7 +80,7 @@ class MemoryUnitOfWork:
         if user is None or user.deleted:
             raise UserNotFound
         admins = {key for key, profile in database.profiles.items() if profile.role is Role.ADMIN}
-        active = {key for key in admins if database.standing(key) is Standing.ACTIVE}
+        active = {key for key in admins if database.account_status(key) is AccountStatus.ACTIVE}
         return UserCase(user, len(active - {user_id}), datetime.now(UTC))
 
     async def lock_rate(self, action: RewardedAction) -> RateCase:
@@ -163,7 +163,7 @@ class MemoryUnitOfWork:
 
     def _usable(self, user_id: UUID) -> Wallet | None:
         """The wallet of a user who has a profile, or wrote a post, and is not deleted."""
-        if self._database.standings.get(user_id) is Standing.DELETED:
+        if self._database.account_statuses.get(user_id) is AccountStatus.DELETED:
             return None
         if user_id in self._database.profiles:
             self._database.wallets.setdefault(user_id, Wallet(user_id))

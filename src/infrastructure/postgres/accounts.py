@@ -5,7 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
-from domain.identity import Role, Session
+from domain.identity import Principal, Role
 from domain.money import Money
 from domain.profile import Account
 from infrastructure.postgres.leases import leased
@@ -25,7 +25,7 @@ insert into public.wallets (user_id) values ($1) on conflict do nothing
 """
 
 
-async def open_account(connection: Any, session: Session) -> None:
+async def open_account(connection: Any, session: Principal) -> None:
     """Make the session's profile and wallet on *connection* where they are missing."""
     display = session.display
     await connection.execute(_OPEN, session.user_id, display.username, display.full_name, display.avatar_url)
@@ -53,7 +53,7 @@ class PostgresAccounts:
             banned=row["banned"],
         )
 
-    async def open(self, session: Session) -> None:
+    async def open(self, session: Principal) -> None:
         """See the port."""
         async with leased(self._pool) as connection:
             await open_account(connection, session)

@@ -70,7 +70,7 @@ async def erase(url: str, user_id: UUID) -> Mapping[str, int]:
     connection = await asyncpg.connect(url)
     try:
         async with connection.transaction():
-            if await connection.fetchval("select private.standing($1, null)", user_id) != "deleted":
+            if await connection.fetchval("select private.account_status($1, null)", user_id) != "deleted":
                 raise StillThere
             blanked = {"profile": await _blank_profile(connection, user_id)}
             for what, statement in _STEPS.items():

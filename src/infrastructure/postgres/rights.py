@@ -29,7 +29,7 @@ select clock_timestamp() as now, count(*) as other_admins
 from public.profiles p
 where p.role = 'admin' and p.id <> $1
   and not exists (select from private.bans b where b.user_id = p.id)
-  and private.standing(p.id, null) = 'active'
+  and private.account_status(p.id, null) = 'active'
 """
 SAVE_ROLE = "update public.profiles set role = $2 where id = $1"
 SAVE_BAN = """

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import RowMapping
 
-from domain.identity import Actor, Role, Session, Standing
+from domain.identity import AccountStatus, Actor, Principal, Role
 from domain.money import ZERO, Money
 from domain.posts import Post, PostKind, PostStatus
 from domain.profile import Ban, User
@@ -26,7 +26,7 @@ POST_COLUMNS = (
 
 USER_COLUMNS = (
     "p.id, p.username, p.full_name, p.avatar_url, p.role, p.created_at, b.reason, b.banned_by, b.banned_at, "
-    "w.balance, private.standing(p.id, null) as standing"
+    "w.balance, private.account_status(p.id, null) as account_status"
 )
 USER_TABLES = (
     "public.profiles p left join private.bans b on b.user_id = p.id "
@@ -105,17 +105,17 @@ def user_of(row: Row) -> User:
         role=Role(row["role"]),
         created_at=row["created_at"],
         ban=ban,
-        banned_by_auth=row["standing"] == Standing.BANNED,
+        banned_by_auth=row["account_status"] == AccountStatus.BANNED,
         balance=ZERO if row["balance"] is None else Money(row["balance"]),
-        deleted=row["standing"] == Standing.DELETED,
+        deleted=row["account_status"] == AccountStatus.DELETED,
     )
 
 
-def actor_of(session: Session, role: str | None, standing: str, *, banned: bool) -> Actor:
+def actor_of(session: Principal, role: str | None, account_status: str, *, banned: bool) -> Actor:
     """The caller: a ban of ours counts like one of Supabase Auth's; without a profile one is a plain user."""
-    known = Standing(standing)
-    if known is Standing.ACTIVE and banned:
-        known = Standing.BANNED
+    known = AccountStatus(account_status)
+    if known is AccountStatus.ACTIVE and banned:
+        known = AccountStatus.BANNED
     return Actor(session, Role(role or "user"), known)
 
 
@@ -126,5 +126,5 @@ def usable_wallets(rows: Sequence[asyncpg.Record]) -> dict[UUID, Wallet]:
             UUID(int=row["user_id"].int), Money(row["balance"]), row["version"]
         )
         for row in rows
-        if row["wallet_standing"] != "deleted"
+        if row["wallet_account_status"] != "deleted"
     }

@@ -11,12 +11,12 @@ from infrastructure.postgres.rows import POST_COLUMNS, TRANSACTION_COLUMNS, WITH
 # The time is read after the locks: rows of one wallet are stamped in their order.
 ENTER = """
 with caller as materialized (
-  select private.standing($1, $2) as standing,
+  select private.account_status($1, $2) as account_status,
          (select p.role from public.profiles p where p.id = $1) as role,
          exists (select from private.bans b where b.user_id = $1) as banned
 ), claim as (
   insert into private.idempotency_keys (user_id, key, fingerprint)
-  select $1, $3, $4 from caller where $3::text is not null and standing = 'active' and not banned
+  select $1, $3, $4 from caller where $3::text is not null and account_status = 'active' and not banned
   on conflict do nothing
   returning true
 ), locked as (
@@ -26,9 +26,9 @@ with caller as materialized (
   order by w.user_id
   for update
 )
-select c.standing, c.role, c.banned, exists (select from claim) as claimed,
+select c.account_status, c.role, c.banned, exists (select from claim) as claimed,
        l.user_id, l.balance, l.version, coalesce(l.locked_at, clock_timestamp()) as now,
-       case when l.user_id = $1 then 'active' else private.standing(l.user_id, null) end as wallet_standing
+       case when l.user_id = $1 then 'active' else private.account_status(l.user_id, null) end as wallet_account_status
 from caller c left join locked l on true
 """
 
@@ -43,7 +43,7 @@ select p.id from public.profiles p where p.id = any ($1::uuid[]) order by p.id
 on conflict do nothing
 """
 LOCK_WALLETS = """
-select w.user_id, w.balance, w.version, private.standing(w.user_id, null) as wallet_standing,
+select w.user_id, w.balance, w.version, private.account_status(w.user_id, null) as wallet_account_status,
        clock_timestamp() as now
 from public.wallets w where w.user_id = any ($1::uuid[]) order by w.user_id for update
 """

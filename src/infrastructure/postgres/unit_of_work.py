@@ -15,7 +15,7 @@ from application.unit_of_work import Entry, Lock, PostCase, RateCase, UserCase, 
 from domain.audit import AuditEntry
 from domain.errors import PostNotFound, SerializationConflict, WithdrawalNotFound
 from domain.events import Event
-from domain.identity import Role, Session, Standing
+from domain.identity import AccountStatus, Principal, Role
 from domain.money import Money
 from domain.posts import Post
 from domain.profile import Ban
@@ -64,7 +64,7 @@ class PostgresUnitOfWork:
 
     async def enter(
         self,
-        session: Session,
+        session: Principal,
         *,
         key: KeyedRequest | None = None,
         wallets: Collection[UUID] = (),
@@ -76,7 +76,7 @@ class PostgresUnitOfWork:
         arguments = (session.user_id, session.session_id, name, fingerprint, list(wallets))
         await self._lock(lock, session.user_id)
         rows = await self._connection.fetch(sql.ENTER, *arguments)
-        if rows[0]["role"] is None and rows[0]["standing"] in {"active", "banned"}:
+        if rows[0]["role"] is None and rows[0]["account_status"] in {"active", "banned"}:
             # Committed by itself: the account stays, whatever becomes of this request.
             await self._roll_back()
             await open_account(self._connection, session)
@@ -84,13 +84,13 @@ class PostgresUnitOfWork:
             await self._lock(lock, session.user_id)
             rows = await self._connection.fetch(sql.ENTER, *arguments)
         head = rows[0]
-        actor = actor_of(session, head["role"], head["standing"], banned=head["banned"])
+        actor = actor_of(session, head["role"], head["account_status"], banned=head["banned"])
         found = [row for row in rows if row["user_id"] is not None]
         if head["claimed"] and len(found) < len(wallets):
             await self._connection.execute(sql.OPEN_WALLETS, list(wallets))
             found = await self._connection.fetch(sql.LOCK_WALLETS, list(wallets))
         earlier = None
-        if key is not None and not head["claimed"] and actor.standing is Standing.ACTIVE:
+        if key is not None and not head["claimed"] and actor.account_status is AccountStatus.ACTIVE:
             earlier = await self._earlier(session.user_id, key)
         now = max((row["now"] for row in found), default=head["now"])
         return Entry(actor, now, usable_wallets(found), earlier)

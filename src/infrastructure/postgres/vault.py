@@ -19,7 +19,7 @@ from application.vault.ports import (
     VaultReaderFactory,
 )
 from domain.audit import AuditEntry
-from domain.identity import Actor, Session, Standing
+from domain.identity import AccountStatus, Actor, Principal
 from domain.posts import Post, PostStatus
 from domain.profile import User
 from domain.rewards import RewardRate
@@ -30,7 +30,7 @@ from infrastructure.postgres.tables import PostRow
 
 _CALLER = text(
     """
-    select private.standing(:user_id, :session_id) as standing,
+    select private.account_status(:user_id, :session_id) as account_status,
            (select role from public.profiles where id = :user_id) as role,
            exists (select from private.bans where user_id = :user_id) as banned
     """
@@ -68,14 +68,14 @@ class PostgresVaultReader:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def enter(self, session: Session) -> Actor:
+    async def enter(self, session: Principal) -> Actor:
         """See the port: one statement, two for a first-time caller."""
         caller = {"user_id": session.user_id, "session_id": session.session_id}
         row = (await self._session.execute(_CALLER, caller)).one()
-        if row.role is None and row.standing == Standing.ACTIVE:
+        if row.role is None and row.account_status == AccountStatus.ACTIVE:
             await self._session.execute(_OPEN, {"user_id": session.user_id, **asdict(session.display)})
             await self._session.commit()
-        return actor_of(session, row.role, row.standing, banned=row.banned)
+        return actor_of(session, row.role, row.account_status, banned=row.banned)
 
     async def posts(self, wanted: PostFilter, *, after: Position | None, limit: int) -> Sequence[Post]:
         """See the port: one statement, along the index of the queue."""

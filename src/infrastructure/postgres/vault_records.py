@@ -9,7 +9,7 @@ from sqlalchemy import tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from application.vault.ports import AuditFilter, Position
-from domain.audit import AuditAction, AuditEntry, Origin
+from domain.audit import AuditAction, AuditEntry, RequestInfo
 from domain.money import Money
 from domain.rewards import RewardedAction, RewardRate
 from infrastructure.postgres.rows import uuid_of
@@ -69,7 +69,7 @@ def _entry(row: AuditRow) -> AuditEntry:
         before=row.before,
         after=row.after,
         reason=row.reason,
-        origin=Origin(row.request_id, row.client_address),
+        origin=RequestInfo(row.request_id, row.client_address),
         occurred_at=row.occurred_at,
         refusal=row.refusal,
         operator=row.operator,

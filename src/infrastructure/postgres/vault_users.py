@@ -25,7 +25,7 @@ def _users() -> Any:
             *(ProfileRow.role, ProfileRow.created_at),
             *(BanRow.reason, BanRow.banned_by, BanRow.banned_at),
             WalletRow.balance,
-            func.private.standing(ProfileRow.id, None).label("standing"),
+            func.private.account_status(ProfileRow.id, None).label("account_status"),
         )
         .outerjoin(BanRow, BanRow.user_id == ProfileRow.id)
         .outerjoin(WalletRow, WalletRow.user_id == ProfileRow.id)

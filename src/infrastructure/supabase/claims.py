@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
-from domain.identity import Assurance, DisplayFields, Session
+from domain.identity import Assurance, DisplayFields, Principal
 from infrastructure.supabase.compact import JsonObject, json_object
 from infrastructure.supabase.refusals import RefusalReason, TokenRefused
 
@@ -47,7 +47,7 @@ class TokenRules:
 class VerifiedToken:
     """A session, and when its token is good; everything else about the token is settled."""
 
-    session: Session
+    session: Principal
     expires_at: float
     not_before: float | None
     issued_at: float | None
@@ -77,7 +77,7 @@ def read_claims(payload: bytes, rules: TokenRules) -> VerifiedToken:
     except ValueError:
         raise TokenRefused(RefusalReason.PAYLOAD_NOT_JSON) from None
     _check_addressing(claims, rules)
-    session = Session(
+    session = Principal(
         user_id=_uuid(claims.get("sub"), RefusalReason.SUBJECT_MALFORMED),
         session_id=_uuid(claims.get("session_id"), RefusalReason.SESSION_ID_MALFORMED),
         is_anonymous=_is_anonymous(claims),

@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 
 from domain.errors import DomainError, ExpiredToken, InvalidToken, Unavailable
-from domain.identity import Session
+from domain.identity import Principal
 from infrastructure.supabase.claims import TokenRules, VerifiedToken
 from infrastructure.supabase.compact import MAX_TOKEN_CHARACTERS
 from infrastructure.supabase.keys import Keys, shared_secret
@@ -103,7 +103,7 @@ class SupabaseTokenVerifier:
             return False
         return True
 
-    async def verify(self, token: str) -> Session:
+    async def verify(self, token: str) -> Principal:
         """The session that *token* proves.
 
         Raises:
@@ -122,7 +122,7 @@ class SupabaseTokenVerifier:
         """Let go of connections and tasks."""
         await self._source.aclose()
 
-    async def _session(self, token: str) -> Session:
+    async def _session(self, token: str) -> Principal:
         keys = await self._source.current()
         digest = _digest(token)
         earlier = self._verified.find(digest, keys)
@@ -138,7 +138,7 @@ class SupabaseTokenVerifier:
         self._verified.add(digest, keys, verified)
         return verified.session
 
-    def _still_good(self, digest: bytes, earlier: VerifiedToken) -> Session:
+    def _still_good(self, digest: bytes, earlier: VerifiedToken) -> Principal:
         try:
             earlier.check_time(self._now(), self._rules.leeway)
         except TokenRefused:

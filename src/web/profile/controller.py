@@ -6,7 +6,7 @@ from dishka import FromDishka
 from litestar import Controller, Request, get
 
 from application.profile.read_profile import ReadProfile
-from domain.identity import Session
+from domain.identity import Principal
 from web.injection import inject
 from web.openapi import problems
 from web.profile.schemas import ProfileOut
@@ -23,7 +23,7 @@ class ProfileController(Controller):
     @inject
     async def read(
         self,
-        request: Request[Session, Any, Any],
+        request: Request[Principal, Any, Any],
         read_profile: FromDishka[ReadProfile],
         currency: FromDishka[Currency],
     ) -> ProfileOut:

@@ -13,7 +13,7 @@ from litestar.params import FromQuery
 from application.vault.ports import AuditFilter, Position
 from application.vault.read_audit_log import ReadAuditLog
 from domain.audit import AuditAction, AuditEntry
-from domain.identity import Session
+from domain.identity import Principal
 from web.fields import UuidQuery
 from web.headers import origin
 from web.injection import inject
@@ -92,7 +92,7 @@ class AuditLogController(Controller):
     @inject
     async def entries(
         self,
-        request: Request[Session, Any, Any],
+        request: Request[Principal, Any, Any],
         read_audit_log: FromDishka[ReadAuditLog],
         cursors: FromDishka[Cursors],
         actor_id: UuidQuery = None,

@@ -10,7 +10,7 @@ from litestar.params import FromQuery, JSONBody
 from application.vault.ports import Position, PostFilter
 from application.vault.read_posts import CountPosts, ReadPost, ReadPosts
 from application.vault.validate_post import ValidatePost
-from domain.identity import Session
+from domain.identity import Principal
 from domain.posts import PostKind, PostStatus
 from web.bodies import strict_json
 from web.fields import TextQuery, UuidPath, UuidQuery
@@ -38,7 +38,7 @@ class VaultController(Controller):
     @inject
     async def posts(
         self,
-        request: Request[Session, Any, Any],
+        request: Request[Principal, Any, Any],
         read_posts: FromDishka[ReadPosts],
         cursors: FromDishka[Cursors],
         status: FromQuery[PostStatus | None] = None,
@@ -69,7 +69,7 @@ class VaultController(Controller):
     )
     @inject
     async def counts(
-        self, request: Request[Session, Any, Any], count_posts: FromDishka[CountPosts]
+        self, request: Request[Principal, Any, Any], count_posts: FromDishka[CountPosts]
     ) -> PostCountsOut:
         """Count the posts of each status, up to `limit`: that number means that many or more. For moderators."""
         return PostCountsOut.of(await count_posts(request.user, origin(request)))
@@ -82,7 +82,7 @@ class VaultController(Controller):
     )
     @inject
     async def one(
-        self, request: Request[Session, Any, Any], read_post: FromDishka[ReadPost], post_id: UuidPath
+        self, request: Request[Principal, Any, Any], read_post: FromDishka[ReadPost], post_id: UuidPath
     ) -> PostOut:
         """Read a post with the version that an approval must name. For moderators."""
         return PostOut.of(await read_post(request.user, UUID(post_id), origin(request)))
@@ -100,7 +100,7 @@ class VaultController(Controller):
     @inject
     async def validate(
         self,
-        request: Request[Session, Any, Any],
+        request: Request[Principal, Any, Any],
         validate_post: FromDishka[ValidatePost],
         post_id: UuidPath,
         data: JSONBody[ValidationIn],

@@ -11,7 +11,7 @@ from application.vault.book_transaction import BookTransaction
 from application.vault.settle_withdrawal import SettleWithdrawal
 from application.vault.withdrawal_queue import ReadWithdrawalQueue
 from application.wallet.ports import WithdrawalPosition
-from domain.identity import Session
+from domain.identity import Principal
 from domain.withdrawals import WithdrawalStatus
 from web.bodies import strict_json
 from web.fields import UuidPath
@@ -40,7 +40,7 @@ class VaultMoneyController(Controller):
     @inject
     async def withdrawals(
         self,
-        request: Request[Session, Any, Any],
+        request: Request[Principal, Any, Any],
         read_queue: FromDishka[ReadWithdrawalQueue],
         cursors: FromDishka[Cursors],
         status: FromQuery[WithdrawalStatus | None] = None,
@@ -65,7 +65,7 @@ class VaultMoneyController(Controller):
     @inject
     async def settle(
         self,
-        request: Request[Session, Any, Any],
+        request: Request[Principal, Any, Any],
         settle_withdrawal: FromDishka[SettleWithdrawal],
         withdrawal_id: UuidPath,
         data: JSONBody[SettlementIn],
@@ -87,7 +87,7 @@ class VaultMoneyController(Controller):
     @inject
     async def book(
         self,
-        request: Request[Session, Any, Any],
+        request: Request[Principal, Any, Any],
         book_transaction: FromDishka[BookTransaction],
         user_id: UuidPath,
         data: JSONBody[BookIn],

@@ -9,7 +9,7 @@ from litestar import Controller, Request, get, put
 from litestar.params import FromPath, JSONBody
 
 from application.vault.reward_rates import ChangeRewardRate, ReadRewardRates
-from domain.identity import Session
+from domain.identity import Principal
 from domain.money import Money
 from domain.rewards import RewardedAction, RewardRate
 from web.bodies import strict_json
@@ -57,7 +57,7 @@ class RewardRatesController(Controller):
     @inject
     async def rates(
         self,
-        request: Request[Session, Any, Any],
+        request: Request[Principal, Any, Any],
         read_reward_rates: FromDishka[ReadRewardRates],
         currency: FromDishka[Currency],
     ) -> RewardRatesOut:
@@ -75,7 +75,7 @@ class RewardRatesController(Controller):
     @inject
     async def change(
         self,
-        request: Request[Session, Any, Any],
+        request: Request[Principal, Any, Any],
         change_reward_rate: FromDishka[ChangeRewardRate],
         currency: FromDishka[Currency],
         action: FromPath[RewardedAction],

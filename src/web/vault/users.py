@@ -11,7 +11,7 @@ from application.vault.ban_user import BanUser, LiftBan
 from application.vault.change_role import ChangeRole
 from application.vault.ports import Position, UserFilter
 from application.vault.read_users import ListUsers, ReadUser
-from domain.identity import Session
+from domain.identity import Principal
 from web.bodies import strict_json
 from web.fields import SearchQuery, UuidPath
 from web.headers import origin
@@ -33,7 +33,7 @@ class UsersController(Controller):
     @inject
     async def users(
         self,
-        request: Request[Session, Any, Any],
+        request: Request[Principal, Any, Any],
         list_users: FromDishka[ListUsers],
         cursors: FromDishka[Cursors],
         currency: FromDishka[Currency],
@@ -66,7 +66,7 @@ class UsersController(Controller):
     @inject
     async def user(
         self,
-        request: Request[Session, Any, Any],
+        request: Request[Principal, Any, Any],
         read_user: FromDishka[ReadUser],
         currency: FromDishka[Currency],
         user_id: UuidPath,
@@ -84,7 +84,7 @@ class UsersController(Controller):
     @inject
     async def role(
         self,
-        request: Request[Session, Any, Any],
+        request: Request[Principal, Any, Any],
         change_role: FromDishka[ChangeRole],
         currency: FromDishka[Currency],
         user_id: UuidPath,
@@ -104,7 +104,7 @@ class UsersController(Controller):
     @inject
     async def ban(
         self,
-        request: Request[Session, Any, Any],
+        request: Request[Principal, Any, Any],
         ban_user: FromDishka[BanUser],
         currency: FromDishka[Currency],
         user_id: UuidPath,
@@ -124,7 +124,7 @@ class UsersController(Controller):
     @inject
     async def lift(
         self,
-        request: Request[Session, Any, Any],
+        request: Request[Principal, Any, Any],
         lift_ban: FromDishka[LiftBan],
         currency: FromDishka[Currency],
         user_id: UuidPath,

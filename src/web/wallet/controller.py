@@ -12,7 +12,7 @@ from application.idempotency import KeyedRequest, fingerprint
 from application.wallet.ports import TransactionFilter
 from application.wallet.read_wallet import ReadTransactions, ReadWallet
 from application.wallet.transfer_funds import TransferFunds
-from domain.identity import Session
+from domain.identity import Principal
 from domain.wallet import TransactionKind
 from web.bodies import strict_json
 from web.headers import IdempotencyKeyHeader, idempotency_key
@@ -49,7 +49,7 @@ class WalletController(Controller):
     @inject
     async def read(
         self,
-        request: Request[Session, Any, Any],
+        request: Request[Principal, Any, Any],
         read_wallet: FromDishka[ReadWallet],
         currency: FromDishka[Currency],
     ) -> WalletOut:
@@ -65,7 +65,7 @@ class WalletController(Controller):
     @inject
     async def history(
         self,
-        request: Request[Session, Any, Any],
+        request: Request[Principal, Any, Any],
         read_transactions: FromDishka[ReadTransactions],
         cursors: FromDishka[Cursors],
         limit: Limit = 50,
@@ -96,7 +96,7 @@ class WalletController(Controller):
     @inject
     async def transfer(
         self,
-        request: Request[Session, Any, Any],
+        request: Request[Principal, Any, Any],
         transfer_funds: FromDishka[TransferFunds],
         data: JSONBody[TransferIn],
         key: IdempotencyKeyHeader = None,  # noqa: ARG002 - for the OpenAPI document

@@ -10,7 +10,7 @@ from application.idempotency import KeyedRequest, fingerprint
 from application.wallet.ports import WithdrawalPosition
 from application.wallet.read_withdrawals import ReadWithdrawals
 from application.wallet.withdraw_funds import WithdrawFunds
-from domain.identity import Session
+from domain.identity import Principal
 from domain.withdrawals import WithdrawalStatus
 from web.bodies import strict_json
 from web.headers import IdempotencyKeyHeader, idempotency_key
@@ -31,7 +31,7 @@ class WithdrawalsController(Controller):
     @inject
     async def withdrawals(
         self,
-        request: Request[Session, Any, Any],
+        request: Request[Principal, Any, Any],
         read_withdrawals: FromDishka[ReadWithdrawals],
         cursors: FromDishka[Cursors],
         status: FromQuery[WithdrawalStatus | None] = None,
@@ -55,7 +55,7 @@ class WithdrawalsController(Controller):
     @inject
     async def withdraw(
         self,
-        request: Request[Session, Any, Any],
+        request: Request[Principal, Any, Any],
         withdraw_funds: FromDishka[WithdrawFunds],
         data: JSONBody[WithdrawIn],
         key: IdempotencyKeyHeader = None,  # noqa: ARG002 - for the OpenAPI document

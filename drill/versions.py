@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 MARK_OF_DRAIN = "lingualink_drain_delay"
 
 # What every release may do, and what none may: a column more, or a column by another name.
