@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from infrastructure.supabase.keys import shared_secret
+from infrastructure.supabase.jwks import shared_secret
 
 
 class SettingsError(Exception):
