@@ -67,8 +67,7 @@ _DISPLAY_NAMES: Final = {
 class TokenRules:
     """Whose tokens are taken, for whom, and how far two clocks may be apart (seconds).
 
-    A token's issuer is one of *issuers* to the letter. A slash at the end of a configured one is no part of it, but
-    Auth may have been given the same one: then tokens with it are taken, too.
+    A token's issuer is one of *issuers* to the letter.
 
     Raises:
         ValueError: there is no issuer, or the leeway is not 0 to 60 seconds.
@@ -84,8 +83,6 @@ class TokenRules:
             raise ValueError("token rules need an issuer and an audience")
         if not 0 <= self.leeway <= 60:
             raise ValueError("leeway is 0 to 60 seconds")
-        spellings = self.issuers | {issuer.rstrip("/") for issuer in self.issuers}
-        object.__setattr__(self, "issuers", spellings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ import contextvars
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 import httpx
 import structlog
 
 from domain.errors import Unavailable
+from infrastructure.hosts import is_private_name, is_this_machine
 from infrastructure.supabase.jwks import KeySet, SigningKey, parse_jwks
 
 _MAX_DOCUMENT_OCTETS = 64 * 1024
@@ -56,7 +56,7 @@ class JwksClient:
     in a task of their own, so that a caller who leaves takes nothing from the others.
 
     Raises:
-        ValueError: *url* is neither https nor on the loopback interface.
+        ValueError: *url* is plain http, and neither on this machine nor a private name (``http://kong:8000``).
     """
 
     def __init__(
@@ -69,19 +69,19 @@ class JwksClient:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = httpx.URL(url)
-        loopback = is_loopback(self._url.host)
-        if self._url.scheme != "https" and not (self._url.scheme == "http" and loopback):
+        near = is_this_machine(self._url.host) or is_private_name(self._url.host)
+        if self._url.scheme != "https" and not (self._url.scheme == "http" and self._url.host and near):
             raise ValueError("signing keys are fetched over https only")
         self._secret = secret
         self._secret_alone = None if secret is None else KeySet({}, secret)
         self._local_development = local_development
         self._schedule = schedule or Schedule()
         self._clock = clock
-        # A server on this machine is behind no proxy, whatever the environment says of others.
+        # A server on this machine or beside it is behind no proxy, whatever the environment says of others.
         self._client = httpx.AsyncClient(
             timeout=self._schedule.timeout,
             follow_redirects=False,
-            trust_env=not loopback,
+            trust_env=not near,
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=0),
         )
         self._keys: KeySet | None = None
@@ -205,13 +205,3 @@ class JwksClient:
                 if len(document) > _MAX_DOCUMENT_OCTETS:
                     raise FetchFailed("too large")
         return bytes(document)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether *host* is this machine by its very name; no name is looked up."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
