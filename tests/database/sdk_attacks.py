@@ -3,6 +3,8 @@
 What SQL says and PostgREST can't stands in :data:`UNSPEAKABLE`; a test sees to it that nothing is forgotten.
 """
 
+from collections.abc import Sequence
+
 from database.attacks import (
     BANNED,
     BANNED_PENDING,
@@ -21,7 +23,7 @@ EVERYBODY = ["neq", "id", NEW]
 NOW = "2026-01-01T00:00:00Z"
 
 
-def update(table: str, values: dict[str, object], *where: list[object]) -> Steps:
+def update(table: str, values: dict[str, object], *where: Sequence[object]) -> Steps:
     return [["from", table], ["update", values], *where, ["select"]]
 
 
@@ -33,11 +35,11 @@ def upsert(table: str, values: dict[str, object], key: str) -> Steps:
     return [["from", table], ["upsert", values, {"onConflict": key}], ["select"]]
 
 
-def delete(table: str, *where: list[object]) -> Steps:
+def delete(table: str, *where: Sequence[object]) -> Steps:
     return [["from", table], ["delete"], *where, ["select"]]
 
 
-def read(table: str, *where: list[object]) -> Steps:
+def read(table: str, *where: Sequence[object]) -> Steps:
     return [["from", table], ["select"], *where]
 
 
@@ -49,17 +51,26 @@ def post(values: dict[str, object]) -> Steps:
     return insert("posts", {"id": NEW, "kind": "text", "title": "t", "language": "rw", **values})
 
 
-def of(column: str, value: str) -> list[object]:
+def of(column: str, value: str) -> Sequence[object]:
     return ["eq", column, value]
 
 
 SETTLED: dict[str, object] = {"status": "failed", "settled_by": ME, "settled_at": NOW}
 TRANSACTION: dict[str, object] = {
-    "id": NEW, "user_id": ME, "kind": "bonus", "amount": "5",
-    "balance_after": "15", "version": 2, "created_at": NOW,
+    "id": NEW,
+    "user_id": ME,
+    "kind": "bonus",
+    "amount": "5",
+    "balance_after": "15",
+    "version": 2,
+    "created_at": NOW,
 }
 WITHDRAWAL: dict[str, object] = {
-    "id": NEW, "user_id": ME, "amount": "5", "transaction_id": NEW, "created_at": NOW
+    "id": NEW,
+    "user_id": ME,
+    "amount": "5",
+    "transaction_id": NEW,
+    "created_at": NOW,
 }
 
 

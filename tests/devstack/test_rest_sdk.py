@@ -1,6 +1,6 @@
 """What an app reads and writes with the real clients, supabase-js and supabase-py, at ``/rest/v1``."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import asyncpg
 import pytest
@@ -82,7 +82,7 @@ def sdk(request: pytest.FixtureRequest) -> Sdk:
     return made
 
 
-def lessons(*steps: list[object], select: str = "id") -> Steps:
+def lessons(*steps: Sequence[object], select: str = "id") -> Steps:
     return [["from", "lessons"], ["select", select], *steps, ["order", "id"]]
 
 

@@ -1,6 +1,6 @@
 """supabase-js and supabase-py, told the same query: the calls of supabase-js that build it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from supabase import AsyncClientOptions, acreate_client
 
 from support.javascript import Script, running
 
-Steps = list[list[Any]]
+Steps = Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Outcome:
 
     @property
     def code(self) -> str | None:
-        return self.error and self.error["code"]
+        return None if self.error is None else str(self.error["code"])
 
     @property
     def rows(self) -> int:
