@@ -24,7 +24,7 @@ import { cable, cut, serve } from './servers.js'
 function follow(person: Pick<Person, 'backend'>) {
   const changes = new Told<WalletChange>()
   const statuses = new Told<TopicStatus>()
-  const problems = new Told<Problem>()
+  const problems = new Told<Problem | null>()
   const subscription = subscribeToWallet(person.backend, changes.add, {
     onStatus: statuses.add,
     onError: problems.add,
@@ -56,7 +56,14 @@ test('the balance comes once at first, and then with every change', async () => 
   const person = await signUp()
   const { changes } = follow(person)
   const first = await changes.first(() => true)
-  expect(first).toEqual({ userId: person.id, balance: '0.00', currency: 'USD', version: 0, event: null })
+  expect(first).toEqual({
+    userId: person.id,
+    balance: '0.00',
+    currency: 'USD',
+    version: 0,
+    epoch: 0,
+    event: null,
+  })
   await give(person.id, '2.50')
   const second = await changes.first(isVersion(1))
   expect(second).toMatchObject({ balance: '2.50', event: { kind: 'bonus', amount: '2.50' } })
@@ -178,7 +185,7 @@ test('decisions on posts come once each', async () => {
   const person = await signUp()
   const { statuses } = follow(person)
   const told = new Told<{ version: number }>()
-  onTestFinished(subscribeToPostValidations(person.supabase, told.add))
+  onTestFinished(subscribeToPostValidations(person.backend, told.add))
   await statuses.first((status) => status === 'live')
   const postId = randomUUID()
   for (const version of [2, 2, 1, 3]) {
