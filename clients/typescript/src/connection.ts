@@ -12,8 +12,8 @@ export interface TopicHandlers {
 
 /** A private topic that is being joined, or is joined. */
 export interface Connection {
-  /** Hand the session's current token to the server. */
-  renew(): void
+  /** Hand the session's new token to the server. */
+  renew(token: string): void
   /** Leave it and close its socket; nothing is told any more. */
   close(): void
 }
@@ -25,16 +25,22 @@ type RealtimeConstructor = new (url: string, options: RealtimeClientOptions) => 
  *
  * The app's socket can't be shared: `supabase.channel('user:…')` of the app would be the same channel, either side that
  * left it would leave it for both, and `realtime.disconnect()` or `removeAllChannels()` would end ours for good.
+ *
+ * The token is always handed in. To ask Auth for it at each of its events would renew a token that lives shortly for
+ * ever: asking renews it, and that is an event.
  */
-export function joinPrivate(supabase: Supabase, topic: string, handlers: TopicHandlers): Connection {
+export function joinPrivate(
+  supabase: Supabase,
+  topic: string,
+  token: string,
+  handlers: TopicHandlers,
+): Connection {
   const { realtime } = supabase
   const Realtime = realtime.constructor as RealtimeConstructor
-  const token = async () => (await supabase.auth.getSession()).data.session?.access_token ?? null
   const socket = new Realtime(realtime.endPoint.replace(/\/websocket$/, ''), {
     params: { ...realtime.params, apikey: realtime.apiKey },
     timeout: realtime.timeout,
     heartbeatIntervalMs: realtime.heartbeatIntervalMs,
-    accessToken: token,
     ...(realtime.transport && { transport: realtime.transport }),
   } as RealtimeClientOptions)
   const channel = socket.channel(topic, { config: { private: true } })
@@ -50,7 +56,7 @@ export function joinPrivate(supabase: Supabase, topic: string, handlers: TopicHa
   }
   // Without the token a private channel is refused, and supabase-js asks again only later.
   socket
-    .setAuth()
+    .setAuth(token)
     .then(() => {
       if (!isOpen) return
       channel.subscribe((status) => {
@@ -59,7 +65,7 @@ export function joinPrivate(supabase: Supabase, topic: string, handlers: TopicHa
     })
     .catch(failed)
   return {
-    renew: () => void socket.setAuth().catch(failed),
+    renew: (newToken) => void socket.setAuth(newToken).catch(failed),
     close() {
       isOpen = false
       void channel.unsubscribe().catch(() => {})

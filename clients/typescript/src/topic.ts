@@ -1,3 +1,4 @@
+import type { Session } from '@supabase/supabase-js'
 import { type Connection, joinPrivate } from './connection.js'
 import type { EventPayloads } from './generated/events.js'
 import type { Supabase } from './supabase.js'
@@ -34,6 +35,7 @@ export class UserTopic {
   private readonly listeners = new Set<TopicListener>()
   private isStarted = false
   private userId: string | null = null
+  private token = ''
   private status: TopicStatus = 'connecting'
   private connection: Connection | null = null
   private failures = 0
@@ -70,9 +72,7 @@ export class UserTopic {
   private start(): void {
     this.isStarted = true
     this.status = 'connecting'
-    const { data } = this.supabase.auth.onAuthStateChange((event, session) =>
-      this.follow(session?.user.id ?? null, event === 'TOKEN_REFRESHED'),
-    )
+    const { data } = this.supabase.auth.onAuthStateChange((_, session) => this.follow(session))
     this.endAuth = () => data.subscription.unsubscribe()
     globalThis.addEventListener?.('online', this.wake)
     globalThis.document?.addEventListener('visibilitychange', this.wake)
@@ -87,10 +87,14 @@ export class UserTopic {
     this.disconnect()
   }
 
-  private follow(userId: string | null, isRefresh: boolean): void {
+  private follow(session: Session | null): void {
     if (!this.isStarted) return
+    const userId = session?.user.id ?? null
+    const isNewToken = session !== null && session.access_token !== this.token
+    this.token = session?.access_token ?? ''
     if (userId !== null && userId === this.userId) {
-      if (isRefresh) this.connection?.renew()
+      if (isNewToken && this.status === 'live') this.connection?.renew(this.token)
+      else if (isNewToken) this.connect(userId)
       return
     }
     this.userId = userId
@@ -110,7 +114,7 @@ export class UserTopic {
     this.disconnect()
     this.connectIn(WATCHDOG)
     try {
-      this.connection = joinPrivate(this.supabase, `user:${userId}`, {
+      this.connection = joinPrivate(this.supabase, `user:${userId}`, this.token, {
         onEvent: (name, payload) => {
           for (const listener of [...this.listeners]) listener.onEvent(name, payload)
         },
