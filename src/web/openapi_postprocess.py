@@ -42,7 +42,7 @@ _BODY_CODES: Final = ("body_too_large", "unsupported_media_type")
 _NOISE: Final = ("deprecated", "allowEmptyValue", "allowReserved")
 
 
-def finish(document: Json, codes_of: CodesOf) -> Json:
+def postprocess(document: Json, codes_of: CodesOf) -> Json:
     """The *document*, complete. *codes_of* tells the problem codes of a response."""
     schemas = document["components"]["schemas"]
     schemas |= _own_schemas(schemas)
