@@ -11,7 +11,7 @@ import httptools
 import msgspec
 import structlog
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from web.problems import MEDIA_TYPE, STATUS_OF, TITLES, Problem
 
@@ -44,10 +44,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._fed_bytes = 0  # since the read in which the request began
         self._body_bytes = 0
         self._deadline: TimerHandle | None = None
+        self._peer: str | None = None
 
     @override
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._peer = self.client[0] if self.client else None
         self._start_clock()
 
     @override
@@ -72,7 +74,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
                 self.send_400_response("headers_too_large")
             else:
                 self._start_clock()
-        elif self.cycle is None or self.cycle.response_complete:
+        elif not self._is_answering():
             self._start_clock()  # bytes that begin no request
         else:
             self._stop_clock()
@@ -121,8 +123,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """
         self._stop_clock()
         self._incomplete = False
-        log.info("request.unreadable", code=msg, client=self.client and self.client[0])
-        if self.cycle is not None and not self.cycle.response_complete and not self._head_complete:
+        log.info("request.unreadable", code=msg, client=self._peer)
+        if self._is_answering() and not self._head_complete:
             self.cycle.keep_alive = False
             self.flow.pause_reading()
             return
@@ -134,13 +136,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             )
         self.transport.close()
 
+    def _is_answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
     def _refuse(self, code: str) -> None:
         self._code = code
         raise _Refused(code)
 
     def _too_slow(self) -> None:
         self._deadline = None
-        log.info("request.too_slow", client=self.client and self.client[0], bytes=self._fed_bytes)
+        log.info("request.too_slow", client=self._peer, bytes=self._fed_bytes)
         self.transport.close()
 
     def _start_clock(self) -> None:

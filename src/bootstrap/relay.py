@@ -64,7 +64,10 @@ async def run_relay(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, relay.stop)
     try:
-        async with operations(container, operations_listener(settings)), _notifications(container, settings, relay):
+        async with (
+            operations(container, operations_listener(settings)),
+            _notifications(container, settings, relay),
+        ):
             await relay.run()
     finally:
         await container.close()

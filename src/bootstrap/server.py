@@ -59,9 +59,7 @@ def run(settings: Settings, app_factory: AppFactory = create_app) -> int:
         worker()
         return 0
     with shared_between_processes():
-        return run_workers(
-            settings.lingualink_workers, worker, on_stop=listener.close, on_end=forget_process
-        )
+        return run_workers(settings.lingualink_workers, worker, on_stop=listener.close, on_end=forget_process)
 
 
 def run_worker(

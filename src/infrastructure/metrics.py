@@ -44,12 +44,16 @@ def shared_between_processes() -> Iterator[None]:
     folder = memory if os.access(memory, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="lingualink-metrics-", dir=folder) as shared:
         os.environ[_SHARED_FOLDER] = shared
-        values.ValueClass = values.get_value_class()  # the library looked when it was imported
+        _choose_values()  # the library chose when it was imported
         try:
             yield
         finally:
             del os.environ[_SHARED_FOLDER]
-            values.ValueClass = values.get_value_class()
+            _choose_values()
+
+
+def _choose_values() -> None:
+    values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
 
 
 def forget_process(pid: int) -> None:
@@ -78,9 +82,7 @@ class Metrics:
         self._delivery = self._histogram(
             "outbox_delivery_seconds", "From the writing of an event until Realtime had taken it."
         )
-        self._leading = self._gauge(
-            "relay_leading", "1 while this process runs the active relay.", "livesum"
-        )
+        self._leading = self._gauge("relay_leading", "1 while this process runs the active relay.", "livesum")
         self._due = self._gauge("outbox_due", "Events that are owed and not delivered.")
         self._oldest = self._gauge("outbox_oldest_due_seconds", "Age of the oldest event that is owed.")
         self._parked = self._gauge("outbox_parked", "Events that Realtime refused; see lingualink outbox.")
@@ -130,7 +132,7 @@ class Metrics:
         """Look at the outbox. While the database does not answer, its measures are not a number."""
         try:
             backlog = await read_backlog()
-        except Exception as error:  # noqa: BLE001 - whatever is wrong there, the other measures are told
+        except Exception as error:
             log.warning("metrics.outbox_unknown", cause=type(error.__cause__ or error).__name__)
             numbers = (float("nan"),) * 3
         else:

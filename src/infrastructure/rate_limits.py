@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -66,10 +66,9 @@ class SharedCounter:
             try:
                 async with asyncio.timeout(PATIENCE_S):
                     return await self._storage.incr(key, seconds)
-            except Exception as error:  # noqa: BLE001 - whatever fails, requests go on
+            except Exception as error:
                 self._report(error)
-                # Of several requests that wait at once, the first begins the search.
-                self._search = self._search or asyncio.create_task(self._look_for_it(), name="rate limits")
+                self._begin_search()
         return await self._local(key, seconds)
 
     async def aclose(self) -> None:
@@ -78,7 +77,13 @@ class SharedCounter:
             self._search.cancel()
             with suppress(asyncio.CancelledError):
                 await self._search
-        await self._storage.bridge.get_connection().aclose()
+        bridge: Any = self._storage.bridge
+        await bridge.get_connection().aclose()
+
+    def _begin_search(self) -> None:
+        """Of several requests that waited at once, the first begins it."""
+        if self._search is None:
+            self._search = asyncio.create_task(self._look_for_it(), name="rate limits")
 
     async def _look_for_it(self) -> None:
         while True:
@@ -87,7 +92,7 @@ class SharedCounter:
                 async with asyncio.timeout(PATIENCE_S):
                     if await self._storage.check():
                         break
-            except Exception as error:  # noqa: BLE001 - it is looked for until it answers
+            except Exception as error:
                 self._report(error)
         self._search = None
         log.info("rate_limits.counting_together")

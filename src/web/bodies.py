@@ -1,12 +1,10 @@
 """Reads a JSON body once, strictly, before its schema is looked at."""
 
 import json
-from functools import lru_cache
 from typing import Any, Final
 
 from litestar import Request
 from litestar.exceptions import SerializationException
-from litestar.utils.http import parse_content_header
 
 from web.headers import values_of
 from web.problems import HttpProblem
@@ -24,7 +22,7 @@ async def strict_json(request: Request[Any, Any, Any]) -> None:
         HttpProblem: ``unsupported_media_type`` or ``invalid_request``.
     """
     sent = values_of(request.scope, b"content-type")
-    if len(sent) != 1 or not _is_json(sent[0]):
+    if len(sent) != 1 or (sent[0] != b"application/json" and not _is_json(request)):
         raise HttpProblem("unsupported_media_type", "Send JSON: Content-Type: application/json.")
     body = await request.body()
     try:
@@ -37,9 +35,8 @@ async def strict_json(request: Request[Any, Any, Any]) -> None:
         raise HttpProblem("invalid_request", "The body must be a JSON object.")
 
 
-@lru_cache(64)
-def _is_json(content_type: bytes) -> bool:
-    media_type, parameters = parse_content_header(content_type.decode("latin-1"))
+def _is_json(request: Request[Any, Any, Any]) -> bool:
+    media_type, parameters = request.content_type
     charset = parameters.get("charset", "").strip('"').lower()
     return media_type.lower() == "application/json" and charset in _CHARSETS
 

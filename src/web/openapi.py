@@ -17,7 +17,7 @@ from web.openapi_postprocess import postprocess
 from web.problems import MEDIA_TYPE, STATUS_OF, Problem
 
 _ALWAYS: Final = ("invalid_request", "internal_error", "unavailable")
-_SIGNED_IN: Final = ("missing_token", "invalid_token", "expired_token")
+_SIGNED_IN: Final = ("missing_token", "invalid_token", "expired_token", "rate_limited")
 _CODE: Final = re.compile(r"`([a-z_]+)`")
 
 

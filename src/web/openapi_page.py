@@ -105,9 +105,8 @@ def _parameter(parameter: Json) -> str:
 
 def _response(response: tuple[str, Json]) -> str:
     status, said = response
-    [content, *_] = [*said.get("content", {}).values(), {}]
-    kind = _kind(content["schema"]) if content else ""
-    return f"<td>{escape(status)}</td><td>{kind}</td><td>{escape(said['description'])}</td>"
+    kinds = " ".join(_kind(content["schema"]) for content in said.get("content", {}).values())
+    return f"<td>{escape(status)}</td><td>{kinds}</td><td>{escape(said['description'])}</td>"
 
 
 def _schema(name: str, schema: Json) -> str:

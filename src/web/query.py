@@ -20,7 +20,8 @@ _FORMS: Final = {
     ),
 }
 
-Parameters = Mapping[str, tuple[re.Pattern[str], str] | None]
+Form = tuple[re.Pattern[str], str]
+Parameters = Mapping[str, Form | None]
 """By name: the form that a value must have and what to say otherwise, where Litestar would take more."""
 
 
@@ -28,9 +29,7 @@ def query_parameters(app: Litestar) -> dict[Any, Parameters]:
     """What each route handler of *app* takes. Read once, when the application is made."""
     return {
         handler: {
-            parameter.field_alias: next(
-                (form for kind, form in _FORMS.items() if _takes(parameter.field_definition, kind)), None
-            )
+            parameter.field_alias: _form_of(handler.parsed_fn_signature.parameters[parameter.field_name])
             for parameter in model.expected_query_params
         }
         for route in app.routes
@@ -39,8 +38,15 @@ def query_parameters(app: Litestar) -> dict[Any, Parameters]:
     }
 
 
-def _takes(field: Any, kind: type) -> bool:
-    return bool(field.is_subclass_of(kind) or field.has_inner_subclass_of(kind))
+def _form_of(field: Any) -> Form | None:
+    return next(
+        (
+            form
+            for kind, form in _FORMS.items()
+            if field.is_subclass_of(kind) or field.has_inner_subclass_of(kind)
+        ),
+        None,
+    )
 
 
 def check_query(query: bytes, parameters: Parameters) -> None:

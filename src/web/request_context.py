@@ -1,4 +1,4 @@
-"""What holds for every request, whatever answers it: HTTP's manners, a request id, private answers, a line in the log."""
+"""What holds for every request, whatever answers it: HTTP's manners, an id, private answers, a line in the log."""
 
 import asyncio
 import secrets
@@ -83,7 +83,7 @@ class _Exchange:
         callers_id, fault = _read_headers(scope)
         proxies.apply(scope)
         method = scope["method"]
-        inner = {**scope, "method": "GET"} if method == "HEAD" else scope
+        inner: Any = {**scope, "method": "GET"} if method == "HEAD" else scope
         outcome = ""
         try:
             if fault:

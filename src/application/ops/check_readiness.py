@@ -76,7 +76,7 @@ class CheckReadiness:
     async def _read_database(self) -> tuple[str, str]:
         try:
             state = await self._database()
-        except Exception as error:  # noqa: BLE001 - whatever keeps it from answering, it is away
+        except Exception as error:
             log.warning("readiness.database_away", cause=type(error.__cause__ or error).__name__)
             return "away", "unknown"
         too_old = state.schema_level < SCHEMA_LEVEL

@@ -31,4 +31,8 @@ class PostgresSchema:
                 asyncpg.InvalidSchemaNameError,
             ):
                 row = None
-        return DatabaseState(0, read_only=False) if row is None else DatabaseState(row["level"], row["read_only"])
+        return (
+            DatabaseState(0, read_only=False)
+            if row is None
+            else DatabaseState(row["level"], row["read_only"])
+        )
