@@ -48,7 +48,7 @@ class Documented:
 
 def faults_of(method: str, path: str, answer: dict[str, Any]) -> list[str]:
     """What of *answer* (``status``, ``headers`` and ``body``) the document does not say; nothing for unknown routes."""
-    operations = next((found for form, found in _PATHS if form.fullmatch(path)), {})
+    operations: dict[str, Any] = next((found for form, found in _PATHS if form.fullmatch(path)), {})
     operation = operations.get("get" if method == "HEAD" else method.lower())
     if operation is None:
         return []
