@@ -21,6 +21,10 @@ MAX_HEAD_BYTES: Final = 32 * 1024
 REQUEST_S: Final = 15.0
 """For a request to arrive whole, head and body, from its first byte; and for a new connection's first byte."""
 
+LINGER_S: Final = 1.0
+LINGER_BYTES: Final = 1024 * 1024
+"""What is read and dropped behind a refusal: closed at once, the connection would be reset under its answer."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -41,10 +45,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._incomplete = False  # a request has begun, and more of it must come
         self._head_complete = False
         self._head_bytes = 0
-        self._fed_bytes = 0  # since the read in which the request began
+        self._fed_bytes = 0  # since the end of the request before
         self._body_bytes = 0
         self._deadline: TimerHandle | None = None
         self._peer: str | None = None
+        self._refused = False
 
     @override
     def connection_made(self, transport: Any) -> None:
@@ -61,6 +66,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
         self._fed_bytes += len(data)
+        if self._refused:
+            if self._fed_bytes > LINGER_BYTES:
+                self.transport.close()
+            return
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -85,7 +94,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._stop_clock()
         self._incomplete = True
         self._head_complete = False
-        self._head_bytes = self._fed_bytes = self._body_bytes = 0
+        self._head_bytes = 0
 
     @override
     def on_url(self, url: bytes) -> None:
@@ -113,6 +122,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     @override
     def on_message_complete(self) -> None:
         self._incomplete = False
+        self._fed_bytes = self._body_bytes = 0
         super().on_message_complete()
 
     @override
@@ -122,19 +132,24 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         Where an answer is under way there is no room for another: the connection ends behind it.
         """
         self._stop_clock()
-        self._incomplete = False
+        self._incomplete, self._refused, self._fed_bytes = False, True, 0
         log.info("request.unreadable", code=msg, client=self._peer)
         if self._is_answering() and not self._head_complete:
             self.cycle.keep_alive = False
             self.flow.pause_reading()
             return
-        if not (self._head_complete and self.cycle.response_started):
-            body = msgspec.json.encode(Problem.of(msg, TITLES[msg], ""))
-            self.transport.write(
-                b"%scontent-type: %s\r\ncontent-length: %d\r\ncache-control: no-store\r\nconnection: close\r\n\r\n%s"
-                % (STATUS_LINE[STATUS_OF[msg]], MEDIA_TYPE.encode(), len(body), body)
-            )
-        self.transport.close()
+        if self._head_complete and self.cycle.response_started:
+            self.transport.close()
+            return
+        body = msgspec.json.encode(Problem.of(msg, TITLES[msg], ""))
+        head = (
+            STATUS_LINE[STATUS_OF[msg]],
+            b"content-type: %s\r\ncontent-length: %d\r\n" % (MEDIA_TYPE.encode(), len(body)),
+            b"cache-control: no-store\r\nconnection: close\r\n\r\n",
+        )
+        self.transport.writelines((*head, body))
+        self.transport.write_eof()
+        self._deadline = self.loop.call_later(LINGER_S, self.transport.close)
 
     def _is_answering(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
