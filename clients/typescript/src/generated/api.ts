@@ -510,7 +510,7 @@ export type components = {
         BookIn: {
             kind: components["schemas"]["BookableKind"];
             /**
-             * @description Decimal, above zero, at most 99999999.99; never a JSON number.
+             * @description Decimal, above zero, at most 99999999.9999; never a JSON number.
              * @example 12.50
              */
             amount: string;
@@ -528,7 +528,10 @@ export type components = {
          */
         BookedOut: {
             transaction: components["schemas"]["TransactionOut"];
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             balance: string;
             version: number;
         };
@@ -547,7 +550,10 @@ export type components = {
         HoldOut: {
             withdrawal: components["schemas"]["WithdrawalOut"];
             transaction: components["schemas"]["TransactionOut"];
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             balance: string;
             version: number;
         };
@@ -651,7 +657,10 @@ export type components = {
             full_name: string | null;
             avatar_url: string | null;
             role: components["schemas"]["Role"];
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             balance: string;
             currency: string;
             banned: boolean;
@@ -676,7 +685,7 @@ export type components = {
          */
         RewardRateIn: {
             /**
-             * @description Decimal, above zero, at most 99999999.99; never a JSON number.
+             * @description Decimal, above zero, at most 99999999.9999; never a JSON number.
              * @example 12.50
              */
             amount: string;
@@ -687,7 +696,10 @@ export type components = {
          */
         RewardRateOut: {
             action: components["schemas"]["RewardedAction"];
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             amount: string;
             currency: string;
             updated_at: string;
@@ -743,9 +755,15 @@ export type components = {
             /** Format: uuid */
             user_id: string;
             kind: components["schemas"]["TransactionKind"];
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             amount: string;
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             balance_after: string;
             version: number;
             counterparty_id: string | null;
@@ -769,7 +787,7 @@ export type components = {
             /** Format: uuid */
             recipient_id: string;
             /**
-             * @description Decimal, above zero, at most 99999999.99; never a JSON number.
+             * @description Decimal, above zero, at most 99999999.9999; never a JSON number.
              * @example 12.50
              */
             amount: string;
@@ -821,7 +839,10 @@ export type components = {
         WalletOut: {
             /** Format: uuid */
             user_id: string;
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             balance: string;
             currency: string;
             version: number;
@@ -848,7 +869,10 @@ export type components = {
             id: string;
             /** Format: uuid */
             user_id: string;
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             amount: string;
             status: components["schemas"]["WithdrawalStatus"];
             /** Format: uuid */
