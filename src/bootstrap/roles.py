@@ -10,7 +10,7 @@ from domain.errors import DomainError
 from domain.identity import Role
 from infrastructure.postgres.directory import PostgresDirectory
 from infrastructure.postgres.engine import create_pool
-from infrastructure.postgres.errors import translated
+from infrastructure.postgres.errors import map_database_errors
 from infrastructure.postgres.unit_of_work import PostgresUnitOfWork
 from infrastructure.settings import SettingsError, migration_database_url
 
@@ -31,7 +31,7 @@ def grant_role(who: str, role: str) -> None:
 
 
 async def _grant(url: str, who: str, role: Role) -> Granted:
-    async with translated(), create_pool(url, "transaction", 1) as pool:
+    async with map_database_errors(), create_pool(url, "transaction", 1) as pool:
         grant = GrantRole(lambda: PostgresUnitOfWork(pool, lambda _: None), PostgresDirectory(pool), uuid4)
         return await grant(_id_or_address(who), role)
 
