@@ -1,6 +1,6 @@
 """The way to read in the vault: the policy table decides, and what it refuses is recorded before it is told."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -60,7 +60,7 @@ class VaultReader(Protocol):
         """The post; None when there is none."""
         ...
 
-    async def post_counts(self) -> Mapping[PostStatus, int]:
+    async def post_counts(self) -> Row:
         """How many posts each status has; :data:`COUNTED_TO` means that many or more."""
         ...
 
@@ -76,9 +76,7 @@ class VaultReader(Protocol):
         """What actions pay, as far as anything was said, in the order of their names."""
         ...
 
-    async def audit_log(
-        self, wanted: AuditFilter, *, after: Position | None, limit: int
-    ) -> Sequence[Row]:
+    async def audit_log(self, wanted: AuditFilter, *, after: Position | None, limit: int) -> Sequence[Row]:
         """At most *limit* entries after *after*, newest first."""
         ...
 

@@ -213,9 +213,7 @@ class Database(Protocol):
         """
         ...
 
-    def begin_as_operator(
-        self, lock: UserLock
-    ) -> AbstractAsyncContextManager[OpenTransaction[LockedUser]]:
+    def begin_as_operator(self, lock: UserLock) -> AbstractAsyncContextManager[OpenTransaction[LockedUser]]:
         """The same for somebody with access to the database: no session stands behind it."""
         ...
 
@@ -227,7 +225,7 @@ class AuditContext:
     action: Action
     request: RequestInfo
     target_id: UUID | None = None
-    requested: AuditDetails = NOTHING
+    requested: AuditDetails = field(default_factory=dict)
     reason: str | None = None
 
 
@@ -313,9 +311,7 @@ retry_conflicts = stamina.retry(
 class Transactions:
     """The door. ``currency`` (ISO 4217) and ``requirements`` are the deployment's."""
 
-    def __init__(
-        self, database: Database, new_id: NewId, currency: str, requirements: Requirements
-    ) -> None:
+    def __init__(self, database: Database, new_id: NewId, currency: str, requirements: Requirements) -> None:
         self._database = database
         self.new_id = new_id
         self.currency = currency
@@ -428,9 +424,7 @@ class Transactions:
             raise
 
     @retry_conflicts
-    async def record_refusal(
-        self, principal: Principal, audit: AuditContext, refused: DomainError
-    ) -> None:
+    async def record_refusal(self, principal: Principal, audit: AuditContext, refused: DomainError) -> None:
         """Record a refusal: staff have all of theirs recorded, anybody else a few, so that nobody fills the log."""
         opening = Opening(frozenset(Role), RefusalsLock())
         async with self._database.begin(principal, opening) as transaction:

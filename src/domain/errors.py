@@ -267,4 +267,3 @@ class Unavailable(DomainError):
 
 class SerializationConflict(Unavailable):
     """The database asked for the transaction to be run again; use-cases do so, a few times."""
-

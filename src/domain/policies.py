@@ -232,9 +232,7 @@ def policies_of(action: Action) -> tuple[Policy, ...]:
 
 def roles_for(action: Action) -> frozenset[Role]:
     """The roles of which some row allows *action*, rules aside."""
-    return frozenset(
-        role for role in Role if any(role.includes(row.role) for row in policies_of(action))
-    )
+    return frozenset(role for role in Role if any(role.includes(row.role) for row in policies_of(action)))
 
 
 def error_codes(action: Action) -> tuple[str, ...]:
@@ -252,7 +250,7 @@ def refusal(
     action: Action,
     target: Target | None = None,
     *,
-    requirements: Requirements = Requirements(),  # noqa: B008 - frozen
+    requirements: Requirements = Requirements(),
 ) -> DomainError | None:
     """Why *actor* may not do *action* to *target*; None where a row allows it.
 

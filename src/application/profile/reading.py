@@ -3,16 +3,16 @@
 from typing import Protocol
 from uuid import UUID
 
+from application.ports import Row
 from domain.errors import Unavailable
 from domain.identity import Principal
-from domain.profile import Account
 
 
 class Accounts(Protocol):
     """Profiles with their wallets."""
 
-    async def find(self, user_id: UUID) -> Account | None:
-        """The account of *user_id*; None when it has no profile yet, or its user is deleted. One round trip.
+    async def find(self, user_id: UUID) -> Row | None:
+        """Profile, ``balance`` and whether ``banned``; None without a profile, or for a deleted user. One round trip.
 
         Raises:
             Unavailable: the database does not answer.
@@ -38,7 +38,7 @@ class ReadProfile:
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
 
-    async def __call__(self, principal: Principal) -> Account:
+    async def __call__(self, principal: Principal) -> Row:
         """The caller's account.
 
         Raises:

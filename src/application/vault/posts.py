@@ -1,6 +1,5 @@
 """The moderation queue, and decisions on posts: the decision, the reward, the record and the events commit together."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from domain.errors import PostNotFound
 from domain.events import PostValidationChanged
 from domain.identity import Principal
 from domain.policies import Action, Target
-from domain.posts import Decision, Post, PostStatus, validate
+from domain.posts import Decision, Post, validate
 from domain.rewards import Reward, settle_reward
 
 
@@ -55,7 +54,7 @@ class ReadPosts:
             raise PostNotFound
         return post
 
-    async def counts(self, principal: Principal, request: RequestInfo) -> Mapping[PostStatus, int]:
+    async def counts(self, principal: Principal, request: RequestInfo) -> Row:
         """How many posts each status has; see :data:`application.authorization.COUNTED_TO`."""
         audit = AuditContext(Action.READ_POSTS, request)
         async with self._authorizer.authorized_reader(principal, audit) as (reader, _):
@@ -76,9 +75,7 @@ class ValidatePost:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    async def __call__(
-        self, principal: Principal, command: ValidateCommand, request: RequestInfo
-    ) -> Post:
+    async def __call__(self, principal: Principal, command: ValidateCommand, request: RequestInfo) -> Post:
         """The post after the decision; unchanged where the decision already held.
 
         Raises:

@@ -89,9 +89,7 @@ class ChangeUser:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    async def role(
-        self, principal: Principal, user_id: UUID, role: Role, request: RequestInfo
-    ) -> UserView:
+    async def role(self, principal: Principal, user_id: UUID, role: Role, request: RequestInfo) -> UserView:
         """The user after an admin changed somebody else's role; the last admin stays one."""
         audit = AuditContext(Action.CHANGE_ROLE, request, user_id, details(role=role))
 
@@ -104,9 +102,7 @@ class ChangeUser:
 
         return await self._transactions.run(principal, audit, UserLock(user_id), decide)
 
-    async def ban(
-        self, principal: Principal, user_id: UUID, reason: str, request: RequestInfo
-    ) -> UserView:
+    async def ban(self, principal: Principal, user_id: UUID, reason: str, request: RequestInfo) -> UserView:
         """The user after a moderator banned a plain user, or an admin anyone; another reason replaces the ban."""
         audit = AuditContext(Action.BAN_USER, request, user_id, reason=reason)
 

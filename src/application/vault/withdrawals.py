@@ -97,6 +97,4 @@ class SettleWithdrawal:
             )
             return after
 
-        return await self._transactions.run(
-            principal, audit, WithdrawalLock(command.withdrawal_id), decide
-        )
+        return await self._transactions.run(principal, audit, WithdrawalLock(command.withdrawal_id), decide)

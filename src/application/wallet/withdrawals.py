@@ -47,9 +47,7 @@ class WithdrawFunds:
 
         def decide(tx: Tx[None]) -> PostedWithdrawal:
             wallet = tx.wallets[principal.user_id]
-            held = hold(
-                wallet, command.amount, ids=(tx.new_id(), tx.new_id()), at=tx.now, note=command.note
-            )
+            held = hold(wallet, command.amount, ids=(tx.new_id(), tx.new_id()), at=tx.now, note=command.note)
             row = held.transaction
             tx.ledger.post(row)
             tx.writes.withdrawals.append(held.withdrawal)

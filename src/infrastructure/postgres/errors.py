@@ -1,4 +1,4 @@
-"""Turns what PostgreSQL and the driver say into errors of the domain, and bounds how long the database is waited for."""
+"""Turns what PostgreSQL and the driver say into errors of the domain, and bounds how long it is waited for."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -9,8 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from application.realtime.ports import Backlog, Message, ParkedEvent
-from infrastructure.postgres.errors import map_database_errors
-from infrastructure.postgres.errors import acquire_connection
+from infrastructure.postgres.errors import acquire_connection, map_database_errors
 
 QUERY_S = 3
 COUNTED = 100_001

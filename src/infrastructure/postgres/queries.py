@@ -83,7 +83,9 @@ on conflict do nothing
 LOCK_WALLETS = """
 select w.user_id, w.balance, w.version, private.account_status(w.user_id, null) as owner_status,
        clock_timestamp() as now
-from (select user_id, balance, version from public.wallets where user_id = any ($1::uuid[]) order by user_id for update) w
+from (
+  select user_id, balance, version from public.wallets where user_id = any ($1::uuid[]) order by user_id for update
+) w
 """
 
 # Not shared: whoever waits for the row is served in order, so nobody can keep a change of their own role or a ban
@@ -142,7 +144,7 @@ _REFUSALS = """(
 )"""
 LOCK_REFUSALS = f"""
 select pg_advisory_xact_lock({REFUSALS_LOCK}, hashtext($1::uuid::text)) where {_REFUSALS} < $3
-"""  # noqa: S608
+"""
 
 # $1 user, $2 session, $3 what is locked, $4 the roles for which it is.
 _MAY_SEE = "exists (select from caller where caller_role = any ($4::text[]))"

@@ -83,9 +83,7 @@ class PostgresDatabase:
         self._after_commit = after_commit
 
     @asynccontextmanager
-    async def begin(
-        self, principal: Principal, opening: Opening[L]
-    ) -> AsyncIterator[PostgresTransaction[L]]:
+    async def begin(self, principal: Principal, opening: Opening[L]) -> AsyncIterator[PostgresTransaction[L]]:
         """Two statements; a third for a lock, and more for a first request or payment, or a key that is taken."""
         async with self._begin(lambda connection: _open(connection, principal, opening)) as transaction:
             yield transaction

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from uuid import UUID
@@ -112,11 +112,11 @@ class PostgresVaultReader:
         post = await PostRepository(session=self._session).get_one_or_none(id=post_id)
         return None if post is None else _row(post)
 
-    async def post_counts(self) -> Mapping[PostStatus, int]:
+    async def post_counts(self) -> Row:
         """See the port."""
         wanted = {"statuses": [status.value for status in PostStatus], "counted_to": COUNTED_TO}
         rows = await self._connection.execute(_COUNT, wanted)
-        return {PostStatus(row.status): row.counted for row in rows}
+        return {row.status: row.counted for row in rows}
 
     async def users(self, wanted: UserFilter, *, after: Position | None, limit: int) -> Sequence[User]:
         """See the port; a search costs three statements more.
@@ -146,9 +146,7 @@ class PostgresVaultReader:
         rates = await RewardRateRepository(session=self._session).get_many(OrderBy(RewardRateRow.action))
         return [_row(rate, "amount") for rate in rates]
 
-    async def audit_log(
-        self, wanted: AuditFilter, *, after: Position | None, limit: int
-    ) -> Sequence[Row]:
+    async def audit_log(self, wanted: AuditFilter, *, after: Position | None, limit: int) -> Sequence[Row]:
         """See the port: along an index for each filter."""
         conditions = _equal(
             (AuditRow.actor_id, wanted.actor_id),

@@ -32,6 +32,15 @@ class Part:
     counted: str | None = None
 
 
+def _moves(batch: WriteBatch) -> list[tuple[Any, Any]]:
+    """The first and the last row of each wallet."""
+    moves: dict[Any, tuple[Any, Any]] = {}
+    for row in batch.transactions:
+        first, _ = moves.get(row.user_id, (row, row))
+        moves[row.user_id] = (first, row)
+    return list(moves.values())
+
+
 # A balance moves only from the version that was locked and read. Several rows of one wallet move it once.
 PARTS: Final = (
     Part(
@@ -43,7 +52,7 @@ PARTS: Final = (
   where w.user_id = m.user_id and w.version = m.was
   returning true
 )""",
-        lambda batch: _moves(batch),
+        _moves,
         (
             lambda pair: pair[0].user_id,
             lambda pair: pair[0].version - 1,
@@ -255,12 +264,3 @@ def _combined(parts: tuple[tuple[str, str | None], ...]) -> str:
         offset += max(numbers)
     counts = [f"(select count(*) from {counted})" for _, counted in parts if counted]  # noqa: S608
     return f"with {', '.join(texts)} select {' + '.join(counts) or '0'}"
-
-
-def _moves(batch: WriteBatch) -> list[tuple[Any, Any]]:
-    """The first and the last row of each wallet."""
-    moves: dict[Any, tuple[Any, Any]] = {}
-    for row in batch.transactions:
-        first, _ = moves.get(row.user_id, (row, row))
-        moves[row.user_id] = (first, row)
-    return list(moves.values())

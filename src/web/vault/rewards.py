@@ -1,24 +1,25 @@
 """``/vault/reward-rates``: what approvals pay."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 from dishka import FromDishka
-from litestar import Controller, Request, get, put
+from litestar import Controller, Request, Response, get, put
 from litestar.params import FromPath, JSONBody
 
-from application.vault.reward_rates import ChangeRewardRate, ReadRewardRates
+from application.vault.rewards import ChangeRewardRate, ReadRewardRates
 from domain.identity import Principal
 from domain.money import Money
-from domain.rewards import RewardedAction, RewardRate
+from domain.policies import Action, error_codes
+from domain.rewards import RewardedAction
 from web.bodies import strict_json
 from web.fields import AmountField, MoneyText
-from web.headers import origin
+from web.headers import request_info
 from web.injection import inject
 from web.openapi import problems
 from web.settings import Currency
-from web.vault.controller import CALLER
+from web.wire import wire
 
 
 class RewardRateOut(msgspec.Struct):
@@ -28,11 +29,6 @@ class RewardRateOut(msgspec.Struct):
     amount: MoneyText
     currency: str
     updated_at: datetime
-
-    @classmethod
-    def of(cls, rate: RewardRate, currency: str) -> Self:
-        """The answer for *rate*."""
-        return cls(rate.action, str(rate.amount), currency, rate.updated_at)
 
 
 class RewardRatesOut(msgspec.Struct):
@@ -53,22 +49,26 @@ class RewardRatesController(Controller):
     path = "/vault/reward-rates"
     tags = ["vault"]  # noqa: RUF012 - Litestar's form
 
-    @get(responses=problems(*CALLER), operation_id="listRewardRates", summary="What approvals pay")
+    @get(
+        responses=problems(*error_codes(Action.READ_REWARD_RATES)),
+        operation_id="listRewardRates",
+        summary="What approvals pay",
+    )
     @inject
     async def rates(
         self,
         request: Request[Principal, Any, Any],
         read_reward_rates: FromDishka[ReadRewardRates],
         currency: FromDishka[Currency],
-    ) -> RewardRatesOut:
+    ) -> Response[RewardRatesOut]:
         """List the rates in force. For admins."""
-        rates = await read_reward_rates(request.user, origin(request))
-        return RewardRatesOut([RewardRateOut.of(rate, currency) for rate in rates])
+        rates = await read_reward_rates(request.user, request_info(request))
+        return wire(RewardRatesOut, {"items": [{**rate, "currency": currency} for rate in rates]})
 
     @put(
         "/{action:str}",
         before_request=strict_json,
-        responses=problems(*CALLER, "invalid_amount"),
+        responses=problems(*error_codes(Action.CHANGE_REWARD_RATE)),
         operation_id="changeRewardRate",
         summary="Change what an approval pays",
     )
@@ -83,5 +83,5 @@ class RewardRatesController(Controller):
     ) -> RewardRateOut:
         """Say what an action pays from now on; zero turns it off. What was paid stays. For admins."""
         amount = Money.parse_rate(data.amount)
-        rate = await change_reward_rate(request.user, action, amount, origin(request))
-        return RewardRateOut.of(rate, currency)
+        rate = await change_reward_rate(request.user, action, amount, request_info(request))
+        return RewardRateOut(rate.action, str(rate.amount), currency, rate.updated_at)

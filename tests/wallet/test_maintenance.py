@@ -1,14 +1,13 @@
 """The clean-up beside the routes: it goes on after trouble, and stops when asked."""
 
 import asyncio
-from datetime import timedelta
 
 import pytest
 
-from application.wallet.forget_keys import STEP, ForgetKeys
+from application.idempotency import BATCH, purge_idempotency_keys
 from domain.errors import Unavailable
-from infrastructure import housekeeping
-from infrastructure.housekeeping import Housekeeping
+from infrastructure import maintenance
+from infrastructure.maintenance import MaintenanceWorker
 
 pytestmark = pytest.mark.anyio
 
@@ -21,8 +20,7 @@ class MemoryKeys:
         self.limits: list[int] = []
         self.done = asyncio.Event()
 
-    async def forget(self, older_than: timedelta, limit: int) -> int:
-        assert older_than == timedelta(days=30)
+    async def purge(self, limit: int) -> int:
         self.limits.append(limit)
         step = self._steps.pop(0) if self._steps else 0
         if not self._steps:
@@ -33,25 +31,25 @@ class MemoryKeys:
 
 
 async def test_a_round_goes_on_until_a_step_is_not_full() -> None:
-    keys = MemoryKeys(STEP, STEP, 3)
+    keys = MemoryKeys(BATCH, BATCH, 3)
 
-    assert await ForgetKeys(keys)() == 2 * STEP + 3
-    assert keys.limits == [STEP] * 3
+    assert await purge_idempotency_keys(keys) == 2 * BATCH + 3
+    assert keys.limits == [BATCH] * 3
 
 
 async def test_a_round_is_bounded() -> None:
-    keys = MemoryKeys(*([STEP] * 1000))
+    keys = MemoryKeys(*([BATCH] * 1000))
 
-    assert await ForgetKeys(keys)() == 100_000
+    assert await purge_idempotency_keys(keys) == 100_000
 
 
 @pytest.mark.parametrize("trouble", [Unavailable(), RuntimeError("a mistake")])
 async def test_the_loop_outlives_trouble_and_stops_when_asked(
     monkeypatch: pytest.MonkeyPatch, trouble: Exception
 ) -> None:
-    monkeypatch.setattr(housekeeping, "EVERY_S", 0.001)
+    monkeypatch.setattr(maintenance, "EVERY_S", 0.001)
     keys = MemoryKeys(trouble, 1)
-    loop = Housekeeping(ForgetKeys(keys))
+    loop = MaintenanceWorker(keys)
     running = asyncio.create_task(loop.run())
 
     await asyncio.wait_for(keys.done.wait(), 10)

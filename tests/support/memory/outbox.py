@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from application.encoding import to_json
 from application.realtime.ports import Backlog, Message, ParkedEvent
 from domain.events import topic_of
-from infrastructure.memory.database import MemoryDatabase
+from support.memory.database import MemoryDatabase
 
 
 def _now() -> datetime:

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import structlog
 
-from application.wallet.forget_keys import ForgetKeys
+from application.idempotency import IdempotencyKeys, purge_idempotency_keys
 from domain.errors import Unavailable
 
 EVERY_S = 600.0
@@ -14,11 +14,11 @@ EVERY_S = 600.0
 log = structlog.get_logger(__name__)
 
 
-class Housekeeping:
-    """The loop around :class:`ForgetKeys`; rounds are ten minutes apart, give or take half."""
+class MaintenanceWorker:
+    """The loop around :func:`purge_idempotency_keys`; rounds are ten minutes apart, give or take half."""
 
-    def __init__(self, forget_keys: ForgetKeys) -> None:
-        self._forget_keys = forget_keys
+    def __init__(self, keys: IdempotencyKeys) -> None:
+        self._keys = keys
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -35,12 +35,12 @@ class Housekeeping:
 
     async def _round(self) -> None:
         try:
-            forgotten = await self._forget_keys()
+            purged = await purge_idempotency_keys(self._keys)
         except Unavailable:
             return  # the next round goes on
         except Exception:
             # The loop must outlive a mistake of ours.
-            log.exception("housekeeping.round_failed")
+            log.exception("maintenance.round_failed")
             return
-        if forgotten:
-            log.info("housekeeping.keys_forgotten", keys=forgotten)
+        if purged:
+            log.info("maintenance.keys_purged", keys=purged)
