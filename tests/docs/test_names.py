@@ -267,6 +267,7 @@ def test_every_measure_is_taken_with_those_labels(name: str) -> None:
 # --- identifiers of any kind
 
 THEIRS = {
+    *("livenessProbe", "readinessProbe"),  # Kubernetes
     "publish_denied",  # ours, made of a word and the batch's outcome
     *("pg_restore", "containerOverrides"),  # PostgreSQL's; a field of ECS
     *("AppState", "stopTimeout"),  # React Native; a task definition of Amazon ECS
