@@ -11,7 +11,6 @@ from application.ops.drain import Drain
 from bootstrap.container import create_container
 from bootstrap.operations import operations
 from infrastructure.metrics import Metrics
-from infrastructure.postgres.engine import behind_transaction_pooler
 from infrastructure.postgres.notifications import OutboxNotifications
 from infrastructure.relay import Relay
 from infrastructure.settings import Settings
@@ -25,8 +24,7 @@ async def _notifications(
 
     A transaction-mode pooler passes no notifications on: there, relays poll.
     """
-    url, pooler = settings.database_url.get_secret_value(), settings.lingualink_database_pooler
-    if behind_transaction_pooler(url, pooler):
+    if settings.database.transaction_pooler:
         yield
         return
     channel = await container.get(OutboxNotifications)

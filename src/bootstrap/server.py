@@ -27,8 +27,8 @@ from typing_extensions import override
 from application.ops.drain import Drain
 from bootstrap.app import create_app
 from bootstrap.supervisor import STOP, supervise
+from infrastructure.logging import configure_logging
 from infrastructure.settings import Settings
-from infrastructure.telemetry import configure_logging
 
 KEEP_ALIVE_S: Final = 75
 """Longer than proxies keep an idle connection (AWS: 60 s), so that it is never us who close one under a request."""
@@ -44,7 +44,7 @@ def run(settings: Settings, app_factory: AppFactory = create_app) -> int:
     if settings.lingualink_workers == 1:
         work(settings, None, app_factory)
         return 0
-    configure_logging(settings.lingualink_log_level)
+    configure_logging(settings)
     listener = uvicorn.Config(
         "", host=settings.lingualink_host, port=settings.lingualink_port, log_config=None
     ).bind_socket()
@@ -53,7 +53,7 @@ def run(settings: Settings, app_factory: AppFactory = create_app) -> int:
 
 def work(settings: Settings, listener: socket.socket | None, app_factory: AppFactory) -> None:
     """Serve in this process, on *listener* if there is one, until asked to stop."""
-    configure_logging(settings.lingualink_log_level)
+    configure_logging(settings)
     drain = Drain()
     server = DrainingServer(
         _config(settings, app_factory(settings, drain)), drain, settings.lingualink_drain_delay

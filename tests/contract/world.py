@@ -31,7 +31,7 @@ from infrastructure.memory.readers import MemoryAccounts, MemoryVaultReader, Mem
 from infrastructure.memory.unit_of_work import MemoryUnitOfWork
 from infrastructure.memory.withdrawals import MemoryWithdrawalReader, MemoryWithdrawals
 from infrastructure.postgres.accounts import PostgresAccounts
-from infrastructure.postgres.engine import create_engine, create_pool
+from infrastructure.postgres.connections import create_engine, create_pool
 from infrastructure.postgres.rows import TRANSACTION_COLUMNS, post_of, transaction_of
 from infrastructure.postgres.unit_of_work import PostgresUnitOfWork
 from infrastructure.postgres.vault import vault_readers
@@ -231,7 +231,7 @@ class PostgresWorld(World):
         self, platform: "asyncpg.Connection[asyncpg.Record]", pool: asyncpg.Pool, database: Database
     ) -> None:
         self._platform = platform
-        self._engine = create_engine(database.service_url, database.pooler)
+        self._engine = create_engine(database.service)
         self.units: UnitOfWorkFactory = lambda: PostgresUnitOfWork(pool, lambda _: None)
         self.accounts: Accounts = PostgresAccounts(pool)
         self.wallets: Wallets = PostgresWallets(pool)
@@ -373,7 +373,7 @@ async def postgres_world(database: Database) -> AsyncIterator[PostgresWorld]:
     """A world on *database*, as the service's own role."""
     platform = await asyncpg.connect(database.superuser_url)
     try:
-        async with create_pool(database.service_url, database.pooler, 10) as pool:
+        async with create_pool(database.service, 10) as pool:
             world = PostgresWorld(platform, pool, database)
             yield world
             await world.dispose()

@@ -20,10 +20,12 @@ from infrastructure.doctor.catalogue import check_catalogue
 from infrastructure.doctor.clients import check_clients
 from infrastructure.doctor.connection import check_level
 from infrastructure.doctor.drift import check_drift
-from infrastructure.doctor.examination import examine
 from infrastructure.doctor.findings import Finding, Severity
-from infrastructure.doctor.openings import check_cascades, check_functions, check_views
-from infrastructure.postgres.engine import create_engine
+from infrastructure.doctor.rls_bypasses import check_cascades, check_functions, check_views
+from infrastructure.doctor.run_checks import run_checks
+from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.connections import create_engine
+from infrastructure.settings import Settings
 from support.backend import environment_for, settings_for
 from support.database import Database, cloned
 from support.stack import SECRET_KEY, SupabaseStack, free_port, supabase_on
@@ -39,7 +41,11 @@ def supabase(projects: LocalPostgres) -> Iterator[SupabaseStack]:
 
 
 async def diagnose(database: Database, supabase: SupabaseStack, **changes: Any) -> Sequence[Finding]:
-    return await examine(settings_for(database, supabase, **changes), database.migrator_url)
+    return await found(settings_for(database, supabase, **changes), database.migrator)
+
+
+async def found(settings: Settings, migrator: DatabaseAddress | None) -> Sequence[Finding]:
+    return [finding async for finding in run_checks(settings, migrator)]
 
 
 async def damage(database: Database, *statements: str) -> None:
@@ -285,13 +291,13 @@ DAMAGES = (
 async def findings_of(code: str, database: Database) -> Sequence[Finding]:
     """What the check that speaks of *code* finds; that all of them are asked, other tests show."""
     if code == "drift":
-        engine = create_engine(database.service_url, database.pooler)
+        engine = create_engine(database.service)
         try:
             return await check_drift(engine)
         finally:
             await engine.dispose()
     if code.startswith("client"):
-        return await check_clients(database.migrator_url)
+        return await check_clients(database.migrator)
     connection = await asyncpg.connect(database.service_url, statement_cache_size=0)
     try:
         return await CHECKS.get(code, check_catalogue)(connection)
@@ -343,21 +349,21 @@ async def test_running_as_the_migrations_role_is_a_warning(
 ) -> None:
     settings = settings_for(database, supabase, lingualink_database_pooler="none")
     as_postgres = settings.model_copy(update={"database_url": SecretStr(database.migrator_url)})
-    [finding] = await examine(as_postgres, database.migrator_url)
+    [finding] = await found(as_postgres, database.migrator)
     assert (finding.severity, finding.code) == (Severity.WARNING, "role_too_powerful")
 
 
 async def test_without_a_migration_address_clients_are_not_probed(
     database: Database, supabase: SupabaseStack
 ) -> None:
-    [finding] = await examine(settings_for(database, supabase), None)
+    [finding] = await found(settings_for(database, supabase), None)
     assert finding.code == "clients_not_probed"
 
 
 async def test_a_database_that_is_away_is_named(database: Database, supabase: SupabaseStack) -> None:
     away = SecretStr(f"postgresql://x@127.0.0.1:{free_port()}/x")
     settings = settings_for(database, supabase).model_copy(update={"database_url": away})
-    assert [finding.code for finding in await examine(settings, None)] == ["database_unreachable"]
+    assert [finding.code for finding in await found(settings, None)] == ["database_unreachable"]
 
 
 @pytest.mark.parametrize(
@@ -376,7 +382,7 @@ async def test_trouble_with_supabase_is_named(
     changes: Mapping[str, Any], codes: Sequence[str], database: Database, supabase: SupabaseStack
 ) -> None:
     settings = settings_for(database, supabase).model_copy(update=dict(changes))
-    assert [finding.code for finding in await examine(settings, database.migrator_url)] == codes
+    assert [finding.code for finding in await found(settings, database.migrator)] == codes
 
 
 def run_command(environment: Mapping[str, str], *options: str) -> subprocess.CompletedProcess[str]:

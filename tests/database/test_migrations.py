@@ -69,7 +69,7 @@ async def in_thread(function: Callable[..., None], *arguments: object) -> None:
 
 
 async def test_a_role_that_is_no_superuser_reaches_head(project: Database) -> None:
-    await in_thread(upgrade, project.migrator_url)
+    await in_thread(upgrade, project.migrator)
     assert await level(project) == head_level()
     [row] = await project.fetch(
         "select bool_or(rolsuper) as super from pg_class join pg_roles r on r.oid = relowner "
@@ -80,13 +80,13 @@ async def test_a_role_that_is_no_superuser_reaches_head(project: Database) -> No
 
 async def test_a_second_run_does_nothing(database: Database) -> None:
     [before] = await database.fetch("select xmin::text, * from private.schema_level")
-    await in_thread(upgrade, database.migrator_url)
+    await in_thread(upgrade, database.migrator)
     [after] = await database.fetch("select xmin::text, * from private.schema_level")
     assert dict(after) == dict(before)
 
 
 async def test_every_revision_goes_up_and_down_and_up_again(project: Database) -> None:
-    config = config_for(project.migrator_url)
+    config = config_for(project.migrator)
     revisions = [found.revision for found in ScriptDirectory.from_config(config).walk_revisions()][::-1]
     there = {}
     for revision in revisions:
@@ -134,7 +134,7 @@ def runner(database: Database) -> "subprocess.Popen[str]":
 
 
 async def test_a_runner_killed_in_the_middle_is_started_again(project: Database) -> None:
-    await in_thread(upgrade, project.migrator_url, "0004")
+    await in_thread(upgrade, project.migrator, "0004")
     async with busy(project, "public.wallets") as platform:
 
         async def half_way() -> bool:
@@ -147,7 +147,7 @@ async def test_a_runner_killed_in_the_middle_is_started_again(project: Database)
         finally:
             first.kill()
             first.communicate()
-    await in_thread(upgrade, project.migrator_url)
+    await in_thread(upgrade, project.migrator)
     assert await catalogue(project) == expected().items
 
 
@@ -164,14 +164,14 @@ async def test_a_runner_waits_while_another_is_at_work(database: Database) -> No
     try:
         await other.execute("select pg_advisory_lock($1)", RUNNER_LOCK)
         with pytest.raises(AnotherRunner):
-            await anyio.to_thread.run_sync(lambda: upgrade(database.migrator_url, patience=0.5))
+            await anyio.to_thread.run_sync(lambda: upgrade(database.migrator, patience=0.5))
     finally:
         await other.close()
-    await in_thread(upgrade, database.migrator_url)
+    await in_thread(upgrade, database.migrator)
 
 
 async def test_nobody_waits_long_behind_a_migration_that_waits_for_a_reader(project: Database) -> None:
-    await in_thread(upgrade, project.migrator_url, "0004")
+    await in_thread(upgrade, project.migrator, "0004")
     waits: list[float] = []
     migrated = asyncio.Event()
 
@@ -192,7 +192,7 @@ async def test_nobody_waits_long_behind_a_migration_that_waits_for_a_reader(proj
         group.create_task(read_for_long())
         group.create_task(query_all_the_time())
         await until(lambda: _held(project))
-        await in_thread(upgrade, project.migrator_url)
+        await in_thread(upgrade, project.migrator)
         migrated.set()
     assert await catalogue(project) == expected().items
     assert 0.05 < max(waits) < LONGEST_WAIT_S
@@ -240,7 +240,7 @@ def test_the_command_says_one_line_when_the_database_is_away() -> None:
 
 
 async def test_the_models_are_what_the_migrations_leave(database: Database) -> None:
-    await in_thread(command.check, config_for(database.migrator_url))
+    await in_thread(command.check, config_for(database.migrator))
 
 
 async def test_what_the_app_adds_is_no_difference(database: Database) -> None:
@@ -250,7 +250,7 @@ async def test_what_the_app_adds_is_no_difference(database: Database) -> None:
     await connection.execute("create index app_mood on public.posts (mood)")
     await connection.execute("create schema app; create table app.wallets (id int)")
     await connection.close()
-    await in_thread(command.check, config_for(database.migrator_url))
+    await in_thread(command.check, config_for(database.migrator))
 
 
 async def test_an_index_of_the_app_s_that_is_called_as_ours_could_be_stays(project: Database) -> None:
@@ -258,7 +258,7 @@ async def test_an_index_of_the_app_s_that_is_called_as_ours_could_be_stays(proje
     await project.fetch("create table public.rooms (name text)")
     for name in names:
         await project.fetch(f"create index {name} on public.rooms (name)")
-    await in_thread(upgrade, project.migrator_url)
+    await in_thread(upgrade, project.migrator)
     kept = await project.fetch("select indexname from pg_indexes where tablename = 'rooms' order by 1")
     assert [row["indexname"] for row in kept] == sorted(names)
 
@@ -278,7 +278,7 @@ async def test_an_index_of_the_app_s_that_is_called_as_ours_could_be_stays(proje
 async def test_a_difference_from_the_models_is_found(change: str, database: Database) -> None:
     await database.fetch(change)
     with pytest.raises(AutogenerateDiffsDetected):
-        await in_thread(command.check, config_for(database.migrator_url))
+        await in_thread(command.check, config_for(database.migrator))
 
 
 @pytest.fixture(scope="module")
@@ -294,5 +294,5 @@ def older_cluster() -> Iterator[LocalPostgres]:
 
 async def test_postgres_15_ends_at_the_same_schema(older_cluster: LocalPostgres) -> None:
     project = await make_project(older_cluster, "project")
-    await in_thread(upgrade, project.migrator_url)
+    await in_thread(upgrade, project.migrator)
     assert await catalogue(project) == expected().items
