@@ -30,7 +30,9 @@ async def reconcile(database: DatabaseAddress, *, as_json: bool) -> bool:
 async def _reconcile(run: ReconcileLedger, *, as_json: bool) -> int:
     """Print findings as they come; how many there were."""
     found = 0
-    with click.progressbar(length=1, label="Reading the ledger", file=sys.stderr) as bar:
+    with click.progressbar(
+        length=1, label="Reading the ledger", file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as bar:
 
         def begin(rows: int) -> None:
             bar.length = rows

@@ -10,6 +10,7 @@ from dishka import AsyncContainer
 from application.ops.drain import Drain
 from bootstrap.container import create_container
 from bootstrap.operations import operations
+from infrastructure.logging import log_start
 from infrastructure.metrics import Metrics
 from infrastructure.postgres.notifications import OutboxNotifications
 from infrastructure.relay import Relay
@@ -56,6 +57,7 @@ async def inline_relay(container: AsyncContainer, settings: Settings) -> AsyncIt
 
 async def run_relay(settings: Settings) -> None:
     """Run nothing but the relay, until SIGTERM or SIGINT."""
+    log_start(settings)
     container = create_container(settings, Metrics(), Drain())
     relay = await container.get(Relay)
     loop = asyncio.get_running_loop()

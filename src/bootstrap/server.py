@@ -27,7 +27,7 @@ from typing_extensions import override
 from application.ops.drain import Drain
 from bootstrap.app import create_app
 from bootstrap.supervisor import STOP, supervise
-from infrastructure.logging import configure_logging
+from infrastructure.logging import configure_logging, log_start
 from infrastructure.settings import Settings
 
 KEEP_ALIVE_S: Final = 75
@@ -54,6 +54,7 @@ def run(settings: Settings, app_factory: AppFactory = create_app) -> int:
 def work(settings: Settings, listener: socket.socket | None, app_factory: AppFactory) -> None:
     """Serve in this process, on *listener* if there is one, until asked to stop."""
     configure_logging(settings)
+    log_start(settings)
     drain = Drain()
     server = DrainingServer(
         _config(settings, app_factory(settings, drain)), drain, settings.lingualink_drain_delay

@@ -11,7 +11,7 @@ import select
 import sys
 import threading
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from types import TracebackType
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from typing_extensions import override
 
 from infrastructure.hosts import process_name
 from infrastructure.redaction import mask_also, redact
-from infrastructure.settings import Environment
+from infrastructure.settings import Environment, Settings
 
 STANDARD_OUTPUT: Final = 1
 STANDARD_ERROR: Final = 2
@@ -83,6 +83,14 @@ def configure_logging(
     sys.unraisablehook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
 
 
+def log_start(settings: Settings) -> None:
+    """Say that a service begins, and what of its *settings* should be known."""
+    log = structlog.get_logger("process")
+    log.info("process.started", python=sys.version.split()[0])
+    for warning in settings.warnings:
+        log.warning("settings.noted", what=warning)
+
+
 def secrets_in(settings: Environment) -> set[str]:
     """The secrets that *settings* hold, of whatever kind the command's are."""
     found = {
@@ -106,10 +114,11 @@ def _without_locals(logger: Any, name: str, event: EventDict) -> EventDict:
     return rendered
 
 
-class _Chain:
+class Chain:
     """The last steps of every line: repeated failures are held back, the rest is encoded, masked and written."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.descriptor = STANDARD_OUTPUT
         self.process = ""
         self._encode = msgspec.json.Encoder(enc_hook=repr).encode
@@ -120,7 +129,7 @@ class _Chain:
         kind = _kind(event)
         if kind is None:
             return event
-        now = time.monotonic()
+        now = self._clock()
         last, held_back = self._told.get(kind, (-REPEATED_EVERY_S, 0))
         if now - last < REPEATED_EVERY_S:
             self._told[kind] = (last, held_back + 1)
@@ -152,13 +161,13 @@ class _Chain:
     debug = info = warning = error = critical = exception = msg
 
 
-_chain: Final = _Chain()
+_chain: Final = Chain()
 
 
 class _Handler(logging.Handler):
     """Standard library logging, on the same way out."""
 
-    def __init__(self, chain: _Chain) -> None:
+    def __init__(self, chain: Chain) -> None:
         super().__init__()
         self._chain = chain
 

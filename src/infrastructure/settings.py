@@ -198,6 +198,16 @@ class Settings(DatabaseSettings):
         parts = urlsplit(self.supabase_url)
         return parts.scheme == "http" and is_private_name(parts.hostname or "") and not self.is_local
 
+    @property
+    def warnings(self) -> list[str]:
+        """What works, and should be known: a line each, for the log of a process that starts."""
+        told = []
+        if self.is_unencrypted:
+            told.append("SUPABASE_URL is plain http: the secret key and all events go unencrypted")
+        if ignored := self.database.ignored:
+            told.append(f"DATABASE_URL has parameters that have no effect: {', '.join(ignored)}")
+        return told
+
 
 def _is_local(url: str) -> bool:
     return is_this_machine(urlsplit(url).hostname or "")
