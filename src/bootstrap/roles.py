@@ -2,13 +2,13 @@
 
 from uuid import UUID, uuid4
 
-from application.vault.grant_role import GrantRole
+from application.vault.users import GrantRole
 from domain.identity import Role
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import create_pool
 from infrastructure.postgres.directory import PostgresDirectory
-from infrastructure.postgres.errors import translated
-from infrastructure.postgres.unit_of_work import PostgresUnitOfWork
+from infrastructure.postgres.errors import map_database_errors
+from infrastructure.postgres.transactions import PostgresDatabase
 
 
 async def grant(database: DatabaseAddress, who: str, role: str) -> str:
@@ -17,10 +17,8 @@ async def grant(database: DatabaseAddress, who: str, role: str) -> str:
     Raises:
         DomainError: there is no such account, or nobody would be an admin any more.
     """
-    async with translated(), create_pool(database, 1) as pool:
-        grant_role = GrantRole(
-            lambda: PostgresUnitOfWork(pool, lambda _: None), PostgresDirectory(pool), uuid4
-        )
+    async with map_database_errors(), create_pool(database, 1) as pool:
+        grant_role = GrantRole(PostgresDatabase(pool, lambda _: None), PostgresDirectory(pool), uuid4)
         granted = await grant_role(_id_or_address(who), Role(role))
     if granted.before is granted.after:
         return f"{granted.user_id} has the role {granted.after} already; nothing was changed."

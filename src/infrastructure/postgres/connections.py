@@ -1,11 +1,13 @@
 """Connections: an asyncpg pool for money and hot reads, a SQLAlchemy engine for lists. Both count together."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from domain.errors import Unavailable
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.tls import tls_context
 
@@ -63,30 +65,40 @@ def create_pool(address: DatabaseAddress, size: int) -> asyncpg.Pool:
 
 
 def create_engine(address: DatabaseAddress) -> AsyncEngine:
-    """The engine behind the vault's lists."""
+    """The engine behind the vault's lists: each statement commits by itself, so a page costs nothing around it.
+
+    Without a connection it raises :class:`domain.errors.Unavailable`: whatever server or pooler say, nobody was let in.
+    """
+
+    async def connector(**_: Any) -> Any:
+        try:
+            return await connect(address, command_timeout=COMMAND_TIMEOUT_S)
+        except Exception as error:
+            raise Unavailable from error
+
     return create_async_engine(
         "postgresql+asyncpg://",
         pool_size=LIST_CONNECTIONS,
         max_overflow=0,
         pool_timeout=CONNECT_TIMEOUT_S,
-        pool_pre_ping=True,
-        connect_args=_connect_arguments(address, command_timeout=COMMAND_TIMEOUT_S),
+        isolation_level="AUTOCOMMIT",
+        connect_args=_connect_arguments(address, connector),
     )
 
 
 def create_migration_engine(address: DatabaseAddress) -> AsyncEngine:
     """The engine of a migration: a session of its own for each connection. Its statements take the time they need."""
+
+    async def connector(**_: Any) -> Any:
+        return await connect(address)
+
     return create_async_engine(
-        "postgresql+asyncpg://", poolclass=NullPool, connect_args=_connect_arguments(address)
+        "postgresql+asyncpg://", poolclass=NullPool, connect_args=_connect_arguments(address, connector)
     )
 
 
-def _connect_arguments(address: DatabaseAddress, **options: Any) -> dict[str, Any]:
+def _connect_arguments(address: DatabaseAddress, connector: Callable[..., Awaitable[Any]]) -> dict[str, Any]:
     """For SQLAlchemy, which would read an address less strictly."""
-
-    async def connector(**_: Any) -> Any:
-        return await connect(address, **options)
-
     arguments: dict[str, Any] = {"async_creator_fn": connector}
     if address.transaction_pooler:
         # Statements stay unnamed: a named one would be left on whichever server connection the pooler lent.
