@@ -48,10 +48,11 @@ def create_supabase(config: SupabaseConfig) -> Litestar:
     async def services(app: Litestar) -> AsyncIterator[None]:
         pool = await open_pool(config.database_url)
         app.state.auth = Auth(config, key, pool)
-        app.state.realtime = Realtime(config, key, pool)
+        app.state.realtime = realtime = Realtime(config, key)
         try:
             yield
         finally:
+            await realtime.authorizer.aclose()
             await pool.close()
 
     tokens = {
