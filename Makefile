@@ -9,7 +9,7 @@ export UV_SYSTEM_CERTS := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-poolers test-postgres-15 test-supabase chaos soak drill drill-sample drill-sabotage
+.PHONY: help run test test-poolers test-postgres-15 test-supabase chaos soak drill drill-sample drill-sabotage bench
 .PHONY: check check-pipeline format lock catalogue events openapi client demo screenshot image test-image nightly-targets clean
 
 help: ## list these commands
@@ -98,6 +98,9 @@ drill-sabotage: .venv/.ready node_modules/.ready ## the drill must notice a brok
 	  PYTHONPATH=src:tests:. $(BIN)/python -m drill --rolls 2 --requests 3000 --sabotage $$what; \
 	  test $$? -eq 1 || { echo "A broken $$what was not noticed."; exit 1; }; \
 	done
+
+bench: .venv/.ready ## what a request costs, beside the NestJS peer that BENCH_PEER names (needs wrk)
+	@$(BIN)/python -m bench $(BENCH)
 
 lock: .venv/.ready ## resolve the dependencies anew into requirements/
 	@$(BIN)/python scripts/lock.py

@@ -1,108 +1,81 @@
 """The environment, read once at the start. A missing or malformed variable is named; a secret is never shown."""
 
 import os
-from ipaddress import ip_network
-from typing import Annotated, Literal, Self
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from infrastructure.hosts import is_private_name, is_this_machine
+from infrastructure.setting_types import (
+    Amount,
+    Certificates,
+    ClientIds,
+    DatabaseUrl,
+    HeaderNames,
+    HttpUrl,
+    Issuers,
+    Networks,
+    Origins,
+    RateLimitUrl,
+    Release,
+    SecretKey,
+    SupabaseUrl,
+    plain,
+)
 from infrastructure.supabase.keys import shared_secret
+
+DISTRIBUTION = "lingualink-backend"
+CORS_HEADERS = ["traceparent", "tracestate", "baggage", "sentry-trace", "apikey", "x-client-info"]
+
+_TAKEN_WHOLE = {"database_ca", "migration_database_ca"}  # a PEM has lines
+_LISTS = {
+    *("supabase_jwt_issuer", "lingualink_cors_origins", "lingualink_cors_headers"),
+    *("lingualink_oauth_clients", "lingualink_trusted_proxies"),
+}
 
 
 class SettingsError(Exception):
     """The environment is not complete; the message names every variable at fault."""
 
 
-def _postgres_url(value: SecretStr) -> SecretStr:
-    parts = urlsplit(value.get_secret_value())
-    if parts.scheme not in {"postgres", "postgresql"} or not parts.hostname or not parts.path.strip("/"):
-        raise ValueError("must look like postgresql://user:password@host:port/database")
-    return value
+def package_version() -> str:
+    """The version of the installed package; a source tree that was never installed has none."""
+    try:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return "0.0.0"
 
 
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be an http or https address")
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        raise ValueError("must be https, except on this machine")
-    return value.rstrip("/")
+class Environment(BaseSettings):
+    """What every command may be told. Field names are the variables' names in lower case."""
 
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, hide_input_in_errors=True, populate_by_name=True
+    )
 
-def _secret_key(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith(("sb_secret_", "eyJ")):
-        raise ValueError("must be a secret key (sb_secret_...) or a legacy service_role key")
-    return value
-
-
-def _split(value: str | list[str]) -> list[str]:
-    words = value.split(",") if isinstance(value, str) else value
-    return [word.strip() for word in words if word.strip()]
-
-
-def _networks(values: list[str]) -> list[str]:
-    for value in values:
-        try:
-            ip_network(value)
-        except ValueError:
-            raise ValueError(
-                "must be addresses or networks, such as 10.0.0.0/8, separated by commas"
-            ) from None
-    return values
-
-
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-Words = Annotated[list[str], NoDecode]
-
-
-class Settings(BaseSettings):
-    """What the service runs with (docs: ``.env.example``). Field names are the variables' names in lower case."""
-
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
-
-    database_url: PostgresUrl
-    supabase_url: HttpUrl
-    supabase_secret_key: Annotated[SecretStr, AfterValidator(_secret_key)]
-    supabase_jwks_url: HttpUrl | None = None
-    supabase_jwt_issuer: Words = Field(default_factory=list)
-    supabase_jwt_audience: str = "authenticated"
-    supabase_jwt_secret: SecretStr | None = None
-    lingualink_database_pooler: Literal["auto", "none", "transaction"] = "auto"
-    lingualink_host: str = "127.0.0.1"
-    lingualink_port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    lingualink_ops_host: str = "127.0.0.1"
-    lingualink_ops_port: Annotated[int, Field(ge=0, le=65535)] = 9090
-    lingualink_workers: Annotated[int, Field(ge=1, le=64)] = 1
-    lingualink_drain_delay: Annotated[float, Field(ge=0, le=120)] = 5
-    lingualink_drain_timeout: Annotated[int, Field(ge=1, le=110)] = 20
-    lingualink_pool_size: Annotated[int, Field(ge=1, le=200)] = 10
+    lingualink_release: Release = Field(default_factory=package_version)
     lingualink_log_level: Literal["debug", "info", "warning", "error"] = "info"
-    lingualink_cors_origins: Words = Field(default_factory=list)
-    lingualink_relay: Literal["inline", "off"] = "inline"
-    lingualink_trusted_proxies: Annotated[Words, AfterValidator(_networks)] = Field(default_factory=list)
-    lingualink_vault_requires_mfa: bool = False
-    lingualink_currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
 
     @model_validator(mode="before")
     @classmethod
-    def _lists(cls, values: dict[str, object]) -> dict[str, object]:
-        for name in ("supabase_jwt_issuer", "lingualink_cors_origins", "lingualink_trusted_proxies"):
-            if isinstance(value := values.get(name), str):
-                values[name] = _split(value)
-        return {name: value for name, value in values.items() if value != ""}
+    def _without_empty(cls, values: dict[str, object]) -> dict[str, object]:
+        return {
+            name: value
+            for name, value in values.items()
+            if not (isinstance(value, str) and not value.strip())
+        }
 
-    @model_validator(mode="after")
-    def _known_secret(self) -> Self:
-        if self.supabase_jwt_secret is not None:
-            try:
-                shared_secret(self.supabase_jwt_secret.get_secret_value(), local_development=self.is_local)
-            except ValueError as fault:
-                raise ValueError(f"SUPABASE_JWT_SECRET: {fault}") from None
-        return self
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: Any, info: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if info.field_name in _LISTS | _TAKEN_WHOLE:
+            return value.strip()
+        return plain(value)
 
     @classmethod
     def load(cls) -> Self:
@@ -117,6 +90,64 @@ class Settings(BaseSettings):
             lines = [f"  {_say(fault['loc'], fault['msg'])}" for fault in error.errors()]
             raise SettingsError("These environment variables are not right:\n" + "\n".join(lines)) from None
 
+
+class DatabaseSettings(Environment):
+    """What a command needs that works on the database as the service."""
+
+    database_url: DatabaseUrl
+    database_ca: Certificates | None = None
+    lingualink_database_pooler: Literal["auto", "none", "transaction"] = "auto"
+
+
+class MigrationSettings(Environment):
+    """What a command needs that works on the database with the rights of Supabase's ``postgres``."""
+
+    migration_database_url: DatabaseUrl
+    migration_database_ca: Certificates | None = None
+
+
+class Settings(DatabaseSettings):
+    """What the service runs with (docs: ``.env.example``)."""
+
+    supabase_url: SupabaseUrl
+    supabase_secret_key: SecretKey
+    supabase_jwks_url: HttpUrl | None = None
+    supabase_jwt_issuer: Issuers = Field(default_factory=list)
+    supabase_jwt_audience: str = "authenticated"
+    supabase_jwt_secret: SecretStr | None = None
+    lingualink_host: str = "127.0.0.1"
+    lingualink_port: Annotated[
+        int, Field(ge=0, le=65535, validation_alias=AliasChoices("lingualink_port", "port"))
+    ] = 8000
+    lingualink_ops_host: str = "127.0.0.1"
+    lingualink_ops_port: Annotated[int, Field(ge=0, le=65535)] = 9090
+    lingualink_workers: Annotated[int, Field(ge=1, le=64)] = 1
+    lingualink_drain_delay: Annotated[float, Field(ge=0, le=120)] = 5
+    lingualink_drain_timeout: Annotated[int, Field(ge=1, le=110)] = 20
+    lingualink_pool_size: Annotated[int, Field(ge=1, le=200)] = 10
+    lingualink_cors_origins: Origins = Field(default_factory=list)
+    lingualink_cors_headers: HeaderNames = Field(default_factory=lambda: list(CORS_HEADERS))
+    lingualink_relay: Literal["inline", "off"] = "inline"
+    lingualink_schema: Literal["on", "off"] = "on"
+    lingualink_trusted_proxies: Networks = Field(default_factory=list)
+    lingualink_oauth_clients: ClientIds = Field(default_factory=list)
+    lingualink_vault_requires_mfa: bool = False
+    lingualink_currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
+    lingualink_withdrawal_minimum: Amount | None = None
+    lingualink_withdrawal_daily_limit: Amount | None = None
+    lingualink_transfer_daily_limit: Amount | None = None
+    lingualink_second_admin_above: Amount | None = None
+    lingualink_rate_limit: Annotated[int, Field(ge=0, le=1_000_000)] = 600
+    lingualink_rate_limit_url: RateLimitUrl = SecretStr("memory://")
+
+    @field_validator("supabase_jwt_secret", mode="after")
+    @classmethod
+    def _known_secret(cls, value: SecretStr | None, info: Any) -> SecretStr | None:
+        if value is not None:
+            url = info.data.get("supabase_url")
+            shared_secret(value.get_secret_value(), local_development=url is None or _is_local(url))
+        return value
+
     @property
     def jwks_url(self) -> str:
         """Where Supabase Auth publishes its signing keys."""
@@ -124,13 +155,19 @@ class Settings(BaseSettings):
 
     @property
     def jwt_issuers(self) -> list[str]:
-        """The issuers whose tokens are accepted."""
+        """The issuers whose tokens are accepted, in canonical form: without a slash at the end."""
         return self.supabase_jwt_issuer or [f"{self.supabase_url}/auth/v1"]
 
     @property
     def is_local(self) -> bool:
         """Whether Supabase is on this machine: only then are publicly known keys good enough."""
-        return urlsplit(self.supabase_url).hostname in LOOPBACK
+        return _is_local(self.supabase_url)
+
+    @property
+    def is_unencrypted(self) -> bool:
+        """Whether the secret key goes unencrypted to a private name: good in a container network alone."""
+        parts = urlsplit(self.supabase_url)
+        return parts.scheme == "http" and is_private_name(parts.hostname or "") and not self.is_local
 
 
 def migration_database_url() -> str:
@@ -139,16 +176,16 @@ def migration_database_url() -> str:
     Raises:
         SettingsError: it is missing or malformed.
     """
-    value = os.environ.get("MIGRATION_DATABASE_URL")
-    problem = "is missing"
-    if value:
-        try:
-            return _postgres_url(SecretStr(value)).get_secret_value()
-        except ValueError as error:
-            problem = str(error)
-    raise SettingsError(f"These environment variables are not right:\n  MIGRATION_DATABASE_URL: {problem}")
+    return MigrationSettings.load().migration_database_url.get_secret_value()
+
+
+def _is_local(url: str) -> bool:
+    return is_this_machine(urlsplit(url).hostname or "")
 
 
 def _say(location: tuple[int | str, ...], message: str) -> str:
     said = {"Field required": "is missing"}.get(message, message.removeprefix("Value error, "))
-    return f"{str(location[0]).upper()}: {said}" if location else said
+    name = str(location[0]).upper()
+    if name == "LINGUALINK_PORT" and not os.environ.get(name):
+        name = "PORT"  # its other name
+    return f"{name}: {said}"

@@ -54,6 +54,20 @@ class Arena:
         words = status.split()
         return int(words[-1]) if words[-1].isdecimal() else 0
 
+    async def returned(self, case: Case) -> list[asyncpg.Record]:
+        """What the case's statement returns, in a transaction that is not kept.
+
+        Raises:
+            asyncpg.PostgresError: it was refused.
+        """
+        transaction = self.client.transaction()
+        await transaction.start()
+        try:
+            await self._become(case)
+            return list(await self.client.fetch(case.sql))
+        finally:
+            await transaction.rollback()
+
     async def _become(self, case: Case) -> None:
         role = "anon" if case.who is None else "authenticated"
         claims = {"role": role} if case.who is None else {"role": role, "sub": case.who}

@@ -179,7 +179,12 @@ DAMAGES = (
         "drift",
         "modify_type",
     ),
-    Damage("an index is dropped", ("drop index public.posts_queue",), "missing", "index posts_queue"),
+    Damage(
+        "an index is dropped",
+        ("drop index public.lingualink_posts_queue",),
+        "missing",
+        "index lingualink_posts_queue",
+    ),
     Damage(
         "clients lose a grant",
         ("revoke select on public.wallets from authenticated",),
@@ -258,9 +263,9 @@ DAMAGES = (
     ),
     Damage(
         "a migration is missing",
-        ("update private.schema_level set level = 9",),
+        ("update private.schema_level set level = 3",),
         "migrations_missing",
-        "level 9",
+        "level 3",
     ),
     Damage(
         "the database is ahead",

@@ -134,7 +134,7 @@ def runner(database: Database) -> "subprocess.Popen[str]":
 
 
 async def test_a_runner_killed_in_the_middle_is_started_again(project: Database) -> None:
-    await in_thread(upgrade, project.migrator_url, "0008")
+    await in_thread(upgrade, project.migrator_url, "0004")
     async with busy(project, "public.wallets") as platform:
 
         async def half_way() -> bool:
@@ -171,7 +171,7 @@ async def test_a_runner_waits_while_another_is_at_work(database: Database) -> No
 
 
 async def test_nobody_waits_long_behind_a_migration_that_waits_for_a_reader(project: Database) -> None:
-    await in_thread(upgrade, project.migrator_url, "0007")
+    await in_thread(upgrade, project.migrator_url, "0004")
     waits: list[float] = []
     migrated = asyncio.Event()
 
@@ -251,6 +251,16 @@ async def test_what_the_app_adds_is_no_difference(database: Database) -> None:
     await connection.execute("create schema app; create table app.wallets (id int)")
     await connection.close()
     await in_thread(command.check, config_for(database.migrator_url))
+
+
+async def test_an_index_of_the_app_s_that_is_called_as_ours_could_be_stays(project: Database) -> None:
+    names = ("profiles_username", "profiles_newest", "posts_queue", "posts_author")
+    await project.fetch("create table public.rooms (name text)")
+    for name in names:
+        await project.fetch(f"create index {name} on public.rooms (name)")
+    await in_thread(upgrade, project.migrator_url)
+    kept = await project.fetch("select indexname from pg_indexes where tablename = 'rooms' order by 1")
+    assert [row["indexname"] for row in kept] == sorted(names)
 
 
 @pytest.mark.parametrize(

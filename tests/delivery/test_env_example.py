@@ -4,29 +4,40 @@ import re
 from typing import Any
 
 import pytest
-from pydantic_core import PydanticUndefined
+from pydantic import SecretStr
+from pydantic_core import PydanticUndefinedType
 
 from deploy.image import ROOT
-from infrastructure.settings import Settings
+from infrastructure.settings import MigrationSettings, Settings
 
 EXAMPLE = (ROOT / ".env.example").read_text()
 GIVEN: dict[str, str] = dict(re.findall(r"^#?([A-Z][A-Z0-9_]+)=(.*)$", EXAMPLE, re.MULTILINE))
-NOT_THE_SERVERS = {"MIGRATION_DATABASE_URL"}
+FIELDS = {**MigrationSettings.model_fields, **Settings.model_fields}
+OF_THE_INSTALLATION = {"LINGUALINK_RELEASE"}
 
 
 def test_every_variable_is_there() -> None:
-    assert {name.upper() for name in Settings.model_fields} == set(GIVEN) - NOT_THE_SERVERS
+    assert {name.upper() for name in FIELDS} == set(GIVEN)
 
 
-@pytest.mark.parametrize("name", sorted(set(GIVEN) - NOT_THE_SERVERS))
+@pytest.mark.parametrize("name", sorted(set(GIVEN) - OF_THE_INSTALLATION))
 def test_the_default_is_the_settings_own(name: str) -> None:
-    field = Settings.model_fields[name.lower()]
-    default: Any = field.get_default(call_default_factory=True, validated_data={})
+    assert GIVEN[name] == _written(
+        FIELDS[name.lower()].get_default(call_default_factory=True, validated_data={})
+    )
 
-    if default is None or default == [] or default is PydanticUndefined:
-        assert GIVEN[name] == ""
-    else:
-        assert GIVEN[name] == (str(default).lower() if isinstance(default, bool) else str(default))
+
+def _written(default: Any) -> str:
+    match default:
+        case None | [] | PydanticUndefinedType():
+            return ""
+        case bool():
+            return str(default).lower()
+        case list():
+            return ", ".join(default)
+        case SecretStr():
+            return default.get_secret_value()
+    return str(default)
 
 
 def test_what_is_required_is_not_commented_out() -> None:

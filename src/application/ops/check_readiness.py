@@ -6,7 +6,7 @@ from typing import Protocol
 from application.ops.drain import Drain
 from domain.errors import Unavailable
 
-SCHEMA_LEVEL = 12
+SCHEMA_LEVEL = 7
 """The oldest schema that this code runs on; a newer one is no reason to be unready."""
 
 

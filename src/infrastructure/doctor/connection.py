@@ -7,10 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 
 from infrastructure.doctor.findings import Finding, error, warning
+from infrastructure.hosts import is_this_machine
 from infrastructure.postgres.engine import behind_transaction_pooler
 from infrastructure.postgres.migrations import head_level
 from infrastructure.postgres.poolers import PoolerMode, find_pooler
-from infrastructure.settings import LOOPBACK
 
 SKEW_NOTED_S = 2.0
 SKEW_HARMFUL_S = 30.0
@@ -63,7 +63,7 @@ async def check_encryption(url: str) -> Sequence[Finding]:
     """Find an address on another machine that does not insist on TLS."""
     parts = urlsplit(url)
     mode = parse_qs(parts.query).get("sslmode", ["prefer"])[-1]
-    if parts.hostname in LOOPBACK or mode in {"require", "verify-ca", "verify-full"}:
+    if is_this_machine(parts.hostname or "") or mode in {"require", "verify-ca", "verify-full"}:
         return []
     return [
         warning(

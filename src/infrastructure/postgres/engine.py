@@ -8,23 +8,22 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from infrastructure.postgres.address import DatabaseAddress
+
 CONNECT_TIMEOUT_S = 5
 COMMAND_TIMEOUT_S = 5  # as the role's statement_timeout, for a server that does not answer at all
 LIST_CONNECTIONS = 2
 
-# What other clients' poolers read from an address; the server would refuse them as settings.
-_NOT_SETTINGS = {"pgbouncer", "connection_limit", "pool_timeout", "supa"}
-
 
 def behind_transaction_pooler(url: str, pooler: str) -> bool:
     """Whether connections go through a pooler that changes the server connection with every transaction."""
-    return pooler == "transaction" or (pooler == "auto" and urlsplit(url).port == 6543)
+    return pooler == "transaction" or (pooler == "auto" and DatabaseAddress.parse(url).has_transaction_port)
 
 
 def driver_url(url: str) -> str:
-    """*url* without the parameters that Supabase's connect dialog and other clients add to it."""
-    parts = urlsplit(url)
-    kept = [pair for pair in parse_qsl(parts.query) if pair[0] not in _NOT_SETTINGS]
+    """*url* without the parameters that have no effect here: the server would refuse them as settings."""
+    parts, ignored = urlsplit(url), DatabaseAddress.parse(url).ignored
+    kept = [pair for pair in parse_qsl(parts.query) if pair[0] not in ignored]
     return urlunsplit(parts._replace(query=urlencode(kept)))
 
 

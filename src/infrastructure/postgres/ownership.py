@@ -6,7 +6,16 @@ from sqlalchemy import Table
 
 from infrastructure.postgres.tables import Base
 
-SHARED_TABLES = frozenset({"profiles", "posts"})
+CLIENT_COLUMNS = {
+    "profiles": frozenset({"username", "full_name", "avatar_url"}),
+    "posts": frozenset({"kind", "title", "body", "language", "dialect", "media_url"}),
+}
+"""What a client may write of our columns, by table that the app shares; every other column of ours is closed to it.
+
+The guards close them (migration 0005); tests/database/test_shared_columns.py tries each column of the models.
+"""
+
+SHARED_TABLES = frozenset(CLIENT_COLUMNS)
 """Tables to which the app adds columns and indexes."""
 
 _SCHEMAS = frozenset({table.schema for table in Base.metadata.tables.values()})

@@ -29,7 +29,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
 PRIVATE = {"schema": "private"}
 NOW = text("now()")
 
-Money = Annotated[Decimal, mapped_column(Numeric(10, 2))]
+Money = Annotated[Decimal, mapped_column(Numeric(12, 4))]
 Number = Annotated[int, mapped_column(BigInteger)]
 Json = Annotated[dict[str, Any], mapped_column(JSONB)]
 Made = Annotated[datetime, mapped_column(server_default=NOW)]
@@ -48,13 +48,13 @@ class Base(CommonTableAttributes, DeclarativeBase):
 class ProfileRow(Base):
     """A row of ``public.profiles``, which the app shares and adds columns to.
 
-    It has two more indexes, on the beginnings of names in lower case (0012).
+    It has two more indexes, on the beginnings of names in lower case.
     """
 
     __tablename__ = "profiles"
     __table_args__ = (
-        Index("profiles_newest", "created_at", "id"),
-        Index("profiles_staff", "role", postgresql_where=text("role <> 'user'")),
+        Index("lingualink_profiles_newest", "created_at", "id"),
+        Index("lingualink_profiles_staff", "role", postgresql_where=text("role <> 'user'")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -71,9 +71,9 @@ class PostRow(Base):
 
     __tablename__ = "posts"
     __table_args__ = (
-        Index("posts_queue", "validation_status", "created_at", "id"),
-        Index("posts_queue_language", "validation_status", "language", "created_at", "id"),
-        Index("posts_author", "author_id", "created_at"),
+        Index("lingualink_posts_queue", "validation_status", "created_at", "id"),
+        Index("lingualink_posts_queue_language", "validation_status", "language", "created_at", "id"),
+        Index("lingualink_posts_author", "author_id", "created_at"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("gen_random_uuid()"))

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
@@ -36,36 +36,28 @@ UP = (
       using (topic not like 'user:%')
     """,
 )
-DOWN = (
-    """
-    drop policy lingualink_receive_own on realtime.messages
-    """,
-    """
-    drop policy lingualink_only_receive_own on realtime.messages
-    """,
-    """
-    drop policy lingualink_only_backend_sends on realtime.messages
-    """,
-    """
-    drop policy lingualink_only_backend_edits on realtime.messages
-    """,
-    """
-    drop policy lingualink_only_backend_deletes on realtime.messages
-    """,
+DOWN = tuple(
+    f"drop policy lingualink_{policy} on realtime.messages"
+    for policy in (
+        *("receive_own", "only_receive_own"),
+        *("only_backend_sends", "only_backend_edits", "only_backend_deletes"),
+    )
 )
 
 
+# In one round trip, for the reason that 0006 gives.
+AT_ONCE = "do $do$ begin\n{};\nend $do$"
+
+
 def upgrade() -> None:
-    op.execute("set local lock_timeout = '1s'")
-    op.execute("set local statement_timeout = '30s'")
-    for statement in UP:
-        op.execute(statement)
-    op.execute("update private.schema_level set level = 10")
+    op.execute("set local lock_timeout = '400ms'")
+    op.execute("set local statement_timeout = '10s'")
+    op.execute(AT_ONCE.format(";\n".join(UP)))
+    op.execute("update private.schema_level set level = 7")
 
 
 def downgrade() -> None:
-    op.execute("set local lock_timeout = '1s'")
-    op.execute("set local statement_timeout = '30s'")
-    for statement in DOWN:
-        op.execute(statement)
-    op.execute("update private.schema_level set level = 9")
+    op.execute("set local lock_timeout = '400ms'")
+    op.execute("set local statement_timeout = '10s'")
+    op.execute(AT_ONCE.format(";\n".join(DOWN)))
+    op.execute("update private.schema_level set level = 6")

@@ -1,0 +1,133 @@
+"""What no client reaches: the vault's records, idempotency keys, and the events that are owed to the app."""
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+TABLES = ("bans", "reward_rates", "audit_log", "idempotency_keys", "realtime_outbox", "relay_lease")
+
+# Since 30 October 2026 Supabase grants nothing by itself; projects with older defaults did. Nothing is open here.
+CLOSED = (
+    "alter table private.{table} enable row level security",
+    "revoke all on private.{table} from public, anon, authenticated",
+)
+
+UP = (
+    """
+    create table private.bans (
+      user_id uuid primary key,
+      reason text not null,
+      banned_by uuid not null,
+      banned_at timestamptz not null default now()
+    )
+    """,
+    """
+    create table private.reward_rates (
+      action text primary key constraint reward_rates_action_known check (action in ('post_approved')),
+      amount numeric(12, 4) not null constraint reward_rates_amount_range check (amount between 0 and 99999999.9999),
+      updated_at timestamptz not null default now()
+    )
+    """,
+    """
+    -- The actor is a signed-in user, or an operator: the database role whose credentials were used.
+    create table private.audit_log (
+      id uuid primary key,
+      actor_id uuid,
+      session_id uuid,
+      operator text,
+      action text not null,
+      refusal text,
+      target_id uuid,
+      before jsonb not null,
+      after jsonb not null,
+      reason text,
+      request_id text not null,
+      client_address text,
+      occurred_at timestamptz not null,
+      constraint audit_log_one_actor check (
+        num_nonnulls(actor_id, operator) = 1 and (actor_id is null) = (session_id is null)
+      )
+    )
+    """,
+    "create index audit_log_order on private.audit_log (occurred_at, id)",
+    *(
+        f"create index audit_log_{column} on private.audit_log ({column}, occurred_at, id)"
+        for column in ("actor_id", "target_id", "action")
+    ),
+    """
+    create table private.idempotency_keys (
+      user_id uuid not null,
+      key text not null constraint idempotency_keys_key_length check (char_length(key) between 1 and 255),
+      fingerprint bytea not null,
+      result jsonb,
+      refusal text,
+      created_at timestamptz not null default now(),
+      primary key (user_id, key),
+      constraint idempotency_keys_one_answer check (result is null or refusal is null)
+    ) with (fillfactor = 80)
+    """,
+    """
+    -- the order in which old keys are forgotten
+    create index idempotency_keys_age on private.idempotency_keys (created_at)
+    """,
+    """
+    create table private.realtime_outbox (
+      id bigint generated always as identity primary key,
+      event_id uuid not null constraint realtime_outbox_event_once unique,
+      topic text not null,
+      event text not null,
+      payload jsonb not null constraint realtime_outbox_payload_object check (jsonb_typeof(payload) = 'object'),
+      created_at timestamptz not null default clock_timestamp(),
+      attempts integer not null default 0,
+      last_error text,
+      delivered_at timestamptz,
+      parked_at timestamptz
+    ) with (
+      fillfactor = 80,
+      -- Every delivery leaves a dead entry at the front of the index that the relay reads from. By default a fifth of
+      -- the table may die first, which is more than a day of deliveries.
+      autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
+      autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000
+    )
+    """,
+    """
+    create index realtime_outbox_due on private.realtime_outbox (id) where delivered_at is null and parked_at is null
+    """,
+    """
+    create index realtime_outbox_parked on private.realtime_outbox (id) where parked_at is not null
+    """,
+    """
+    create index realtime_outbox_delivered on private.realtime_outbox (delivered_at) where delivered_at is not null
+    """,
+    """
+    create table private.relay_lease (
+      only_row boolean primary key default true check (only_row),
+      holder uuid,
+      expires_at timestamptz not null default '-infinity'
+    )
+    """,
+    """
+    insert into private.relay_lease default values
+    """,
+    *(step.format(table=table) for table in TABLES for step in CLOSED),
+)
+DOWN = tuple(f"drop table private.{table}" for table in reversed(TABLES))
+
+
+def upgrade() -> None:
+    op.execute("set local lock_timeout = '1s'")
+    op.execute("set local statement_timeout = '30s'")
+    for statement in UP:
+        op.execute(statement)
+    op.execute("update private.schema_level set level = 3")
+
+
+def downgrade() -> None:
+    op.execute("set local lock_timeout = '1s'")
+    op.execute("set local statement_timeout = '30s'")
+    for statement in DOWN:
+        op.execute(statement)
+    op.execute("update private.schema_level set level = 2")

@@ -1,0 +1,77 @@
+"""Who may do what. Every right is explicit; until the policies come, row level security shows clients nothing."""
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+# Privileges, and on what. The service's are what its statements need, and tests/database/test_privileges.py holds them.
+SERVICE = (
+    ("select, insert (id, username, full_name, avatar_url), update (role)", "public.profiles"),
+    ("select, update (validation_status, validated_by, validated_at, validation_reason)", "public.posts"),
+    # a wallet is opened empty
+    ("select, insert (user_id), update (balance, version, updated_at)", "public.wallets"),
+    ("select, insert", "public.wallet_transactions"),
+    ("select, insert, update (status, settled_by, settled_at, reason)", "public.wallet_withdrawals"),
+    ("select, insert, update (reason, banned_by, banned_at), delete", "private.bans"),
+    ("select, insert, update (amount, updated_at)", "private.reward_rates"),
+    ("select, insert", "private.audit_log"),
+    ("select, insert, update (result, refusal), delete", "private.idempotency_keys"),
+    (
+        "select, insert, update (attempts, last_error, delivered_at, parked_at), delete",
+        "private.realtime_outbox",
+    ),
+    ("select, update (holder, expires_at)", "private.relay_lease"),
+)
+# Whole tables where the app adds columns of its own: guards hold ours.
+CLIENTS = (
+    ("select on public.profiles, public.posts", "anon, authenticated"),
+    ("update on public.profiles", "authenticated"),
+    ("insert, update, delete on public.posts", "authenticated"),
+    ("select on public.wallets, public.wallet_transactions, public.wallet_withdrawals", "authenticated"),
+)
+
+UP = (
+    """
+    -- Without a session it answers for the user alone. Definer rights, because the service has none on schema auth.
+    create function private.account_status(user_id uuid, session_id uuid) returns text
+    language sql stable security definer set search_path = '' as $$
+      select case
+        when u.id is null or u.deleted_at is not null then 'deleted'
+        when account_status.session_id is not null and (s.id is null or s.not_after <= now()) then 'revoked'
+        when u.banned_until > now() then 'banned'
+        else 'active'
+      end
+      from (select) one
+      left join auth.users u on u.id = account_status.user_id
+      left join auth.sessions s on s.id = account_status.session_id and s.user_id = account_status.user_id
+    $$
+    """,
+    "revoke all on function private.account_status(uuid, uuid) from public",
+    "grant execute on function private.account_status(uuid, uuid) to lingualink_api",
+    *(f"grant {privileges} on {table} to lingualink_api" for privileges, table in SERVICE),
+    *(f"grant {right} to {roles}" for right, roles in CLIENTS),
+)
+DOWN = (
+    *(f"revoke {right} from {roles}" for right, roles in CLIENTS),
+    *(f"revoke all on {table} from lingualink_api" for _, table in SERVICE),
+    "drop function private.account_status(uuid, uuid)",
+)
+
+
+def upgrade() -> None:
+    op.execute("set local lock_timeout = '1s'")
+    op.execute("set local statement_timeout = '30s'")
+    for statement in UP:
+        op.execute(statement)
+    op.execute("update private.schema_level set level = 4")
+
+
+def downgrade() -> None:
+    op.execute("set local lock_timeout = '1s'")
+    op.execute("set local statement_timeout = '30s'")
+    for statement in DOWN:
+        op.execute(statement)
+    op.execute("update private.schema_level set level = 3")
