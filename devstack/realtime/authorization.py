@@ -111,7 +111,9 @@ class Authorizer:
                     except asyncpg.PostgresError:
                         await probing.rollback()
                         raise
-                    except BaseException:  # in the middle of a statement: this connection is of no use any more
+                    except (
+                        BaseException
+                    ):  # in the middle of a statement: this connection is of no use any more
                         await self.aclose()
                         raise
                     await probing.rollback()

@@ -10,9 +10,11 @@ IDLE_SECONDS = 300
 
 
 class SampledRate:
-    """Events a second as the real server's counters tell it: sampled every *every* seconds, and averaged over the
-    samples that there are, at most twelve. So a fresh counter knows nothing of a burst until its first sample, and
-    then counts it against few seconds. A counter that nobody used for five minutes is fresh again.
+    """Events a second as the real server's counters tell it.
+
+    They are sampled every *every* seconds, and averaged over the samples that there are, at most twelve. So a fresh
+    counter knows nothing of a burst until its first sample, and then counts it against few seconds. A counter that
+    nobody used for five minutes is fresh again.
     """
 
     def __init__(self, every: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:

@@ -69,22 +69,34 @@ async def send_batch(realtime: Realtime, access: Access, headers: Mapping[str, s
         return BAD_JSON
     if refused := _refused(realtime, messages):
         return refused
+    if over := _over_rate(realtime, len(messages)):
+        return over
+    for message in messages:
+        if not message.get("private"):
+            _send(realtime, message, private=False)
+    await _send_private(realtime, access, headers, [one for one in messages if one.get("private")])
+    return ACCEPTED
+
+
+async def _send_private(
+    realtime: Realtime, access: Access, headers: Mapping[str, str], messages: list[Any]
+) -> None:
+    topics: dict[str, list[Any]] = {}
+    for message in messages:
+        topics.setdefault(message["topic"], []).append(message)
+    for topic in sorted(topics):
+        if await _may_send(realtime, topic, access, headers):
+            for message in topics[topic]:
+                _send(realtime, message, private=True)
+
+
+def _over_rate(realtime: Realtime, count: int) -> Answer | None:
     rate, limit = realtime.messages.per_second(), realtime.limits.messages_per_second
     if rate > limit:
         return _too_many(OVER_RATE)
-    if rate + len(messages) > limit:
+    if rate + count > limit:
         return _too_many("Too many messages to broadcast, please reduce the batch size")
-    private: dict[str, list[Any]] = {}
-    for message in messages:
-        if message.get("private"):
-            private.setdefault(message["topic"], []).append(message)
-        else:
-            _send(realtime, message, private=False)
-    for topic in sorted(private):
-        if await _may_send(realtime, topic, access, headers):
-            for message in private[topic]:
-                _send(realtime, message, private=True)
-    return ACCEPTED
+    return None
 
 
 async def _may_send(realtime: Realtime, topic: str, access: Access, headers: Mapping[str, str]) -> bool:
@@ -139,16 +151,9 @@ async def send_one(realtime: Realtime, access: Access, headers: Mapping[str, str
 
     A missing permission is 403, and a probe that failed is 422 with a text of its own.
     """
-    payload: Any = single.body
-    if single.content_type == "application/json":
-        try:
-            payload = msgspec.json.decode(single.body, type=dict[str, Any])
-        except msgspec.ValidationError:
-            return Answer(422, {"errors": {"payload": [INVALID]}})
-        except ValueError:
-            return BAD_JSON
-    elif single.content_type != "application/octet-stream":
-        return Answer(415, {"message": "Unsupported Media Type"})
+    payload = _payload(single)
+    if isinstance(payload, Answer):
+        return payload
     if realtime.too_large(payload):
         return Answer(422, {"errors": {"payload": [TOO_LARGE]}})
     if realtime.over_message_rate():
@@ -162,3 +167,18 @@ async def send_one(realtime: Realtime, access: Access, headers: Mapping[str, str
             return Answer(403, {"message": "Unauthorized"})
     realtime.broadcast(single.topic, Broadcast(single.event, payload, as_binary=True), private=single.private)
     return ACCEPTED
+
+
+def _payload(single: Single) -> Any:
+    """What is sent, or the answer to what can't be."""
+    payload: Any = single.body
+    if single.content_type == "application/json":
+        try:
+            payload = msgspec.json.decode(single.body, type=dict[str, Any])
+        except msgspec.ValidationError:
+            return Answer(422, {"errors": {"payload": [INVALID]}})
+        except ValueError:
+            return BAD_JSON
+    elif single.content_type != "application/octet-stream":
+        return Answer(415, {"message": "Unsupported Media Type"})
+    return payload

@@ -153,8 +153,9 @@ CRASHED: Response[Any] = Response("Internal Server Error", status_code=500, medi
 
 
 def _token(request: AnyRequest) -> str | None:
-    """The token of the request, empty without one. None where Authorization is not of two words: that is how the
-    gateway passes on a key that it does not know, and the real server crashes over it.
+    """The token of the request, empty without one; None where the real server crashes.
+
+    That is over an Authorization that is not of two words, as the gateway passes on a key that it does not know.
     """
     authorization = request.headers.get("authorization")
     if not authorization:

@@ -8,7 +8,7 @@ import click
 
 from bootstrap.doctor import report
 from bootstrap.ledger import erase_user, reconcile
-from bootstrap.outbox import outbox_report, retry_parked
+from bootstrap.outbox import outbox_report, retry_dead_letters
 from bootstrap.relay import run_relay
 from bootstrap.roles import grant_role
 from bootstrap.server import run
@@ -35,7 +35,7 @@ def serve() -> None:
 
 @main.command()
 def relay() -> None:
-    """Run a stand-alone realtime relay. SIGTERM ends it after the batch in hand."""
+    """Run a stand-alone realtime relay. SIGTERM ends it after the messages in flight."""
     settings = _settings()
     configure_logging(settings.lingualink_log_level)
     asyncio.run(run_relay(settings))
@@ -49,7 +49,7 @@ def outbox() -> None:
 @outbox.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def list_outbox(*, as_json: bool) -> None:
-    """List the events that Realtime refused, and say how many others are owed."""
+    """List the events that Realtime refused, and say how many others are pending."""
     settings = _settings()
     click.echo(asyncio.run(outbox_report(settings, as_json=as_json)))
 
@@ -58,13 +58,13 @@ def list_outbox(*, as_json: bool) -> None:
 @click.argument("ids", nargs=-1, type=int)
 @click.option("--all", "everything", is_flag=True, help="Send all of them again.")
 def retry_outbox(ids: tuple[int, ...], *, everything: bool) -> None:
-    """Send parked events again: those with these IDS, or --all."""
+    """Send dead letters again: those with these IDS, or --all."""
     if bool(ids) is everything:
         raise click.UsageError("Name the events, or say --all.")
-    retried = asyncio.run(retry_parked(_settings(), None if everything else ids))
-    click.echo(f"Owed again: {len(retried)}.")
+    retried = asyncio.run(retry_dead_letters(_settings(), None if everything else ids))
+    click.echo(f"Pending again: {len(retried)}.")
     if missing := sorted(set(ids) - set(retried)):
-        _fail(f"Not parked: {', '.join(map(str, missing))}")
+        _fail(f"Not dead-lettered: {', '.join(map(str, missing))}")
 
 
 @main.command()

@@ -1,10 +1,7 @@
 """What is measured, in Prometheus' terms. Nothing outside this floor knows: others are handed plain callables."""
 
-import time
-from collections.abc import Sequence
 from typing import Final
 
-import structlog
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -14,8 +11,8 @@ from prometheus_client import (
     generate_latest,
 )
 
-from application.realtime.ports import BatchRefused, Message, Outbox, Publisher, PublishFailed
-from application.realtime.relay_events import Progress
+from application.realtime.ports import Outbox
+from application.realtime.relay_events import RoundResult
 from domain.errors import Unavailable
 from infrastructure.supabase.refusals import RefusalReason
 
@@ -23,8 +20,6 @@ CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 NAMESPACE: Final = "lingualink"
 BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _METHODS: Final = {"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"}
-
-log = structlog.get_logger(__name__)
 
 
 class Metrics:
@@ -39,18 +34,20 @@ class Metrics:
             "tokens_refused", "Access tokens that were refused, by reason.", "reason"
         )
         self._publish = self._histogram(
-            "realtime_publish_seconds", "Batches sent to Realtime, and how long the answers took.", "outcome"
+            "realtime_publish_seconds", "Messages sent to Realtime, and how long the answers took.", "outcome"
         )
         self._messages = self._counter(
-            "realtime_messages", "Messages in those batches: attempts, not deliveries.", "outcome"
+            "realtime_messages", "Messages sent to Realtime: attempts, not deliveries.", "outcome"
         )
         self._delivery = self._histogram(
             "outbox_delivery_seconds", "From the writing of an event until Realtime had taken it."
         )
         self._leading = self._gauge("relay_leading", "1 while this process runs the active relay.")
-        self._due = self._gauge("outbox_due", "Events that are owed and not delivered.")
-        self._oldest = self._gauge("outbox_oldest_due_seconds", "Age of the oldest event that is owed.")
-        self._parked = self._gauge("outbox_parked", "Events that Realtime refused; see lingualink outbox.")
+        self._pending = self._gauge("outbox_pending", "Committed events that are not delivered.")
+        self._oldest = self._gauge("outbox_oldest_pending_seconds", "Age of the oldest of them.")
+        self._dead_lettered = self._gauge(
+            "outbox_dead_lettered", "Events that Realtime refuses; see lingualink outbox."
+        )
 
     def _counter(self, name: str, what: str, *labels: str) -> Counter:
         return Counter(name, what, labels, namespace=NAMESPACE, registry=self._registry)
@@ -70,18 +67,18 @@ class Metrics:
         """A token was refused."""
         self._refused.labels(reason.value).inc()
 
-    def progress(self, progress: Progress) -> None:
+    def relay_round(self, result: RoundResult) -> None:
         """The relay of this process did a round."""
-        self._leading.set(progress is not Progress.STANDBY)
+        self._leading.set(result is not RoundResult.STANDBY)
 
     def delivered(self, seconds: float) -> None:
         """An event was delivered *seconds* after it was written."""
         self._delivery.observe(seconds)
 
-    def published(self, outcome: str, messages: int, seconds: float) -> None:
-        """Realtime answered a batch, or did not."""
+    def published(self, outcome: str, seconds: float) -> None:
+        """Realtime answered for a message, or did not."""
         self._publish.labels(outcome).observe(seconds)
-        self._messages.labels(outcome).inc(messages)
+        self._messages.labels(outcome).inc()
 
     async def sample(self, outbox: Outbox) -> None:
         """Look at the outbox. While the database does not answer, its measures are not a number."""
@@ -90,39 +87,10 @@ class Metrics:
         except Unavailable:
             values = (float("nan"),) * 3
         else:
-            values = (backlog.due, backlog.oldest_due_seconds, backlog.parked)
-        for gauge, value in zip((self._due, self._oldest, self._parked), values, strict=True):
+            values = (backlog.pending, backlog.oldest_pending_seconds, backlog.dead_lettered)
+        for gauge, value in zip((self._pending, self._oldest, self._dead_lettered), values, strict=True):
             gauge.set(value)
 
     def text(self) -> bytes:
         """All of it, in Prometheus' text format."""
         return generate_latest(self._registry)
-
-
-class MeasuredPublisher:
-    """A publisher whose answers are counted, and told to the log where they are not what was hoped for."""
-
-    def __init__(self, publisher: Publisher, metrics: Metrics) -> None:
-        self._publisher = publisher
-        self._metrics = metrics
-
-    async def publish(self, messages: Sequence[Message]) -> int | None:
-        """See the port."""
-        began = time.perf_counter()
-        outcome = "failed"
-        try:
-            room = await self._publisher.publish(messages)
-            outcome = "accepted"
-        except BatchRefused as refusal:
-            outcome = "refused"
-            if len(messages) == 1:
-                log.error("realtime.event_parked", event_id=str(messages[0].event_id), why=str(refusal))  # noqa: TRY400 - no trace
-            raise
-        except PublishFailed as failure:
-            outcome = "denied" if failure.denied else "failed"
-            tell = log.error if failure.denied else log.warning
-            tell(f"realtime.publish_{outcome}", why=str(failure), messages=len(messages))
-            raise
-        finally:
-            self._metrics.published(outcome, len(messages), time.perf_counter() - began)
-        return room

@@ -148,7 +148,7 @@ async def test_other_bodies_are_refused(publisher: httpx.AsyncClient) -> None:
 
 
 async def test_a_topic_that_no_database_can_hold_is_dropped_in_a_batch(
-    stack: SupabaseStack, publisher: httpx.AsyncClient
+    publisher: httpx.AsyncClient,
 ) -> None:
     answer = await publisher.post(BATCH, json={"messages": [message("nul\x00")]})
     single = await publisher.post(f"{BATCH}/nul%00/events/x?private=true", json={})
