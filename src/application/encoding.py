@@ -26,7 +26,7 @@ _encoder = msgspec.json.Encoder(enc_hook=_encode_money, decimal_format="string")
 
 
 def to_json(value: object) -> str:
-    """The JSON of a domain object: money as a two-place string, times RFC 3339, ids as text."""
+    """The JSON of a domain object: money as text, times RFC 3339, ids as text."""
     return _encoder.encode(value).decode()
 
 

@@ -48,6 +48,8 @@ class Principal:
     session_id: UUID
     is_anonymous: bool = False
     assurance: Assurance = Assurance.AAL1
+    client_id: str | None = None
+    """The OAuth client that acts for the user; None when it is the user's own app."""
     display: DisplayFields = DisplayFields()
 
 

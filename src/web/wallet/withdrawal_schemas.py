@@ -7,9 +7,9 @@ from uuid import UUID
 import msgspec
 
 from application.wallet.withdraw_funds import WithdrawCommand
-from domain.money import Money
+from domain.money import PAYOUT_PLACES, Money
 from domain.withdrawals import Hold, Withdrawal, WithdrawalStatus
-from web.fields import AmountField, MoneyText, NoteField
+from web.fields import MoneyText, NoteField, PayoutField
 from web.wallet.schemas import TransactionOut
 
 
@@ -52,7 +52,7 @@ class WithdrawalPageOut(msgspec.Struct):
 class WithdrawIn(msgspec.Struct, forbid_unknown_fields=True):
     """Money to be paid out."""
 
-    amount: AmountField
+    amount: PayoutField
     note: NoteField | None = None
 
     def to_command(self) -> WithdrawCommand:
@@ -61,7 +61,7 @@ class WithdrawIn(msgspec.Struct, forbid_unknown_fields=True):
         Raises:
             InvalidAmount: the amount is no plain decimal.
         """
-        return WithdrawCommand(Money.parse(self.amount), self.note)
+        return WithdrawCommand(Money.parse(self.amount, places=PAYOUT_PLACES), self.note)
 
 
 class HoldOut(msgspec.Struct):

@@ -508,7 +508,7 @@ export type components = {
         BookIn: {
             kind: components["schemas"]["BookableKind"];
             /**
-             * @description Decimal, above zero, at most 99999999.99; never a JSON number.
+             * @description Decimal, above zero, at most 99999999.9999; never a JSON number.
              * @example 12.50
              */
             amount: string;
@@ -526,7 +526,10 @@ export type components = {
          */
         BookedOut: {
             transaction: components["schemas"]["TransactionOut"];
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             balance: string;
             version: number;
         };
@@ -545,7 +548,10 @@ export type components = {
         HoldOut: {
             withdrawal: components["schemas"]["WithdrawalOut"];
             transaction: components["schemas"]["TransactionOut"];
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             balance: string;
             version: number;
         };
@@ -646,7 +652,10 @@ export type components = {
             full_name: string | null;
             avatar_url: string | null;
             role: components["schemas"]["Role"];
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             balance: string;
             currency: string;
             banned: boolean;
@@ -668,7 +677,7 @@ export type components = {
          */
         RewardRateIn: {
             /**
-             * @description Decimal, above zero, at most 99999999.99; never a JSON number.
+             * @description Decimal, above zero, at most 99999999.9999; never a JSON number.
              * @example 12.50
              */
             amount: string;
@@ -679,7 +688,10 @@ export type components = {
          */
         RewardRateOut: {
             action: components["schemas"]["RewardedAction"];
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             amount: string;
             currency: string;
             updated_at: string;
@@ -735,9 +747,15 @@ export type components = {
             /** Format: uuid */
             user_id: string;
             kind: components["schemas"]["TransactionKind"];
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             amount: string;
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             balance_after: string;
             version: number;
             counterparty_id: string | null;
@@ -761,7 +779,7 @@ export type components = {
             /** Format: uuid */
             recipient_id: string;
             /**
-             * @description Decimal, above zero, at most 99999999.99; never a JSON number.
+             * @description Decimal, above zero, at most 99999999.9999; never a JSON number.
              * @example 12.50
              */
             amount: string;
@@ -813,7 +831,10 @@ export type components = {
         WalletOut: {
             /** Format: uuid */
             user_id: string;
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             balance: string;
             currency: string;
             version: number;
@@ -840,7 +861,10 @@ export type components = {
             id: string;
             /** Format: uuid */
             user_id: string;
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             amount: string;
             status: components["schemas"]["WithdrawalStatus"];
             /** Format: uuid */
