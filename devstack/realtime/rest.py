@@ -64,7 +64,7 @@ async def send_batch(realtime: Realtime, access: Access, headers: Mapping[str, s
     dropped, and the answer does not tell: not to the secret key either.
     """
     try:
-        messages = msgspec.json.decode(body, type=dict[str, Any]).get("messages")
+        messages: Any = msgspec.json.decode(body, type=dict[str, Any]).get("messages")
     except ValueError:
         return BAD_JSON
     if refused := _refused(realtime, messages):

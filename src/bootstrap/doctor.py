@@ -18,7 +18,10 @@ def report(*, as_json: bool) -> tuple[str, bool]:
     must_act = any(finding.severity is Severity.ERROR for finding in findings)
     if as_json:
         return msgspec.json.encode({"healthy": not must_act, "findings": findings}).decode(), must_act
-    return "\n".join(str(finding) for finding in findings) or HEALTHY, must_act
+    lines = [str(finding) for finding in findings]
+    if all(finding.severity is Severity.NOTE for finding in findings):
+        lines.append(HEALTHY)
+    return "\n".join(lines), must_act
 
 
 def _findings() -> list[Finding]:

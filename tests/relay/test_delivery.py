@@ -6,8 +6,8 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -108,7 +108,7 @@ async def test_nothing_is_lost_that_the_outbox_calls_delivered(
     database: Database,
     stack: SupabaseStack,
     listener: Listener,
-    fault: type[AsyncIterator[None]],
+    fault: Callable[[asyncpg.Connection], AbstractAsyncContextManager[None]],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     platform = await asyncpg.connect(database.superuser_url)

@@ -144,7 +144,7 @@ class FaultyRealtime:
         headers = dict(line.lower().split(": ", 1) for line in lines if ": " in line)
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         method, path, _ = request.split(" ")
-        if method != "POST":
+        if method != "POST" or "/events/" not in path:
             await self._say(writer, 404)
             return
         topic = unquote(path.split("/api/broadcast/")[1].split("/events/")[0])

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import Final
 
 from application.realtime.pace import Pace
@@ -128,10 +129,10 @@ class RelayEvents:
         for topic, messages in topics.items():
             lane = asyncio.create_task(self._send_in_order(messages), name=f"relay {topic}")
             self._lanes[topic] = lane
-            lane.add_done_callback(lambda _, topic=topic: self._end(topic))
+            lane.add_done_callback(partial(self._end, topic))
 
-    def _end(self, topic: str) -> None:
-        lane = self._lanes.pop(topic)
+    def _end(self, topic: str, lane: asyncio.Task[None]) -> None:
+        del self._lanes[topic]
         if not lane.cancelled() and (mistake := lane.exception()) is not None:
             self._mistake = mistake
         if len(self._lanes) < IN_FLIGHT:

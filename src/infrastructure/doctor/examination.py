@@ -16,7 +16,8 @@ from infrastructure.doctor.connection import (
 from infrastructure.doctor.drift import check_drift
 from infrastructure.doctor.findings import Finding, error
 from infrastructure.doctor.openings import check_cascades, check_functions, check_views
-from infrastructure.doctor.supabase import check_realtime, check_signing_keys
+from infrastructure.doctor.realtime import check_realtime
+from infrastructure.doctor.supabase import check_signing_keys
 from infrastructure.postgres.engine import create_engine, driver_options, driver_url
 from infrastructure.settings import Settings
 

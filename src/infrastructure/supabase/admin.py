@@ -1,10 +1,11 @@
 """The project as its backend reaches it with the secret key: the one place that turns the key into headers."""
 
+import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
 
 import aiohttp
@@ -72,3 +73,24 @@ async def create_admin_client(url: str, secret_key: str) -> "AsyncClient":
 
     options = AsyncClientOptions(auto_refresh_token=False, persist_session=False)
     return await acreate_client(url, secret_key, options)
+
+
+async def listen(
+    client: "AsyncClient", topic: str, event: str, heard: Callable[[Mapping[str, Any]], None]
+) -> None:
+    """Join the private *topic*, and from then on hand the payloads of *event* to *heard*.
+
+    Raises:
+        ConnectionError: Realtime refuses the join, with its words.
+    """
+    answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def told(state: Any, error: Exception | None) -> None:
+        if not answered.done():
+            answered.set_result(str(state) if error is None else str(error))
+
+    channel = client.channel(topic, {"config": {"private": True, "broadcast": None, "presence": None}})
+    channel.on_broadcast(event, lambda message: heard(message["payload"]))
+    await channel.subscribe(told)
+    if not (said := await answered).endswith("SUBSCRIBED"):
+        raise ConnectionError(said)

@@ -16,7 +16,7 @@ import aiohttp
 import msgspec
 
 from application.realtime.ports import Fault, Message, PublishFailed
-from infrastructure.supabase.admin import RealtimeEndpoint, create_admin_client
+from infrastructure.supabase.admin import RealtimeEndpoint, create_admin_client, listen
 from infrastructure.supabase.answers import fault_of, limit_of
 
 if TYPE_CHECKING:
@@ -131,29 +131,14 @@ class Receipts:
         receipts = cls(client)
         try:
             for topic in receipts._topics:
-                await receipts._join(topic)
+                await listen(client, topic, _EVENT, receipts._came)
         except BaseException:
             await receipts.leave()
             raise
         return receipts
 
-    async def _join(self, topic: str) -> None:
-        answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-        def told(state: Any, error: Exception | None) -> None:
-            if not answered.done():
-                answered.set_result(str(state) if error is None else str(error))
-
-        channel = self._client.channel(
-            topic, {"config": {"private": True, "broadcast": None, "presence": None}}
-        )
-        channel.on_broadcast(_EVENT, self._came)
-        await channel.subscribe(told)
-        if not (said := await answered).endswith("SUBSCRIBED"):
-            raise ConnectionError(said)
-
-    def _came(self, message: Mapping[str, Any]) -> None:
-        self._expected.discard(message["payload"]["receipt"])
+    def _came(self, payload: Mapping[str, Any]) -> None:
+        self._expected.discard(payload["receipt"])
         if not self._expected:
             self._all_came.set()
 
