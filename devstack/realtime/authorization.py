@@ -28,7 +28,6 @@ select set_config('role', $1, true), set_config('realtime.topic', $2, true),
 """
 APPLICATION = "realtime_connect"
 """What ``pg_stat_activity`` says of the connection, here as there."""
-_LOST = (OSError, asyncpg.InterfaceError, asyncpg.ConnectionDoesNotExistError)
 
 
 class ProbeFailedError(Exception):
@@ -108,27 +107,25 @@ class Authorizer:
                     await probing.start()
                     try:
                         yield connection
-                    except asyncpg.PostgresError:
+                    except Exception:
                         await probing.rollback()
                         raise
-                    except (
-                        BaseException
-                    ):  # in the middle of a statement: this connection is of no use any more
-                        await self.aclose()
-                        raise
                     await probing.rollback()
-            except TimeoutError as late:
-                raise ProbeFailedError("Tenant database unavailable") from late
-            except _LOST as lost:
+            except ProbeFailedError:
+                raise
+            except (asyncpg.CheckViolationError, asyncpg.QueryCanceledError) as failed:
+                missing = isinstance(failed, asyncpg.CheckViolationError)
+                raise ProbeFailedError(
+                    "Missing messages partition" if missing else "Query canceled"
+                ) from failed
+            except BaseException as failed:  # also a cancellation: this connection is of no use any more
                 await self.aclose()
-                raise ProbeFailedError("RLS policy error") from lost
-            except asyncpg.CheckViolationError as missing:
-                raise ProbeFailedError("Missing messages partition") from missing
-            except asyncpg.QueryCanceledError as cancelled:
-                raise ProbeFailedError("Query canceled") from cancelled
-            except asyncpg.PostgresError as failed:
-                logger.warning("A probe of the policies failed: %s", failed)
-                raise ProbeFailedError("RLS policy error") from failed
+                if isinstance(failed, TimeoutError):
+                    raise ProbeFailedError("Tenant database unavailable") from failed
+                if isinstance(failed, Exception):
+                    logger.warning("A probe of the policies failed: %s", failed)
+                    raise ProbeFailedError("RLS policy error") from failed
+                raise
 
     async def _connected(self) -> Connection:
         if self._connection is None:
@@ -136,7 +133,7 @@ class Authorizer:
                 self._connection = await asyncpg.connect(
                     self._database_url, server_settings={"application_name": APPLICATION}
                 )
-            except (*_LOST, asyncpg.PostgresError) as away:
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as away:
                 raise ProbeFailedError("Tenant database unavailable") from away
         if self._partitions_of != (today := datetime.now(UTC).date()):
             await self._connection.execute("select realtime.make_daily_partitions()")
