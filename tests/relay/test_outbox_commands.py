@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bootstrap.cli import main
-from support.database import Database
+from support.database import MIGRATOR, Database
 from support.events import for_each, owe
 from support.relays import environment
 
@@ -65,6 +65,47 @@ def test_retry_all(database: Database, dead: list[int]) -> None:
 
 def test_retry_wants_to_be_told_which(database: Database) -> None:
     assert outbox(database, "retry").exit_code == 2
+
+
+def drop(database: Database, *arguments: str) -> Result:
+    """Run the command as an operator."""
+    variables = {"MIGRATION_DATABASE_URL": database.migrator_url}
+    return CliRunner().invoke(main, ["outbox", "drop", *arguments], env=variables)
+
+
+def test_what_is_dropped_is_told_to_nobody_and_recorded_with_its_reason(
+    database: Database, dead: list[int]
+) -> None:
+    done = drop(database, str(dead[0]), "--reason", "its topic is gone")
+    again = outbox(database, "retry", "--all")
+    [record] = database.run(
+        "select operator, target_id, reason, before ->> 'event' as event from private.audit_log "
+        "where action = 'event.dropped'"
+    )
+    assert (done.exit_code, done.stdout) == (0, f"Dropped: {dead[0]}.\n")
+    assert again.stdout == "Pending again: 1.\n"
+    assert (record["target_id"], record["reason"]) == (EVENTS[0].event_id, "its topic is gone")
+    assert (record["operator"], record["event"]) == (MIGRATOR, "balance_updated")
+    assert outbox(database, "list").stdout.startswith("0 dead-lettered; 2 pending")
+
+
+def test_what_waits_can_be_dropped_and_what_is_delivered_or_unknown_can_not(
+    database: Database, dead: list[int]
+) -> None:
+    [waiting] = database.run(
+        "update private.realtime_outbox set attempts = 1 where dead_lettered_at is null returning id"
+    )
+    assert drop(database, str(waiting["id"]), "--reason", "x").exit_code == 0
+    assert drop(database, str(waiting["id"]), "--reason", "x").exit_code == 1
+    database.run(
+        "update private.realtime_outbox set delivered_at = now() where id = $1 returning id", dead[0]
+    )
+    assert drop(database, str(dead[0]), "--reason", "x").exit_code == 1
+    assert drop(database, "999999", "--reason", "x").exit_code == 1
+
+
+def test_dropping_wants_a_reason(database: Database, dead: list[int]) -> None:
+    assert drop(database, str(dead[0])).exit_code == 2
 
 
 def test_without_its_environment_the_command_names_what_is_missing() -> None:

@@ -15,7 +15,7 @@ from typing_extensions import override
 from application.realtime.pace import Pace
 from application.realtime.ports import Message
 from application.realtime.relay_events import RelayEvents, RoundResult
-from infrastructure.postgres.engine import create_pool
+from infrastructure.postgres.connections import create_pool
 from infrastructure.postgres.lease import PostgresLease
 from infrastructure.postgres.outbox import _PENDING, PostgresOutbox
 from infrastructure.supabase.admin import RealtimeEndpoint, http_session
@@ -55,7 +55,7 @@ async def test_many_events_share_a_statement(
 ) -> None:
     await owe(database, for_each([uuid4() for _ in range(USERS)], range(1, EVENTS // USERS + 1)))
     async with (
-        create_pool(database.service_url, database.pooler, 2) as pool,
+        create_pool(database.service, 2) as pool,
         http_session(through_proxy=False) as http,
     ):
         outbox = CountingOutbox(pool)
