@@ -146,7 +146,8 @@ export function rowHash(row: Omit<LedgerRow, 'hash'>, before: string): string {
     row.reference_id ?? '',
     microseconds(row.created_at),
   ]
-  const text = new TextEncoder().encode(fields.map((field) => `${field}\n`).join(''))
+  // All of it is ASCII; older React Native has no TextEncoder.
+  const text = Uint8Array.from(fields.map((field) => `${field}\n`).join(''), (letter) => letter.charCodeAt(0))
   return hex(sha256.create().update(bytes(before)).update(text).digest())
 }
 
