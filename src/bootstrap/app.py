@@ -15,7 +15,7 @@ from application.ports import TokenVerifier
 from bootstrap.container import create_container
 from bootstrap.operations import operations, operations_listener
 from bootstrap.relay import inline_relay
-from infrastructure.housekeeping import Housekeeping
+from infrastructure.maintenance import MaintenanceWorker
 from infrastructure.metrics import Metrics
 from infrastructure.rate_limits import LocalCounter, SharedCounter
 from infrastructure.settings import Settings
@@ -102,7 +102,7 @@ async def _rate_limits(app: Litestar, settings: Settings) -> AsyncIterator[None]
 @asynccontextmanager
 async def _housekeeping(container: AsyncContainer) -> AsyncIterator[None]:
     """Clean up beside the routes."""
-    housekeeping = await container.get(Housekeeping)
+    housekeeping = await container.get(MaintenanceWorker)
     task = asyncio.create_task(housekeeping.run(), name="housekeeping")
     try:
         yield

@@ -73,7 +73,7 @@ def seen_version(request: Request[Any, Any, Any]) -> int | None:
     return int(version.group(1))
 
 
-def origin(request: Request[Any, Any, Any]) -> RequestInfo:
+def request_info(request: Request[Any, Any, Any]) -> RequestInfo:
     """Where the request came from, for the audit log: our id of it, and the client's address if it is one."""
     client = request.scope["client"]
     return RequestInfo(

@@ -143,8 +143,9 @@ def _headers_of(code: str, status: int) -> dict[str, str]:
 
 def on_domain_error(request: Request[Any, Any, Any], error: DomainError) -> Response[Problem]:
     """What a use-case refuses."""
-    replayed = isinstance(error, errors.Refusal) and error.replayed
-    headers = {"Idempotency-Replayed": "true"} if replayed else None
+    headers = None
+    if isinstance(error, errors.RateLimited):
+        headers = {"Retry-After": str(error.retry_after_s)}
     if isinstance(error, errors.Unavailable):
         log.warning("request.unavailable", cause=type(error.__cause__).__name__)
     if isinstance(error, errors.Forbidden):

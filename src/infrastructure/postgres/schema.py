@@ -3,7 +3,7 @@
 import asyncpg
 
 from application.ops.check_readiness import DatabaseState
-from infrastructure.postgres.errors import translated
+from infrastructure.postgres.errors import map_database_errors
 
 _STATE = """
 select level, current_setting('transaction_read_only') = 'on' as read_only from private.schema_level
@@ -22,7 +22,7 @@ class PostgresSchema:
         Raises:
             Unavailable: the database does not answer.
         """
-        async with translated():
+        async with map_database_errors():
             try:
                 row = await self._pool.fetchrow(_STATE)
             except (

@@ -302,7 +302,7 @@ export type paths = {
         put?: never;
         /**
          * Correct a user's balance
-         * @description Book a bonus, a refund or a penalty, once for each Idempotency-Key. For admins.
+         * @description Post a bonus, a refund or a penalty, once for each Idempotency-Key. For admins.
          */
         post: operations["bookTransaction"];
         delete?: never;
@@ -440,6 +440,25 @@ export type webhooks = Record<string, never>;
 export type components = {
     schemas: {
         /**
+         * AdjustmentIn
+         * @description A correction of a balance; the note is for its owner.
+         */
+        AdjustmentIn: {
+            kind: components["schemas"]["AdjustmentKind"];
+            /**
+             * @description Decimal, above zero, at most 99999999.9999; never a JSON number.
+             * @example 12.50
+             */
+            amount: string;
+            note: string;
+        };
+        /**
+         * AdjustmentKind
+         * @description The kinds that are posted by hand.
+         * @enum {string}
+         */
+        AdjustmentKind: "bonus" | "penalty" | "refund";
+        /**
          * AuditAction
          * @description The closed list of what is recorded. Readings are recorded only where they were refused.
          * @enum {string}
@@ -504,58 +523,12 @@ export type components = {
             banned_at: string;
         };
         /**
-         * BookIn
-         * @description A correction of a balance; the note is for its owner.
-         */
-        BookIn: {
-            kind: components["schemas"]["BookableKind"];
-            /**
-             * @description Decimal, above zero, at most 99999999.9999; never a JSON number.
-             * @example 12.50
-             */
-            amount: string;
-            note: string;
-        };
-        /**
-         * BookableKind
-         * @description The kinds that are booked by hand.
-         * @enum {string}
-         */
-        BookableKind: "bonus" | "penalty" | "refund";
-        /**
-         * BookedOut
-         * @description What was booked on the caller's wallet, with its balance and version after it.
-         */
-        BookedOut: {
-            transaction: components["schemas"]["TransactionOut"];
-            /**
-             * @example 12.50
-             * @example 0.005
-             */
-            balance: string;
-            version: number;
-        };
-        /**
          * FieldProblem
          * @description What is wrong with one part of the input; ``pointer`` is a JSON pointer (RFC 6901) or a parameter's name.
          */
         FieldProblem: {
             pointer: string;
             detail: string;
-        };
-        /**
-         * HoldOut
-         * @description The withdrawal, what was booked for it, and the wallet's balance and version after it.
-         */
-        HoldOut: {
-            withdrawal: components["schemas"]["WithdrawalOut"];
-            transaction: components["schemas"]["TransactionOut"];
-            /**
-             * @example 12.50
-             * @example 0.005
-             */
-            balance: string;
-            version: number;
         };
         /**
          * Liveness
@@ -626,6 +599,33 @@ export type components = {
          * @enum {string}
          */
         PostStatus: "approved" | "pending" | "rejected";
+        /**
+         * PostedTransactionOut
+         * @description What was posted on a wallet, with its balance and version after it.
+         */
+        PostedTransactionOut: {
+            transaction: components["schemas"]["TransactionOut"];
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
+            balance: string;
+            version: number;
+        };
+        /**
+         * PostedWithdrawalOut
+         * @description The withdrawal, what was posted for it, and the wallet's balance and version after it.
+         */
+        PostedWithdrawalOut: {
+            withdrawal: components["schemas"]["WithdrawalOut"];
+            transaction: components["schemas"]["TransactionOut"];
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
+            balance: string;
+            version: number;
+        };
         /**
          * Problem
          * @description The body of every answer that is an error; clients program against ``code``.
@@ -918,17 +918,15 @@ export type components = {
     };
     pathItems: never;
 };
+export type AdjustmentIn = components['schemas']['AdjustmentIn'];
+export type AdjustmentKind = components['schemas']['AdjustmentKind'];
 export type AuditAction = components['schemas']['AuditAction'];
 export type AuditEntryOut = components['schemas']['AuditEntryOut'];
 export type AuditOutcome = components['schemas']['AuditOutcome'];
 export type AuditPageOut = components['schemas']['AuditPageOut'];
 export type BanIn = components['schemas']['BanIn'];
 export type BanOut = components['schemas']['BanOut'];
-export type BookIn = components['schemas']['BookIn'];
-export type BookableKind = components['schemas']['BookableKind'];
-export type BookedOut = components['schemas']['BookedOut'];
 export type FieldProblem = components['schemas']['FieldProblem'];
-export type HoldOut = components['schemas']['HoldOut'];
 export type Liveness = components['schemas']['Liveness'];
 export type Outcome = components['schemas']['Outcome'];
 export type PostCountsOut = components['schemas']['PostCountsOut'];
@@ -936,6 +934,8 @@ export type PostKind = components['schemas']['PostKind'];
 export type PostOut = components['schemas']['PostOut'];
 export type PostPageOut = components['schemas']['PostPageOut'];
 export type PostStatus = components['schemas']['PostStatus'];
+export type PostedTransactionOut = components['schemas']['PostedTransactionOut'];
+export type PostedWithdrawalOut = components['schemas']['PostedWithdrawalOut'];
 export type Problem = components['schemas']['Problem'];
 export type ProblemCode = components['schemas']['ProblemCode'];
 export type ProfileOut = components['schemas']['ProfileOut'];
@@ -1063,7 +1063,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `missing_token` · `invalid_token` · `expired_token` */
+            /** @description `missing_token` · `invalid_token` · `expired_token` · `session_revoked` */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1078,7 +1078,7 @@ export interface operations {
                         /** @constant */
                         status: 401;
                         /** @enum {string} */
-                        code: "missing_token" | "invalid_token" | "expired_token";
+                        code: "missing_token" | "invalid_token" | "expired_token" | "session_revoked";
                     };
                 };
             };
@@ -1207,7 +1207,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1221,7 +1221,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -1351,7 +1351,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1365,7 +1365,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -1486,7 +1486,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1500,7 +1500,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -1624,7 +1624,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1638,7 +1638,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -1787,7 +1787,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` · `own_post` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` · `own_post` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1801,7 +1801,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden" | "own_post";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required" | "own_post";
                     };
                 };
             };
@@ -2012,7 +2012,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2026,7 +2026,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -2154,7 +2154,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2168,7 +2168,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -2331,7 +2331,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2345,7 +2345,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -2473,7 +2473,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2487,7 +2487,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -2637,7 +2637,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` · `last_admin` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` · `last_admin` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2651,7 +2651,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden" | "last_admin";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required" | "last_admin";
                     };
                 };
             };
@@ -2833,7 +2833,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2847,7 +2847,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -2997,7 +2997,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` · `last_admin` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` · `last_admin` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3011,7 +3011,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden" | "last_admin";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required" | "last_admin";
                     };
                 };
             };
@@ -3142,11 +3142,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["BookIn"];
+                "application/json": components["schemas"]["AdjustmentIn"];
             };
         };
         responses: {
-            /** @description What was booked on the caller's wallet, with its balance and version after it. */
+            /** @description What was posted on a wallet, with its balance and version after it. */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -3157,10 +3157,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["BookedOut"];
+                    "application/json": components["schemas"]["PostedTransactionOut"];
                 };
             };
-            /** @description `invalid_request` · `idempotency_key_missing` · `idempotency_key_invalid` · `invalid_amount` */
+            /** @description `invalid_request` · `invalid_amount` · `idempotency_key_missing` · `idempotency_key_invalid` */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3174,7 +3174,7 @@ export interface operations {
                         /** @constant */
                         status: 400;
                         /** @enum {string} */
-                        code: "invalid_request" | "idempotency_key_missing" | "idempotency_key_invalid" | "invalid_amount";
+                        code: "invalid_request" | "invalid_amount" | "idempotency_key_missing" | "idempotency_key_invalid";
                     };
                 };
             };
@@ -3197,7 +3197,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3211,7 +3211,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -3431,7 +3431,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3445,7 +3445,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -3573,7 +3573,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3587,7 +3587,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -3761,7 +3761,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `missing_token` · `invalid_token` · `expired_token` */
+            /** @description `missing_token` · `invalid_token` · `expired_token` · `session_revoked` */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3776,7 +3776,7 @@ export interface operations {
                         /** @constant */
                         status: 401;
                         /** @enum {string} */
-                        code: "missing_token" | "invalid_token" | "expired_token";
+                        code: "missing_token" | "invalid_token" | "expired_token" | "session_revoked";
                     };
                 };
             };
@@ -3888,7 +3888,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `missing_token` · `invalid_token` · `expired_token` */
+            /** @description `missing_token` · `invalid_token` · `expired_token` · `session_revoked` */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3903,7 +3903,7 @@ export interface operations {
                         /** @constant */
                         status: 401;
                         /** @enum {string} */
-                        code: "missing_token" | "invalid_token" | "expired_token";
+                        code: "missing_token" | "invalid_token" | "expired_token" | "session_revoked";
                     };
                 };
             };
@@ -3981,7 +3981,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was booked on the caller's wallet, with its balance and version after it. */
+            /** @description What was posted on a wallet, with its balance and version after it. */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -3992,10 +3992,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["BookedOut"];
+                    "application/json": components["schemas"]["PostedTransactionOut"];
                 };
             };
-            /** @description `invalid_request` · `idempotency_key_missing` · `idempotency_key_invalid` · `invalid_amount` */
+            /** @description `invalid_request` · `invalid_amount` · `idempotency_key_missing` · `idempotency_key_invalid` */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4009,7 +4009,7 @@ export interface operations {
                         /** @constant */
                         status: 400;
                         /** @enum {string} */
-                        code: "invalid_request" | "idempotency_key_missing" | "idempotency_key_invalid" | "invalid_amount";
+                        code: "invalid_request" | "invalid_amount" | "idempotency_key_missing" | "idempotency_key_invalid";
                     };
                 };
             };
@@ -4032,7 +4032,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4046,7 +4046,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden";
                     };
                 };
             };
@@ -4247,7 +4247,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `missing_token` · `invalid_token` · `expired_token` */
+            /** @description `missing_token` · `invalid_token` · `expired_token` · `session_revoked` */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4262,7 +4262,7 @@ export interface operations {
                         /** @constant */
                         status: 401;
                         /** @enum {string} */
-                        code: "missing_token" | "invalid_token" | "expired_token";
+                        code: "missing_token" | "invalid_token" | "expired_token" | "session_revoked";
                     };
                 };
             };
@@ -4340,7 +4340,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The withdrawal, what was booked for it, and the wallet's balance and version after it. */
+            /** @description The withdrawal, what was posted for it, and the wallet's balance and version after it. */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -4351,10 +4351,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HoldOut"];
+                    "application/json": components["schemas"]["PostedWithdrawalOut"];
                 };
             };
-            /** @description `invalid_request` · `idempotency_key_missing` · `idempotency_key_invalid` · `invalid_amount` */
+            /** @description `invalid_request` · `invalid_amount` · `idempotency_key_missing` · `idempotency_key_invalid` */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4368,7 +4368,7 @@ export interface operations {
                         /** @constant */
                         status: 400;
                         /** @enum {string} */
-                        code: "invalid_request" | "idempotency_key_missing" | "idempotency_key_invalid" | "invalid_amount";
+                        code: "invalid_request" | "invalid_amount" | "idempotency_key_missing" | "idempotency_key_invalid";
                     };
                 };
             };
@@ -4391,7 +4391,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4405,7 +4405,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden";
                     };
                 };
             };
