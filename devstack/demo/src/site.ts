@@ -1,7 +1,7 @@
-import { createBackendClient } from '@lingualink/backend-client'
-import { createClient } from '@supabase/supabase-js'
+import { type BackendClient, createBackendClient } from '@lingualink/backend-client'
+import { createClient, type SupabaseClient } from '@supabase/supabase-js'
 
-/** Somebody to sign in as, or to pay. */
+/** Somebody to sign in as. */
 export interface Sample {
   id: string
   email: string
@@ -17,8 +17,22 @@ export interface SiteConfig {
   people: Sample[]
 }
 
+/** A profile as everybody sees it: a row of the app's own table, read with the Supabase SDK. */
+export interface Person {
+  id: string
+  full_name: string | null
+  username: string | null
+}
+
+/** Everything that the page works with. */
+export interface Site {
+  config: SiteConfig
+  supabase: SupabaseClient
+  backend: BackendClient
+}
+
 /** Reads the configuration and makes both clients. A session belongs to its window, so that two can be two people. */
-export async function openSite() {
+export async function openSite(): Promise<Site> {
   const answer = await fetch('/demo/config.json')
   if (!answer.ok) throw new Error(`config.json answered ${answer.status}`)
   const config = (await answer.json()) as SiteConfig
@@ -29,5 +43,7 @@ export async function openSite() {
   return { config, supabase, backend }
 }
 
-/** Everything that the page works with. */
-export type Site = Awaited<ReturnType<typeof openSite>>
+/** The name to show for somebody. */
+export function nameOf(person: Person | undefined, unknown: string): string {
+  return person?.full_name || person?.username || unknown
+}
