@@ -79,7 +79,7 @@ async def test_a_decision_can_be_taken_back_before_it_is_sent(enter: Enter, titl
     await shows(learner, had)
 
 
-async def test_leaving_the_window_sends_what_was_decided(enter: Enter, title: str) -> None:
+async def test_signing_out_sends_what_was_decided(enter: Enter, title: str) -> None:
     moderator, learner = await enter("moderator"), await enter("learner")
     await write(learner, title)
     await queued(moderator, title).get_by_role("button", name="Approve").click()

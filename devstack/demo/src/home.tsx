@@ -13,7 +13,7 @@ import { Transfer, Withdraw } from './payments'
 import { Posts } from './posts'
 import { Queue } from './queue'
 import { Settlements } from './settlements'
-import type { Site } from './site'
+import { type Site, signOut } from './site'
 import { useSpeech } from './words'
 
 type Profile = components['schemas']['ProfileOut']
@@ -135,7 +135,7 @@ function Header(props: { site: Site; name: string; role: string; live: boolean }
       >
         {words.language}
       </button>
-      <button type="button" class="quiet" onClick={() => void props.site.supabase.auth.signOut()}>
+      <button type="button" class="quiet" onClick={() => void signOut(props.site)}>
         {words.signOut}
       </button>
     </header>

@@ -8,7 +8,7 @@ import { useSpeech } from './words'
 type Post = components['schemas']['PostOut']
 type Decision = { status: 'approved' } | { status: 'rejected'; reason: string }
 
-/** Seconds in which a decision can still be taken back: it is sent after them, or when the window is left. */
+/** Seconds in which a decision can still be taken back: it is sent after them, or before a sign-out. */
 const GRACE = 5
 const EVERY = 4
 
@@ -26,7 +26,7 @@ export function Queue({ site, me, toast }: Props) {
   const [problem, setProblem] = useState('')
   const [filter, setFilter] = useState({ language: '', kind: '' })
   const [held, setHeld] = useState<ReadonlySet<string>>(new Set())
-  const sending = useRef(new Map<string, () => void>())
+  const sending = useRef(new Map<string, () => Promise<void>>())
 
   const read = useCallback(async () => {
     const { language, kind } = filter
@@ -41,15 +41,12 @@ export function Queue({ site, me, toast }: Props) {
   }, [backend, filter, say])
   usePolling(read, EVERY)
   useEffect(() => {
-    const sendAll = () => {
-      for (const send of sending.current.values()) send()
-    }
-    addEventListener('pagehide', sendAll)
+    const sendAll = () => Promise.all([...sending.current.values()].map((send) => send()))
+    site.beforeSignOut.add(sendAll)
     return () => {
-      removeEventListener('pagehide', sendAll)
-      sendAll()
+      site.beforeSignOut.delete(sendAll)
     }
-  }, [])
+  }, [site])
 
   const release = (id: string) => {
     sending.current.delete(id)
@@ -82,7 +79,7 @@ export function Queue({ site, me, toast }: Props) {
       seconds: GRACE,
     })
     const timer = setTimeout(() => void send(), GRACE * 1_000)
-    sending.current.set(post.id, () => void send())
+    sending.current.set(post.id, send)
     setHeld((before) => new Set([...before, post.id]))
     focusSoon('queue-title')
   }

@@ -29,6 +29,8 @@ export interface Site {
   config: SiteConfig
   supabase: SupabaseClient
   backend: BackendClient
+  /** What has to be finished while the session still holds. */
+  beforeSignOut: Set<() => Promise<unknown>>
 }
 
 /** Reads the configuration and makes both clients. A session belongs to its window, so that two can be two people. */
@@ -40,7 +42,13 @@ export async function openSite(): Promise<Site> {
     auth: { storage: window.sessionStorage, persistSession: true, autoRefreshToken: true },
   })
   const backend = createBackendClient({ url: window.location.origin, supabase })
-  return { config, supabase, backend }
+  return { config, supabase, backend, beforeSignOut: new Set() }
+}
+
+/** Finish what is under way, then end the session. */
+export async function signOut({ supabase, beforeSignOut }: Site): Promise<void> {
+  await Promise.all([...beforeSignOut].map((finish) => finish()))
+  await supabase.auth.signOut()
 }
 
 /** The name to show for somebody. */
