@@ -1,0 +1,134 @@
+"""Several worker processes behind one: started together, replaced when they die, stopped together.
+
+Workers are forked from a parent that runs no loop and no thread, so they start at once and share its memory.
+"""
+
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkProcess
+from typing import Final
+
+import structlog
+
+STOP: Final = (signal.SIGTERM, signal.SIGINT)
+CANNOT_START: Final = 3
+"""How a worker says that its successor would fail as it did (uvicorn's number)."""
+MIN_UPTIME_S: Final = 5.0
+"""A worker that ends sooner is replaced after :data:`PAUSE_S` only."""
+PAUSE_S: Final = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+def run_workers(
+    count: int,
+    run_worker: Callable[[], None],
+    *,
+    on_stop: Callable[[], None],
+    on_end: Callable[[int], None],
+) -> int:
+    """Keep *count* processes at *run_worker* until SIGTERM or SIGINT, and let them all finish.
+
+    *on_stop* is called once they shall stop, *on_end* with the id of each process that ended.
+
+    Returns:
+        0 when every worker ended cleanly, 3 when a worker can't start, 1 when one was killed while it stopped.
+    """
+    with _signals() as signals:
+        pool = WorkerPool(run_worker, on_end)
+        for _ in range(count):
+            pool.start()
+        status = _until_asked(pool, signals)
+        on_stop()
+        pool.stop()
+        while pool.workers:
+            if signals in wait([signals, *pool.sentinels]):
+                signals.recv(64)
+                pool.stop()
+            status = max(status, *(1 if code else 0 for code in pool.reap()), 0)
+    return status
+
+
+def _until_asked(pool: "WorkerPool", signals: socket.socket) -> int:
+    """Replace the dead until a signal comes (0) or a worker can't start (3)."""
+    while signals not in wait([signals, *pool.sentinels]):
+        young = pool.youngest_uptime < MIN_UPTIME_S
+        codes = pool.reap()
+        if CANNOT_START in codes:
+            log.error("workers.cannot_start")
+            return CANNOT_START
+        log.warning("workers.died", exit_codes=codes)
+        if young and wait([signals], timeout=PAUSE_S):
+            return 0
+        for _ in codes:
+            pool.start()
+    return 0
+
+
+class WorkerPool:
+    """The workers that live."""
+
+    def __init__(self, run_worker: Callable[[], None], on_end: Callable[[int], None]) -> None:
+        self._run_worker = run_worker
+        self._on_end = on_end
+        self._processes = get_context("fork")
+        self._youngest = 0.0
+        self.workers: list[ForkProcess] = []
+
+    @property
+    def sentinels(self) -> list[int]:
+        """What becomes readable when a worker ends."""
+        return [worker.sentinel for worker in self.workers]
+
+    @property
+    def youngest_uptime(self) -> float:
+        """Seconds since the last start."""
+        return time.monotonic() - self._youngest
+
+    def start(self) -> None:
+        """Start one more."""
+        worker = self._processes.Process(target=self._run_worker)
+        # Held back until the worker has a handler: before that the signal would kill it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+        try:
+            worker.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
+        self._youngest = time.monotonic()
+        self.workers.append(worker)
+
+    def stop(self) -> None:
+        """Ask all of them to stop."""
+        for worker in self.workers:
+            worker.terminate()
+
+    def reap(self) -> list[int]:
+        """Forget the workers that ended; their exit codes."""
+        dead = [worker for worker in self.workers if not worker.is_alive()]
+        self.workers = [worker for worker in self.workers if worker not in dead]
+        for worker in dead:
+            self._on_end(worker.pid or 0)
+        return [worker.exitcode or 0 for worker in dead]
+
+
+@contextmanager
+def _signals() -> Iterator[socket.socket]:
+    """A socket that becomes readable when this process is asked to stop."""
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    signal.set_wakeup_fd(writer.fileno())
+    for number in STOP:
+        signal.signal(number, lambda *_: None)
+    try:
+        yield reader
+    finally:
+        for number in STOP:
+            signal.signal(number, signal.SIG_IGN)
+        signal.set_wakeup_fd(-1)
+        reader.close()
+        writer.close()
