@@ -10,7 +10,7 @@ import pytest
 
 import infrastructure.relay
 from domain.events import Event
-from infrastructure.commits import CommitEmitter
+from infrastructure.commits import AfterCommitHooks
 from infrastructure.postgres.notifications import CHANNEL, OutboxNotifications
 from support.backend import backend
 from support.database import Database
@@ -26,10 +26,10 @@ EVENTS = [balance_updated(uuid4(), 1)]
 
 def test_every_listener_hears_of_a_commit() -> None:
     heard: list[Sequence[Event]] = []
-    emitter = CommitEmitter()
-    emitter.subscribe(heard.append)
-    emitter.subscribe(heard.append)
-    emitter.emit(EVENTS)
+    hooks = AfterCommitHooks()
+    hooks.subscribe(heard.append)
+    hooks.subscribe(heard.append)
+    hooks.emit(EVENTS)
     assert heard == [EVENTS, EVENTS]
 
 
@@ -38,18 +38,18 @@ def test_a_listener_that_fails_fails_nobody_else() -> None:
         raise RuntimeError("broken")
 
     heard: list[Sequence[Event]] = []
-    emitter = CommitEmitter()
-    emitter.subscribe(fail)
-    emitter.subscribe(heard.append)
-    emitter.emit(EVENTS)
+    hooks = AfterCommitHooks()
+    hooks.subscribe(fail)
+    hooks.subscribe(heard.append)
+    hooks.emit(EVENTS)
     assert heard == [EVENTS]
 
 
 def test_a_commit_that_owes_nothing_wakes_nobody() -> None:
     heard: list[Sequence[Event]] = []
-    emitter = CommitEmitter()
-    emitter.subscribe(heard.append)
-    emitter.emit([])
+    hooks = AfterCommitHooks()
+    hooks.subscribe(heard.append)
+    hooks.emit([])
     assert heard == []
 
 
@@ -66,7 +66,7 @@ async def connected(channel: OutboxNotifications, woken: asyncio.Event) -> Async
 
 
 async def test_a_hundred_commits_in_a_row_are_few_notifications(database: Database) -> None:
-    channel, woken, counted = OutboxNotifications(database.service_url), asyncio.Event(), []
+    channel, woken, counted = OutboxNotifications(database.service), asyncio.Event(), []
     listener = await asyncpg.connect(database.service_url)
     try:
         await listener.add_listener(CHANNEL, lambda *heard: counted.append(heard))
@@ -82,7 +82,7 @@ async def test_a_hundred_commits_in_a_row_are_few_notifications(database: Databa
 
 
 async def test_a_lost_connection_is_made_again(database: Database) -> None:
-    channel, woken = OutboxNotifications(database.service_url), asyncio.Event()
+    channel, woken = OutboxNotifications(database.service), asyncio.Event()
     async with connected(channel, woken):
         await database.fetch(
             "select pg_terminate_backend(pid) from pg_stat_activity where query like 'LISTEN%' and datname = $1",

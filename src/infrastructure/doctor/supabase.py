@@ -1,16 +1,19 @@
-"""Supabase beside the database: its signing keys, and its Realtime."""
+"""Supabase Auth beside the database: its signing keys and its issuer."""
 
 from collections.abc import Sequence
 
 import httpx
+import msgspec
 
 from infrastructure.doctor.findings import Finding, error, warning
 from infrastructure.settings import Settings
 from infrastructure.supabase.jwks import JwksMalformed, parse_jwks
 
 TIMEOUT_S = 5
-# A topic that nobody listens to.
-_PROBE = {"topic": "lingualink:doctor", "event": "checked", "payload": {}, "private": True}
+
+
+class _Configuration(msgspec.Struct):
+    issuer: str
 
 
 async def check_signing_keys(settings: Settings) -> Sequence[Finding]:
@@ -50,41 +53,27 @@ async def check_signing_keys(settings: Settings) -> Sequence[Finding]:
     return []
 
 
-async def check_realtime(settings: Settings) -> Sequence[Finding]:
-    """Find out whether Realtime takes what the relay would send, by sending to a topic that nobody listens to."""
-    key = settings.supabase_secret_key.get_secret_value()
-    headers = {"apikey": key}
-    if key.startswith("eyJ"):  # a legacy key is a token; a secret key must not pose as one
-        headers["Authorization"] = f"Bearer {key}"
-    url = f"{settings.supabase_url}/realtime/v1/api/broadcast"
+async def check_issuer(settings: Settings) -> Sequence[Finding]:
+    """Find out whether the issuer that Supabase Auth writes into tokens is one that is accepted.
+
+    Auth tells it as OpenID Connect Discovery 1.0 asks (section 4); versions that do not are not asked twice.
+    """
+    url = f"{settings.supabase_url}/auth/v1/.well-known/openid-configuration"
     try:
         async with _client(settings) as http:
-            answer = await http.post(url, json={"messages": [_PROBE]}, headers=headers)
-    except httpx.HTTPError as failure:
-        return [
-            error(
-                "realtime_unreachable",
-                f"{url} does not answer ({type(failure).__name__})",
-                "check SUPABASE_URL",
-            )
-        ]
-    if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
-        return [
-            error(
-                "realtime_refuses_key",
-                f"Realtime answers {answer.status_code} to the secret key",
-                "set SUPABASE_SECRET_KEY to a secret key of this project",
-            )
-        ]
-    if answer.status_code not in {httpx.codes.ACCEPTED, httpx.codes.TOO_MANY_REQUESTS}:
-        return [
-            error(
-                "realtime_unreachable",
-                f"{url} answers {answer.status_code}",
-                "check SUPABASE_URL, and whether Realtime is enabled in the project",
-            )
-        ]
-    return []
+            answer = await http.get(url)
+        issuer = msgspec.json.decode(answer.content, type=_Configuration).issuer.rstrip("/")
+    except (httpx.HTTPError, msgspec.DecodeError):
+        return []  # that Auth is away, the signing keys have told
+    if answer.status_code != httpx.codes.OK or issuer in settings.jwt_issuers:
+        return []
+    return [
+        error(
+            "issuer_not_accepted",
+            f"Supabase Auth writes the issuer {issuer} into its tokens; accepted are {', '.join(settings.jwt_issuers)}",
+            f"set SUPABASE_JWT_ISSUER={issuer}",
+        )
+    ]
 
 
 def _client(settings: Settings) -> httpx.AsyncClient:
