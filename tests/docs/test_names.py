@@ -28,7 +28,7 @@ def said(document: Page) -> Iterator[str]:
     """Spans, and the lines of blocks without their comments: where a name stands for the thing itself."""
     yield from document.spans
     for block in document.blocks:
-        yield from (re.sub(r"(^|\s)#.*", "", line) for line in block.text.splitlines())
+        yield from (re.sub(r"(^|\s)(#|//).*", "", line) for line in block.text.splitlines())
 
 
 # --- files and links
@@ -75,7 +75,7 @@ _SUFFIXES = (
 
 
 def _is_path(span: str) -> bool:
-    if not re.fullmatch(r"@?[\w.*{}-]+(/[\w.*{}-]*)*", span) or span.startswith("/"):
+    if not re.fullmatch(r"[\w.*{}-]+(/[\w.*{}-]*)*", span) or span.startswith("/"):
         return False
     first = span.split("/", 1)[0]
     in_a_folder = "/" in span and first in {name.split("/", 1)[0] for name in tracked()} | _rooms()
