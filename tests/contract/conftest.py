@@ -1,4 +1,4 @@
-"""The same suite on memory and on Postgres."""
+"""The same suite on memory, and on Postgres with transactions alone and in groups."""
 
 from collections.abc import AsyncIterator
 
@@ -8,7 +8,7 @@ from contract.world import MemoryWorld, World, postgres_world
 from support.database import Database
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=["memory", "alone", "grouped"])
 def place(request: pytest.FixtureRequest) -> Database | None:
     """A database of the test's own, or none."""
     if request.param == "memory":
@@ -18,10 +18,11 @@ def place(request: pytest.FixtureRequest) -> Database | None:
 
 
 @pytest.fixture
-async def world(place: Database | None) -> AsyncIterator[World]:
+async def world(place: Database | None, request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """A fresh world, in memory and then on a database."""
     if place is None:
         yield MemoryWorld()
         return
-    async with postgres_world(place) as made:
+    grouped = request.node.callspec.params["place"] == "grouped"
+    async with postgres_world(place, grouped=grouped) as made:
         yield made

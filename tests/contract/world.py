@@ -31,6 +31,7 @@ from domain.rewards import RewardedAction, RewardRate
 from domain.wallet import Transaction, TransactionKind, Wallet
 from infrastructure.postgres.accounts import PostgresAccounts
 from infrastructure.postgres.engine import create_engine, create_pool
+from infrastructure.postgres.grouped_transactions import GroupedDatabase
 from infrastructure.postgres.mappers import post_of, transaction_of
 from infrastructure.postgres.queries import TRANSACTION_COLUMNS
 from infrastructure.postgres.transactions import PostgresDatabase
@@ -288,11 +289,15 @@ class PostgresWorld(World):
     """The world on a database of its own, which the platform (a superuser) sets up and looks at."""
 
     def __init__(
-        self, platform: "asyncpg.Connection[asyncpg.Record]", pool: asyncpg.Pool, database: Database
+        self,
+        platform: "asyncpg.Connection[asyncpg.Record]",
+        pool: asyncpg.Pool,
+        database: Database,
+        adapter: type[PostgresDatabase] = PostgresDatabase,
     ) -> None:
         self._platform = platform
         self._engine = create_engine(database.service_url, database.pooler)
-        self.database: Transacting = PostgresDatabase(pool, lambda _: None)
+        self.database: Transacting = adapter(pool, lambda _: None)
         self.accounts: Accounts = PostgresAccounts(pool)
         self.wallets: Wallets = PostgresWallets(pool)
         self.vault: VaultReaderFactory = vault_readers(self._engine)
@@ -432,12 +437,12 @@ def _entry(row: Row) -> AuditEntry:
 
 
 @asynccontextmanager
-async def postgres_world(database: Database) -> AsyncIterator[PostgresWorld]:
+async def postgres_world(database: Database, *, grouped: bool = False) -> AsyncIterator[PostgresWorld]:
     """A world on *database*, as the service's own role."""
     platform = await asyncpg.connect(database.superuser_url)
     try:
         async with create_pool(database.service_url, database.pooler, 10) as pool:
-            world = PostgresWorld(platform, pool, database)
+            world = PostgresWorld(platform, pool, database, GroupedDatabase if grouped else PostgresDatabase)
             yield world
             await world.dispose()
     finally:
