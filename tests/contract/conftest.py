@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from contract.world import MemoryWorld, World, postgres_world
+from infrastructure.postgres.grouped_transactions import GroupedDatabase
+from infrastructure.postgres.transactions import PostgresDatabase
 from support.database import Database
 
 
@@ -24,5 +26,5 @@ async def world(place: Database | None, request: pytest.FixtureRequest) -> Async
         yield MemoryWorld()
         return
     grouped = request.node.callspec.params["place"] == "grouped"
-    async with postgres_world(place, grouped=grouped) as made:
+    async with postgres_world(place, GroupedDatabase if grouped else PostgresDatabase) as made:
         yield made

@@ -1,7 +1,7 @@
 """A world to try use-cases in, on memory or on Postgres: the same words set the scene and look at what came of it."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -31,7 +31,6 @@ from domain.rewards import RewardedAction, RewardRate
 from domain.wallet import Transaction, TransactionKind, Wallet
 from infrastructure.postgres.accounts import PostgresAccounts
 from infrastructure.postgres.engine import create_engine, create_pool
-from infrastructure.postgres.grouped_transactions import GroupedDatabase
 from infrastructure.postgres.mappers import post_of, transaction_of
 from infrastructure.postgres.queries import TRANSACTION_COLUMNS
 from infrastructure.postgres.transactions import PostgresDatabase
@@ -293,7 +292,7 @@ class PostgresWorld(World):
         platform: "asyncpg.Connection[asyncpg.Record]",
         pool: asyncpg.Pool,
         database: Database,
-        adapter: type[PostgresDatabase] = PostgresDatabase,
+        adapter: Callable[..., Transacting] = PostgresDatabase,
     ) -> None:
         self._platform = platform
         self._engine = create_engine(database.service_url, database.pooler)
@@ -437,12 +436,16 @@ def _entry(row: Row) -> AuditEntry:
 
 
 @asynccontextmanager
-async def postgres_world(database: Database, *, grouped: bool = False) -> AsyncIterator[PostgresWorld]:
-    """A world on *database*, as the service's own role."""
+async def postgres_world(
+    database: Database,
+    adapter: Callable[..., Transacting] = PostgresDatabase,
+    service_url: str | None = None,
+) -> AsyncIterator[PostgresWorld]:
+    """A world on *database*, as the service's own role; *service_url* is another way to it."""
     platform = await asyncpg.connect(database.superuser_url)
     try:
-        async with create_pool(database.service_url, database.pooler, 10) as pool:
-            world = PostgresWorld(platform, pool, database, GroupedDatabase if grouped else PostgresDatabase)
+        async with create_pool(service_url or database.service_url, database.pooler, 10) as pool:
+            world = PostgresWorld(platform, pool, database, adapter)
             yield world
             await world.dispose()
     finally:
