@@ -142,7 +142,10 @@ class InvalidAmount(InvalidInput):
     """The amount is no plain decimal, or out of range."""
 
     code = "invalid_amount"
-    detail = 'An amount is a JSON string such as "12.50": above zero, two decimals, at most 99999999.99.'
+    detail = (
+        'An amount is a JSON string such as "12.50" or "0.005": above zero, at most 99999999.9999, with four decimals '
+        "at most, and two for a withdrawal."
+    )
 
 
 class InvalidCursor(InvalidInput):
@@ -206,10 +209,10 @@ class InsufficientFunds(Refusal):
 
 
 class BalanceLimit(Refusal):
-    """The balance would pass 99999999.99."""
+    """The balance would pass 99999999.9999."""
 
     code = "balance_limit"
-    detail = "The balance would pass 99999999.99."
+    detail = "The balance would pass 99999999.9999."
 
 
 class WithdrawalAlreadySettled(Refusal):

@@ -1,4 +1,4 @@
-"""Money: exact, two decimals, bounded. It comes and goes as text, never as a float."""
+"""Money: exact, four decimals, bounded. It comes and goes as text, never as a float."""
 
 import re
 from decimal import Decimal
@@ -7,16 +7,22 @@ from typing import Final, Self
 
 from domain.errors import BalanceLimit, InvalidAmount
 
-_AMOUNT: Final = re.compile(r"(0|[1-9][0-9]{0,7})(\.[0-9]{1,2})?", re.ASCII)
-_PLACES: Final = Decimal("0.01")
-_LIMIT: Final = Decimal("99999999.99")
+PLACES: Final = 4
+"""How many decimals a sum has inside; rates of pay go below a cent."""
+PAYOUT_PLACES: Final = 2
+"""How many decimals a sum has that leaves for a bank, which knows no more."""
+
+_AMOUNT: Final = re.compile(r"(0|[1-9][0-9]{0,7})(?:\.([0-9]{1,4}))?", re.ASCII)
+_UNIT: Final = Decimal(1).scaleb(-PLACES)
+_LIMIT: Final = Decimal("99999999.9999")
+_NOTHING: Final = Decimal(0).quantize(_UNIT)
 
 
 @total_ordering
 class Money:
-    """A signed sum in the deployment's one currency, between -99999999.99 and 99999999.99.
+    """A signed sum in the deployment's one currency, between -99999999.9999 and 99999999.9999.
 
-    Immutable and hashable; its text always has two places.
+    Immutable and hashable. Its text has at least two places, and no zero beyond the second: ``12.50``, ``0.005``.
     """
 
     __slots__ = ("_amount",)
@@ -27,40 +33,42 @@ class Money:
 
         Raises:
             BalanceLimit: it is out of range.
-            ValueError: it has more than two decimals, or is no number.
+            ValueError: it has more than four decimals, or is no number.
         """
-        if not amount.is_finite() or amount != amount.quantize(_PLACES):
+        exact = amount.quantize(_UNIT) if amount.is_finite() else None
+        if exact is None or exact != amount:
             raise ValueError(f"not an exact sum of money: {amount}")
-        if abs(amount) > _LIMIT:
+        if abs(exact) > _LIMIT:
             raise BalanceLimit
-        self._amount = amount.quantize(_PLACES)
+        self._amount = exact or _NOTHING  # zero has no sign
 
     @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read an amount as a client writes it: ``12``, ``12.5`` or ``12.50``, above zero.
+    def parse(cls, text: str, *, places: int = PLACES) -> Self:
+        """Read an amount as a client writes it: ``12``, ``12.5`` or ``0.005``, above zero.
 
         Raises:
-            InvalidAmount: any other spelling. Nothing is ever rounded.
+            InvalidAmount: any other spelling, or more than *places* decimals. Nothing is ever rounded.
         """
-        money = cls.parse_rate(text)
+        money = cls.parse_rate(text, places=places)
         if money == ZERO:
             raise InvalidAmount
         return money
 
     @classmethod
-    def parse_rate(cls, text: str) -> Self:
+    def parse_rate(cls, text: str, *, places: int = PLACES) -> Self:
         """Read an amount that may be zero.
 
         Raises:
             InvalidAmount: any other spelling than that of :meth:`parse`.
         """
-        if not _AMOUNT.fullmatch(text):
+        written = _AMOUNT.fullmatch(text)
+        if written is None or len(written[2] or "") > places:
             raise InvalidAmount
         return cls(Decimal(text))
 
     @property
     def amount(self) -> Decimal:
-        """The exact decimal, with two places."""
+        """The exact decimal, with four places."""
         return self._amount
 
     def __add__(self, other: "Money") -> "Money":
@@ -82,10 +90,16 @@ class Money:
         return hash(self._amount)
 
     def __str__(self) -> str:
-        return str(self._amount)
+        return money_text(self._amount)
 
     def __repr__(self) -> str:
-        return f"Money({self._amount})"
+        return f"Money({self})"
+
+
+def money_text(amount: Decimal) -> str:
+    """A sum as it goes out, from a decimal with exactly four places, as ``numeric(12,4)`` has."""
+    text = f"{amount:f}"
+    return text[:-2] + text[-2:].rstrip("0")
 
 
 ZERO: Final = Money(Decimal(0))

@@ -66,7 +66,7 @@ class Wallet:
 
         Raises:
             InsufficientFunds: the balance would be below zero.
-            BalanceLimit: the balance would pass 99999999.99.
+            BalanceLimit: the balance would pass 99999999.9999.
         """
         balance = self.balance + amount
         if balance < ZERO:

@@ -1,6 +1,6 @@
 """Field types that requests and answers share, each with its schema."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from litestar.params import PathParameter, QueryParameter
 from msgspec import Meta
@@ -20,14 +20,18 @@ SearchQuery = Annotated[str | None, QueryParameter(name="query", pattern=NO_NUL,
 ReasonField = Annotated[str, Meta(min_length=1, max_length=500, pattern=NO_NUL)]
 NoteField = Annotated[str, Meta(min_length=1, max_length=500, pattern=NO_NUL)]
 
-_AMOUNT_SCHEMA: Final = {
-    "pattern": r"^(0|[1-9][0-9]{0,7})(\.[0-9]{1,2})?$",
-    "examples": ["12.50"],
-    "description": "Decimal, above zero, at most 99999999.99; never a JSON number.",
-}
+
+def _amount_schema(places: int, limit: str) -> dict[str, Any]:
+    return {
+        "pattern": rf"^(0|[1-9][0-9]{{0,7}})(\.[0-9]{{1,{places}}})?$",
+        "examples": ["12.50"],
+        "description": f"Decimal, above zero, at most {limit}; never a JSON number.",
+    }
+
+
 # Not checked by the schema: a bad amount has a code of its own (domain.money.Money.parse).
-AmountField = Annotated[str, Meta(extra_json_schema=_AMOUNT_SCHEMA)]
-MoneyText = Annotated[
-    str,
-    Meta(extra_json_schema={"pattern": r"^-?(0|[1-9][0-9]{0,7})\.[0-9]{2}$", "examples": ["12.50"]}),
-]
+AmountField = Annotated[str, Meta(extra_json_schema=_amount_schema(4, "99999999.9999"))]
+PayoutField = Annotated[str, Meta(extra_json_schema=_amount_schema(2, "99999999.99"))]
+# At least two places, and no zero beyond the second.
+MONEY_PATTERN: Final = r"^-?(0|[1-9][0-9]{0,7})\.[0-9]{2}([0-9]?[1-9])?$"
+MoneyText = Annotated[str, Meta(extra_json_schema={"pattern": MONEY_PATTERN, "examples": ["12.50", "0.005"]})]

@@ -62,9 +62,9 @@ CONFIG: Final = _Config(
     version="1",
     description=(
         "The protected half of LinguaLink, beside Supabase on the same database. Send a Supabase access token as "
-        "`Authorization: Bearer`. Money is a decimal string with two places; times are RFC 3339 in UTC. Every error "
-        "is a problem document (RFC 9457) with a stable `code`. Fields and enum values may be added: a client passes "
-        "over what it does not know."
+        "`Authorization: Bearer`. Money is a decimal string with two to four places; times are RFC 3339 in UTC. Every "
+        "error is a problem document (RFC 9457) with a stable `code`. Fields and enum values may be added: a client "
+        "passes over what it does not know."
     ),
     openapi_router=Router("/schema", route_handlers=[], opt={OPEN: True}, include_in_schema=False),
     render_plugins=[ScalarRenderPlugin()],

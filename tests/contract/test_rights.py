@@ -183,7 +183,7 @@ async def test_a_rate_beyond_what_the_wallet_takes_does_not_stop_the_decision(wo
 
     [entry] = await world.audit()
     assert approved.status is PostStatus.APPROVED
-    assert (entry.after["amount"], entry.after["shortfall"]) == ("1.99", "3.01")
+    assert (entry.after["amount"], entry.after["shortfall"]) == ("1.9999", "3.0001")
 
 
 async def test_going_back_to_pending_is_for_admins(world: World) -> None:

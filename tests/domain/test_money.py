@@ -1,5 +1,6 @@
 """Money: every plain decimal is read exactly, and nothing else is read at all."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -7,23 +8,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import BalanceLimit, InvalidAmount
-from domain.money import LIMIT, ZERO, Money
+from domain.money import LIMIT, PAYOUT_PLACES, ZERO, Money
 
-CENTS = st.integers(-9_999_999_999, 9_999_999_999)
-
-
-def money(cents: int) -> Money:
-    return Money(Decimal(cents).scaleb(-2))
+LARGEST = 999_999_999_999
+UNITS = st.integers(-LARGEST, LARGEST)
+WRITTEN = re.compile(r"-?(0|[1-9][0-9]{0,7})\.[0-9]{2}([0-9]?[1-9])?")
 
 
-@given(st.integers(1, 9_999_999_999))
-def test_what_is_written_is_read_back(cents: int) -> None:
-    assert Money.parse(str(money(cents))) == money(cents)
+def money(units: int) -> Money:
+    return Money(Decimal(units).scaleb(-4))
 
 
-@given(CENTS, CENTS)
+@given(st.integers(1, LARGEST))
+def test_what_is_written_is_read_back(units: int) -> None:
+    assert Money.parse(str(money(units))) == money(units)
+
+
+@given(UNITS, UNITS)
 def test_sums_are_exact_or_refused(one: int, other: int) -> None:
-    if abs(one + other) > 9_999_999_999:
+    if abs(one + other) > LARGEST:
         with pytest.raises(BalanceLimit):
             money(one) + money(other)
     else:
@@ -42,12 +45,41 @@ def test_nothing_but_a_plain_decimal_above_zero_is_read(text: str) -> None:
     assert Decimal(text) == read.amount
 
 
-@pytest.mark.parametrize(("text", "said"), [("12", "12.00"), ("12.5", "12.50"), ("0.01", "0.01")])
-def test_it_always_says_two_places(text: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("12", "12.00"),
+        ("12.5", "12.50"),
+        ("0.01", "0.01"),
+        ("0.005", "0.005"),
+        ("0.0050", "0.005"),
+        ("0.1000", "0.10"),
+    ],
+)
+def test_it_says_two_places_and_no_zero_beyond(text: str, said: str) -> None:
     assert str(Money.parse(text)) == said
 
 
-@pytest.mark.parametrize("amount", ["NaN", "sNaN", "Infinity", "0.001", "1E-3"])
+@given(UNITS)
+def test_it_is_written_as_clients_are_told(units: int) -> None:
+    assert WRITTEN.fullmatch(str(money(units)))
+    assert Decimal(str(money(units))) == money(units).amount
+
+
+@pytest.mark.parametrize("text", ["12.505", "0.0001", "1.000"])
+def test_what_goes_to_a_bank_has_two_places(text: str) -> None:
+    assert Money.parse(text) > ZERO
+    with pytest.raises(InvalidAmount):
+        Money.parse(text, places=PAYOUT_PLACES)
+
+
+@pytest.mark.parametrize("text", ["0.00001", "1.00000", "100000000", "99999999.99990"])
+def test_more_than_four_places_or_eight_digits_are_refused(text: str) -> None:
+    with pytest.raises(InvalidAmount):
+        Money.parse(text)
+
+
+@pytest.mark.parametrize("amount", ["NaN", "sNaN", "Infinity", "0.00001", "1E-5"])
 def test_what_is_no_exact_sum_is_a_mistake(amount: str) -> None:
     with pytest.raises((ValueError, ArithmeticError)):
         Money(Decimal(amount))

@@ -77,7 +77,7 @@ AMOUNTS = {
     "two zeros": '"00"',
     "full-width digits": '"１"',  # noqa: RUF001
     "Arabic digits": '"١"',  # noqa: RUF001
-    "three decimals": '"1.000"',
+    "five decimals": '"1.00000"',
     "a bare point": '"1."',
     "no integer part": '".5"',
     "a comma": '"1,50"',
@@ -208,6 +208,15 @@ async def test_a_bad_transfer_is_refused_and_leaves_nothing(
     assert is_problem(answer), answer.text
     assert (answer.status_code, answer.json()["code"]) == (case.status, case.code)
     assert (await stored(system.database, people.caller), await _keys(system)) == before
+
+
+async def test_a_withdrawal_is_refused_below_a_cent(people: Bystanders) -> None:
+    refused = await people.http.post(
+        "/wallet/withdrawals", json={"amount": "1.005"}, headers=people.caller.headers("key")
+    )
+
+    assert is_problem(refused)
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_amount")
 
 
 @pytest.mark.parametrize("name", AMOUNTS)

@@ -39,7 +39,7 @@ from support.forms import sized
 
 ORIGIN = RequestInfo("request", None)
 OPENINGS = ("50.00", "1.00", "0.00", "99999990.00")
-AMOUNTS = st.sampled_from(["0.01", "0.99", "1", "10", "25.50", "49.99", "50", "99999999.99"])
+AMOUNTS = st.sampled_from(["0.0001", "0.005", "0.99", "1", "10", "25.50", "49.99", "50", "99999999.9999"])
 PERSON = st.integers(0, len(OPENINGS))  # the last one is the admin
 KEY = st.sampled_from(["a", "b", "c"]) | st.uuids().map(str)
 OUTSIDE = {

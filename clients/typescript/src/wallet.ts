@@ -7,7 +7,7 @@ import { listen, type TopicStatus } from './topic.js'
 export interface WalletChange {
   /** Whose wallet it is: that of whoever is signed in. */
   userId: string
-  /** A decimal string with two places. */
+  /** A decimal string with two to four places. */
   balance: string
   /** The deployment's one currency (ISO 4217). */
   currency: string

@@ -13,8 +13,8 @@ from domain.money import Money
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MONEY = {
     "type": "string",
-    "pattern": r"^-?(0|[1-9][0-9]{0,7})\.[0-9]{2}$",
-    "description": "A signed sum with two decimals. Never parse it as a float.",
+    "pattern": r"^-?(0|[1-9][0-9]{0,7})\.[0-9]{2}([0-9]?[1-9])?$",
+    "description": "A signed sum with two to four decimals. Never parse it as a float.",
 }
 
 Schema = dict[str, Any]

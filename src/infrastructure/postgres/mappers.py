@@ -12,7 +12,7 @@ from application.ports import Row
 from application.transactions import LockedPost, LockedRate, LockedUser, LockedWithdrawal
 from domain.errors import DomainError, PostNotFound, UserNotFound, WithdrawalNotFound
 from domain.identity import AccountStatus, Actor, Principal, Role
-from domain.money import ZERO, Money
+from domain.money import ZERO, Money, money_text
 from domain.posts import Post, PostKind, PostStatus
 from domain.profile import Ban, User
 from domain.rewards import Earning, RewardedAction, RewardRate
@@ -31,7 +31,7 @@ def wire_row(row: Stored, money: Iterable[str] = ()) -> Row:
     """*row* as it goes to the wire: the columns named in *money* become text."""
     made = dict(row)
     for column in money:
-        made[column] = str(Money(made[column]))
+        made[column] = money_text(made[column])
     return made
 
 

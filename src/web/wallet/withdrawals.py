@@ -14,11 +14,11 @@ from application.wallet.reading import ReadWallet
 from application.wallet.withdrawals import WithdrawCommand, WithdrawFunds
 from domain.errors import InvalidCursor, SessionRevoked
 from domain.identity import Principal
-from domain.money import Money
+from domain.money import PAYOUT_PLACES, Money
 from domain.policies import Action, error_codes
 from domain.withdrawals import WithdrawalStatus
 from web.bodies import strict_json
-from web.fields import AmountField, MoneyText, NoteField
+from web.fields import MoneyText, NoteField, PayoutField
 from web.headers import IdempotencyKeyHeader
 from web.injection import inject
 from web.openapi import problems
@@ -51,7 +51,7 @@ class WithdrawalPageOut(msgspec.Struct):
 class WithdrawIn(msgspec.Struct, forbid_unknown_fields=True):
     """Money to be paid out."""
 
-    amount: AmountField
+    amount: PayoutField
     note: NoteField | None = None
 
     def to_command(self) -> WithdrawCommand:
@@ -60,7 +60,7 @@ class WithdrawIn(msgspec.Struct, forbid_unknown_fields=True):
         Raises:
             InvalidAmount: the amount is no plain decimal.
         """
-        return WithdrawCommand(Money.parse(self.amount), self.note)
+        return WithdrawCommand(Money.parse(self.amount, places=PAYOUT_PLACES), self.note)
 
 
 class PostedWithdrawalOut(msgspec.Struct):

@@ -300,9 +300,9 @@ export type paths = {
         put?: never;
         /**
          * Correct a user's balance
-         * @description Book a bonus, a refund or a penalty, once for each Idempotency-Key. For admins.
+         * @description Post a bonus, a refund or a penalty, once for each Idempotency-Key. For admins.
          */
-        post: operations["bookTransaction"];
+        post: operations["adjustBalance"];
         delete?: never;
         options?: never;
         head?: never;
@@ -438,6 +438,25 @@ export type webhooks = Record<string, never>;
 export type components = {
     schemas: {
         /**
+         * AdjustmentIn
+         * @description A correction of a balance; the note is for its owner.
+         */
+        AdjustmentIn: {
+            kind: components["schemas"]["AdjustmentKind"];
+            /**
+             * @description Decimal, above zero, at most 99999999.9999; never a JSON number.
+             * @example 12.50
+             */
+            amount: string;
+            note: string;
+        };
+        /**
+         * AdjustmentKind
+         * @description The kinds that are posted by hand.
+         * @enum {string}
+         */
+        AdjustmentKind: "bonus" | "penalty" | "refund";
+        /**
          * AuditAction
          * @description The closed list of what is recorded. Readings are recorded only where they were refused.
          * @enum {string}
@@ -502,52 +521,12 @@ export type components = {
             banned_at: string;
         };
         /**
-         * BookIn
-         * @description A correction of a balance; the note is for its owner.
-         */
-        BookIn: {
-            kind: components["schemas"]["BookableKind"];
-            /**
-             * @description Decimal, above zero, at most 99999999.99; never a JSON number.
-             * @example 12.50
-             */
-            amount: string;
-            note: string;
-        };
-        /**
-         * BookableKind
-         * @description The kinds that are booked by hand.
-         * @enum {string}
-         */
-        BookableKind: "bonus" | "penalty" | "refund";
-        /**
-         * BookedOut
-         * @description What was booked on the caller's wallet, with its balance and version after it.
-         */
-        BookedOut: {
-            transaction: components["schemas"]["TransactionOut"];
-            /** @example 12.50 */
-            balance: string;
-            version: number;
-        };
-        /**
          * FieldProblem
          * @description What is wrong with one part of the input; ``pointer`` is a JSON pointer (RFC 6901) or a parameter's name.
          */
         FieldProblem: {
             pointer: string;
             detail: string;
-        };
-        /**
-         * HoldOut
-         * @description The withdrawal, what was booked for it, and the wallet's balance and version after it.
-         */
-        HoldOut: {
-            withdrawal: components["schemas"]["WithdrawalOut"];
-            transaction: components["schemas"]["TransactionOut"];
-            /** @example 12.50 */
-            balance: string;
-            version: number;
         };
         /**
          * Liveness
@@ -616,6 +595,33 @@ export type components = {
          */
         PostStatus: "approved" | "pending" | "rejected";
         /**
+         * PostedTransactionOut
+         * @description What was posted on a wallet, with its balance and version after it.
+         */
+        PostedTransactionOut: {
+            transaction: components["schemas"]["TransactionOut"];
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
+            balance: string;
+            version: number;
+        };
+        /**
+         * PostedWithdrawalOut
+         * @description The withdrawal, what was posted for it, and the wallet's balance and version after it.
+         */
+        PostedWithdrawalOut: {
+            withdrawal: components["schemas"]["WithdrawalOut"];
+            transaction: components["schemas"]["TransactionOut"];
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
+            balance: string;
+            version: number;
+        };
+        /**
          * Problem
          * @description The body of every answer that is an error; clients program against ``code``.
          */
@@ -634,7 +640,7 @@ export type components = {
          * @description Why a request was refused. Stable; new ones may be added.
          * @enum {string}
          */
-        ProblemCode: "invalid_request" | "invalid_amount" | "invalid_cursor" | "idempotency_key_missing" | "idempotency_key_invalid" | "missing_token" | "invalid_token" | "expired_token" | "session_revoked" | "forbidden" | "own_post" | "banned" | "anonymous_session" | "mfa_required" | "last_admin" | "not_found" | "post_not_found" | "user_not_found" | "withdrawal_not_found" | "method_not_allowed" | "insufficient_funds" | "balance_limit" | "withdrawal_already_settled" | "idempotency_key_in_progress" | "version_mismatch" | "body_too_large" | "unsupported_media_type" | "idempotency_key_reused" | "precondition_required" | "internal_error" | "unavailable";
+        ProblemCode: "invalid_request" | "invalid_amount" | "invalid_cursor" | "idempotency_key_missing" | "idempotency_key_invalid" | "missing_token" | "invalid_token" | "expired_token" | "session_revoked" | "forbidden" | "own_post" | "banned" | "anonymous_session" | "mfa_required" | "client_not_allowed" | "last_admin" | "not_found" | "post_not_found" | "user_not_found" | "withdrawal_not_found" | "method_not_allowed" | "insufficient_funds" | "balance_limit" | "withdrawal_already_settled" | "idempotency_key_in_progress" | "version_mismatch" | "body_too_large" | "unsupported_media_type" | "idempotency_key_reused" | "precondition_required" | "rate_limited" | "internal_error" | "unavailable";
         /**
          * ProfileOut
          * @description The session's user, as the database has them.
@@ -646,7 +652,10 @@ export type components = {
             full_name: string | null;
             avatar_url: string | null;
             role: components["schemas"]["Role"];
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             balance: string;
             currency: string;
             banned: boolean;
@@ -668,7 +677,7 @@ export type components = {
          */
         RewardRateIn: {
             /**
-             * @description Decimal, above zero, at most 99999999.99; never a JSON number.
+             * @description Decimal, above zero, at most 99999999.9999; never a JSON number.
              * @example 12.50
              */
             amount: string;
@@ -679,7 +688,10 @@ export type components = {
          */
         RewardRateOut: {
             action: components["schemas"]["RewardedAction"];
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             amount: string;
             currency: string;
             updated_at: string;
@@ -735,9 +747,15 @@ export type components = {
             /** Format: uuid */
             user_id: string;
             kind: components["schemas"]["TransactionKind"];
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             amount: string;
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             balance_after: string;
             version: number;
             counterparty_id: string | null;
@@ -761,7 +779,7 @@ export type components = {
             /** Format: uuid */
             recipient_id: string;
             /**
-             * @description Decimal, above zero, at most 99999999.99; never a JSON number.
+             * @description Decimal, above zero, at most 99999999.9999; never a JSON number.
              * @example 12.50
              */
             amount: string;
@@ -813,7 +831,10 @@ export type components = {
         WalletOut: {
             /** Format: uuid */
             user_id: string;
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             balance: string;
             currency: string;
             version: number;
@@ -840,7 +861,10 @@ export type components = {
             id: string;
             /** Format: uuid */
             user_id: string;
-            /** @example 12.50 */
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
             amount: string;
             status: components["schemas"]["WithdrawalStatus"];
             /** Format: uuid */
@@ -880,17 +904,15 @@ export type components = {
     };
     pathItems: never;
 };
+export type AdjustmentIn = components['schemas']['AdjustmentIn'];
+export type AdjustmentKind = components['schemas']['AdjustmentKind'];
 export type AuditAction = components['schemas']['AuditAction'];
 export type AuditEntryOut = components['schemas']['AuditEntryOut'];
 export type AuditOutcome = components['schemas']['AuditOutcome'];
 export type AuditPageOut = components['schemas']['AuditPageOut'];
 export type BanIn = components['schemas']['BanIn'];
 export type BanOut = components['schemas']['BanOut'];
-export type BookIn = components['schemas']['BookIn'];
-export type BookableKind = components['schemas']['BookableKind'];
-export type BookedOut = components['schemas']['BookedOut'];
 export type FieldProblem = components['schemas']['FieldProblem'];
-export type HoldOut = components['schemas']['HoldOut'];
 export type Liveness = components['schemas']['Liveness'];
 export type Outcome = components['schemas']['Outcome'];
 export type PostCountsOut = components['schemas']['PostCountsOut'];
@@ -898,6 +920,8 @@ export type PostKind = components['schemas']['PostKind'];
 export type PostOut = components['schemas']['PostOut'];
 export type PostPageOut = components['schemas']['PostPageOut'];
 export type PostStatus = components['schemas']['PostStatus'];
+export type PostedTransactionOut = components['schemas']['PostedTransactionOut'];
+export type PostedWithdrawalOut = components['schemas']['PostedWithdrawalOut'];
 export type Problem = components['schemas']['Problem'];
 export type ProblemCode = components['schemas']['ProblemCode'];
 export type ProfileOut = components['schemas']['ProfileOut'];
@@ -1013,7 +1037,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `missing_token` · `invalid_token` · `expired_token` */
+            /** @description `missing_token` · `invalid_token` · `expired_token` · `session_revoked` */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1025,7 +1049,7 @@ export interface operations {
                         /** @constant */
                         status: 401;
                         /** @enum {string} */
-                        code: "missing_token" | "invalid_token" | "expired_token";
+                        code: "missing_token" | "invalid_token" | "expired_token" | "session_revoked";
                     };
                 };
             };
@@ -1120,7 +1144,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1131,7 +1155,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -1227,7 +1251,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1238,7 +1262,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -1325,7 +1349,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1336,7 +1360,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -1426,7 +1450,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1437,7 +1461,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -1549,7 +1573,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` · `own_post` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` · `own_post` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1560,7 +1584,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden" | "own_post";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required" | "own_post";
                     };
                 };
             };
@@ -1722,7 +1746,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1733,7 +1757,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -1827,7 +1851,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1838,7 +1862,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -1961,7 +1985,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1972,7 +1996,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -2066,7 +2090,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2077,7 +2101,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -2190,7 +2214,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` · `last_admin` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` · `last_admin` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2201,7 +2225,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden" | "last_admin";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required" | "last_admin";
                     };
                 };
             };
@@ -2340,7 +2364,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2351,7 +2375,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -2464,7 +2488,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` · `last_admin` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` · `last_admin` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2475,7 +2499,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden" | "last_admin";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required" | "last_admin";
                     };
                 };
             };
@@ -2557,7 +2581,7 @@ export interface operations {
             };
         };
     };
-    bookTransaction: {
+    adjustBalance: {
         parameters: {
             query?: never;
             header: {
@@ -2572,11 +2596,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["BookIn"];
+                "application/json": components["schemas"]["AdjustmentIn"];
             };
         };
         responses: {
-            /** @description What was booked on the caller's wallet, with its balance and version after it. */
+            /** @description What was posted on a wallet, with its balance and version after it. */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -2584,10 +2608,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["BookedOut"];
+                    "application/json": components["schemas"]["PostedTransactionOut"];
                 };
             };
-            /** @description `invalid_request` · `idempotency_key_missing` · `idempotency_key_invalid` · `invalid_amount` */
+            /** @description `invalid_request` · `invalid_amount` · `idempotency_key_missing` · `idempotency_key_invalid` */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2598,7 +2622,7 @@ export interface operations {
                         /** @constant */
                         status: 400;
                         /** @enum {string} */
-                        code: "invalid_request" | "idempotency_key_missing" | "idempotency_key_invalid" | "invalid_amount";
+                        code: "invalid_request" | "invalid_amount" | "idempotency_key_missing" | "idempotency_key_invalid";
                     };
                 };
             };
@@ -2618,7 +2642,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2629,7 +2653,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -2708,6 +2732,22 @@ export interface operations {
                         status: 422;
                         /** @enum {string} */
                         code: "idempotency_key_reused";
+                    };
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 429;
+                        /** @enum {string} */
+                        code: "rate_limited";
                     };
                 };
             };
@@ -2800,7 +2840,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2811,7 +2851,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -2905,7 +2945,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2916,7 +2956,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -3047,7 +3087,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `missing_token` · `invalid_token` · `expired_token` */
+            /** @description `missing_token` · `invalid_token` · `expired_token` · `session_revoked` */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3059,7 +3099,7 @@ export interface operations {
                         /** @constant */
                         status: 401;
                         /** @enum {string} */
-                        code: "missing_token" | "invalid_token" | "expired_token";
+                        code: "missing_token" | "invalid_token" | "expired_token" | "session_revoked";
                     };
                 };
             };
@@ -3140,7 +3180,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `missing_token` · `invalid_token` · `expired_token` */
+            /** @description `missing_token` · `invalid_token` · `expired_token` · `session_revoked` */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3152,7 +3192,7 @@ export interface operations {
                         /** @constant */
                         status: 401;
                         /** @enum {string} */
-                        code: "missing_token" | "invalid_token" | "expired_token";
+                        code: "missing_token" | "invalid_token" | "expired_token" | "session_revoked";
                     };
                 };
             };
@@ -3205,7 +3245,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was booked on the caller's wallet, with its balance and version after it. */
+            /** @description What was posted on a wallet, with its balance and version after it. */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -3213,10 +3253,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["BookedOut"];
+                    "application/json": components["schemas"]["PostedTransactionOut"];
                 };
             };
-            /** @description `invalid_request` · `idempotency_key_missing` · `idempotency_key_invalid` · `invalid_amount` */
+            /** @description `invalid_request` · `invalid_amount` · `idempotency_key_missing` · `idempotency_key_invalid` */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3227,7 +3267,7 @@ export interface operations {
                         /** @constant */
                         status: 400;
                         /** @enum {string} */
-                        code: "invalid_request" | "idempotency_key_missing" | "idempotency_key_invalid" | "invalid_amount";
+                        code: "invalid_request" | "invalid_amount" | "idempotency_key_missing" | "idempotency_key_invalid";
                     };
                 };
             };
@@ -3247,7 +3287,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3258,7 +3298,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden";
                     };
                 };
             };
@@ -3340,6 +3380,22 @@ export interface operations {
                     };
                 };
             };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 429;
+                        /** @enum {string} */
+                        code: "rate_limited";
+                    };
+                };
+            };
             /** @description `internal_error` */
             500: {
                 headers: {
@@ -3413,7 +3469,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `missing_token` · `invalid_token` · `expired_token` */
+            /** @description `missing_token` · `invalid_token` · `expired_token` · `session_revoked` */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3425,7 +3481,7 @@ export interface operations {
                         /** @constant */
                         status: 401;
                         /** @enum {string} */
-                        code: "missing_token" | "invalid_token" | "expired_token";
+                        code: "missing_token" | "invalid_token" | "expired_token" | "session_revoked";
                     };
                 };
             };
@@ -3478,7 +3534,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The withdrawal, what was booked for it, and the wallet's balance and version after it. */
+            /** @description The withdrawal, what was posted for it, and the wallet's balance and version after it. */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -3486,10 +3542,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HoldOut"];
+                    "application/json": components["schemas"]["PostedWithdrawalOut"];
                 };
             };
-            /** @description `invalid_request` · `idempotency_key_missing` · `idempotency_key_invalid` · `invalid_amount` */
+            /** @description `invalid_request` · `invalid_amount` · `idempotency_key_missing` · `idempotency_key_invalid` */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3500,7 +3556,7 @@ export interface operations {
                         /** @constant */
                         status: 400;
                         /** @enum {string} */
-                        code: "invalid_request" | "idempotency_key_missing" | "idempotency_key_invalid" | "invalid_amount";
+                        code: "invalid_request" | "invalid_amount" | "idempotency_key_missing" | "idempotency_key_invalid";
                     };
                 };
             };
@@ -3520,7 +3576,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3531,7 +3587,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden";
                     };
                 };
             };
@@ -3594,6 +3650,22 @@ export interface operations {
                         status: 422;
                         /** @enum {string} */
                         code: "idempotency_key_reused";
+                    };
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 429;
+                        /** @enum {string} */
+                        code: "rate_limited";
                     };
                 };
             };

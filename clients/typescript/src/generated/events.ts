@@ -22,9 +22,9 @@ export type components = {
             /** Format: uuid */
             transaction_id: string;
             kind: components["schemas"]["TransactionKind"];
-            /** @description A signed sum with two decimals. Never parse it as a float. */
+            /** @description A signed sum with two to four decimals. Never parse it as a float. */
             amount: string;
-            /** @description A signed sum with two decimals. Never parse it as a float. */
+            /** @description A signed sum with two to four decimals. Never parse it as a float. */
             balance: string;
             currency: string;
             version: number;
