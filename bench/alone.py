@@ -4,7 +4,7 @@ import bootstrap.container
 from bootstrap.cli import main
 from infrastructure.postgres.transactions import PostgresDatabase
 
-bootstrap.container.GroupedDatabase = PostgresDatabase  # type: ignore[misc,assignment]
+bootstrap.container.GroupedDatabase = PostgresDatabase  # type: ignore[attr-defined,assignment]
 
 if __name__ == "__main__":
     main()
