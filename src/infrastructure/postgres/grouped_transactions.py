@@ -10,17 +10,23 @@ get Unavailable, and their keys know the truth.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import asyncpg
 import structlog
 
-from application.idempotency import KEYS_PER_DAY
+from application.idempotency import (
+    IDEMPOTENCY_KEY_TTL,
+    KEYS_PER_DAY,
+    NOT_FOUND_KEY_TTL,
+    IdempotencyRecord,
+)
 from application.transactions import Opened, Opening, OpenTransaction, WriteBatch
 from domain.errors import DomainError, SerializationConflict, Unavailable
 from domain.identity import AccountStatus, Principal
@@ -183,10 +189,11 @@ async def _decide_in_turn(transaction: PostgresTransaction[Any], members: Sequen
     locked = [row for row in rows if row["n"] is None]
     wallets = mappers.usable_wallets(locked)
     now = max((row["now"] for row in locked), default=rows[0]["now"])
+    earlier = await _earlier(transaction.connection, members, heads)
     batch, unused = WriteBatch(), []
     for number, member in enumerate(members):
         head = heads[number]
-        opened = _opened(member, head, wallets, now)
+        opened = _opened(member, head, wallets, earlier.get(member.key), now)
         if not member.opened.done():  # it is, where the client has gone
             member.opened.set_result(opened)
         writes = None if opened is None else await member.decided
@@ -223,14 +230,40 @@ def _arguments(members: Sequence[_Member]) -> tuple[object, ...]:
     )
 
 
-def _opened(member: _Member, head: Any, wallets: dict[UUID, Wallet], now: Any) -> Opened[Any] | None:
-    """What *member* decides on; None where it must go alone: a newcomer, or a key that is taken."""
+async def _earlier(
+    connection: Any, members: Sequence[_Member], heads: Mapping[int, Any]
+) -> dict[tuple[UUID, str], IdempotencyRecord]:
+    """What the keys that were not claimed stand for already: one statement, and none where all were."""
+    taken = [
+        member.key
+        for number, member in enumerate(members)
+        if not heads[number]["claimed"] and heads[number]["caller_role"] is not None
+    ]
+    if not taken:
+        return {}
+    columns = map(list, zip(*taken, strict=True))
+    rows = await connection.fetch(queries.EARLIER_MANY, *columns, IDEMPOTENCY_KEY_TTL, NOT_FOUND_KEY_TTL)
+    return {
+        (UUID(int=row["user_id"].int), row["key"]): mappers.idempotency_record(row)
+        for row in rows
+        if not row["expired"] and row["status"] is not None
+    }
+
+
+def _opened(
+    member: _Member,
+    head: Any,
+    wallets: Mapping[UUID, Wallet],
+    earlier: IdempotencyRecord | None,
+    now: datetime,
+) -> Opened[Any] | None:
+    """What *member* decides on; None where it must go alone: a newcomer, no room for a key, a wallet to be made."""
     actor = mappers.actor_of(member.principal, head)
     if head["claimed"]:
-        return Opened(
-            actor, now, {owner: wallets[owner] for owner in member.opening.wallets if owner in wallets}
-        )
-    newcomer = head["caller_role"] is None
-    if newcomer or (actor.account_status is AccountStatus.ACTIVE and actor.role in member.opening.roles):
+        owned = {owner: wallets[owner] for owner in member.opening.wallets if owner in wallets}
+        return Opened(actor, now, owned)
+    if head["caller_role"] is None:
         return None
+    if actor.account_status is AccountStatus.ACTIVE and actor.role in member.opening.roles:
+        return None if earlier is None else Opened(actor, now, earlier=earlier)
     return Opened(actor, now)

@@ -124,6 +124,12 @@ EARLIER = f"""
 select fingerprint, status, body, {_EXPIRED} as expired
 from private.idempotency_keys where user_id = $1 and key = $2
 """  # noqa: S608
+# The same for several callers: arrays of users $1 and keys $2.
+EARLIER_MANY = f"""
+select k.user_id, k.key, fingerprint, status, body, {_EXPIRED} as expired
+from private.idempotency_keys k join unnest($1::uuid[], $2::text[]) as u (user_id, key)
+  on k.user_id = u.user_id and k.key = u.key
+"""  # noqa: S608
 DELETE_EXPIRED = f"delete from private.idempotency_keys where user_id = $1 and key = $2 and {_EXPIRED}"  # noqa: S608
 
 # The rare case: somebody's first payment. Only users who have a profile and live get a wallet here.

@@ -17,7 +17,6 @@ from application.idempotency import (
     NOT_FOUND_KEY_TTL,
     IdempotencyKey,
     IdempotencyRecord,
-    StoredResponse,
 )
 from application.transactions import (
     Lock,
@@ -217,7 +216,7 @@ async def _earlier(
     lifetimes = (IDEMPOTENCY_KEY_TTL, NOT_FOUND_KEY_TTL)
     row = await connection.fetchrow(queries.EARLIER, user_id, key.key, *lifetimes)
     if row is not None and not row["expired"]:
-        return IdempotencyRecord(row["fingerprint"], StoredResponse(row["status"], row["body"]))
+        return mappers.idempotency_record(row)
     if row is None and free_in_s is not None:
         raise RateLimited(max(1, math.ceil(free_in_s)))
     if row is not None:
