@@ -18,6 +18,7 @@ from domain.identity import Principal
 from domain.money import Money
 from domain.policies import Action
 from domain.withdrawals import hold
+from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.grouped_transactions import GroupedDatabase
 from support.database import Database
 from support.wire import Moment, Wire, wire_to
@@ -67,7 +68,8 @@ class Place:
 async def place(database: Database) -> AsyncIterator[Place]:
     one_lane = partial(GroupedDatabase, lanes=1)
     with wire_to(database.service_url) as wire:
-        async with postgres_world(database, one_lane, wire.url) as world:
+        service = DatabaseAddress.parse(wire.url, pooler=database.pooler)
+        async with postgres_world(database, one_lane, service) as world:
             yield Place(world, wire, database)
 
 

@@ -30,7 +30,8 @@ from domain.profile import Ban
 from domain.rewards import RewardedAction, RewardRate
 from domain.wallet import Transaction, TransactionKind, Wallet
 from infrastructure.postgres.accounts import PostgresAccounts
-from infrastructure.postgres.engine import create_engine, create_pool
+from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.connections import create_engine, create_pool
 from infrastructure.postgres.mappers import post_of, transaction_of
 from infrastructure.postgres.queries import TRANSACTION_COLUMNS
 from infrastructure.postgres.transactions import PostgresDatabase
@@ -295,7 +296,7 @@ class PostgresWorld(World):
         adapter: Callable[..., Transacting] = PostgresDatabase,
     ) -> None:
         self._platform = platform
-        self._engine = create_engine(database.service_url, database.pooler)
+        self._engine = create_engine(database.service)
         self.database: Transacting = adapter(pool, lambda _: None)
         self.accounts: Accounts = PostgresAccounts(pool)
         self.wallets: Wallets = PostgresWallets(pool)
@@ -439,12 +440,12 @@ def _entry(row: Row) -> AuditEntry:
 async def postgres_world(
     database: Database,
     adapter: Callable[..., Transacting] = PostgresDatabase,
-    service_url: str | None = None,
+    service: DatabaseAddress | None = None,
 ) -> AsyncIterator[PostgresWorld]:
-    """A world on *database*, as the service's own role; *service_url* is another way to it."""
+    """A world on *database*, as the service's own role; *service* is another way to it."""
     platform = await asyncpg.connect(database.superuser_url)
     try:
-        async with create_pool(service_url or database.service_url, database.pooler, 10) as pool:
+        async with create_pool(database.service if service is None else service, 10) as pool:
             world = PostgresWorld(platform, pool, database, adapter)
             yield world
             await world.dispose()

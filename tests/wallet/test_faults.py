@@ -1,5 +1,6 @@
 """What the wallet answers while its database fails it, how it heals; and how few statements it costs otherwise."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
