@@ -126,7 +126,7 @@ def asked_for(statements: list[str]) -> int:
 async def _ended(statements: list[str]) -> None:
     """Wait for the end of the transaction: an earlier answer is given again before it."""
     async with asyncio.timeout(5):
-        while not statements or statements[-1].lower() not in {"commit", "rollback"}:
+        while not statements or statements[-1].lower() not in {"commit", "rollback"}:  # noqa: ASYNC110 - a thread's
             await asyncio.sleep(0.005)
 
 
