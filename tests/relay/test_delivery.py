@@ -25,8 +25,8 @@ from support.stack import SupabaseStack, supabase_on
 pytestmark = pytest.mark.anyio
 
 RUNS = int(os.environ.get("LINGUALINK_FAULT_RUNS", "3"))
-PROBE_S = 0.5
-SETTLE_S = 40.0
+PROBE_S = 2.0
+SETTLE_S = 60.0
 USERS = [uuid4() for _ in range(3)]
 PENDING = "select from private.realtime_outbox where delivered_at is null"
 
