@@ -1,37 +1,25 @@
 """``lingualink doctor --ledger`` and ``lingualink erase-user``: an operator's hands on the ledger."""
 
-import asyncio
-import os
 import sys
+from collections.abc import Mapping
 from uuid import UUID
 
 import click
 import msgspec
 
 from application.wallet.reconcile_ledger import ReconcileLedger
-from domain.errors import Unavailable
-from infrastructure.postgres.erasure import StillThere, erase
+from bootstrap.commands import CommandFailed
+from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.erasure import StillThere, Unknown, erase
 from infrastructure.postgres.ledger import ledger_snapshots
-from infrastructure.settings import Settings, SettingsError
 
 
-def reconcile(*, as_json: bool) -> bool:
+async def reconcile(database: DatabaseAddress, *, as_json: bool) -> bool:
     """Read the whole ledger, and print one line (or one JSON object) for each thing that does not add up.
 
     Whether something must be done.
-
-    Raises:
-        ClickException: the environment is not complete, or the database does not answer.
     """
-    try:
-        settings = Settings.load()
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from None
-    url, pooler = settings.database_url.get_secret_value(), settings.lingualink_database_pooler
-    try:
-        found = asyncio.run(_reconcile(ReconcileLedger(ledger_snapshots(url, pooler)), as_json=as_json))
-    except Unavailable:
-        raise click.ClickException("The database does not answer.") from None
+    found = await _reconcile(ReconcileLedger(ledger_snapshots(database)), as_json=as_json)
     if found:
         click.echo(f"{found} things do not add up.", err=True)
     elif not as_json:
@@ -42,7 +30,9 @@ def reconcile(*, as_json: bool) -> bool:
 async def _reconcile(run: ReconcileLedger, *, as_json: bool) -> int:
     """Print findings as they come; how many there were."""
     found = 0
-    with click.progressbar(length=1, label="Reading the ledger", file=sys.stderr) as bar:
+    with click.progressbar(
+        length=1, label="Reading the ledger", file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as bar:
 
         def begin(rows: int) -> None:
             bar.length = rows
@@ -54,18 +44,19 @@ async def _reconcile(run: ReconcileLedger, *, as_json: bool) -> int:
     return found
 
 
-@click.command("erase-user")
-@click.argument("user_id", type=click.UUID)
-def erase_user(user_id: UUID) -> None:
-    """Blank the personal text of a deleted Auth user; amounts, audit rows and the ledger's shape stay."""
-    url = os.environ.get("MIGRATION_DATABASE_URL")
-    if not url:
-        raise click.ClickException(
-            "These environment variables are not right:\n  MIGRATION_DATABASE_URL: is missing"
-        )
+async def erase_person(database: DatabaseAddress, user_id: UUID) -> Mapping[str, int]:
+    """Blank what is personal of a deleted user; how many rows of each sort.
+
+    Raises:
+        CommandFailed: the user still has an Auth account, or nobody with this id was ever here.
+    """
     try:
-        blanked = asyncio.run(erase(url, user_id))
+        return await erase(database, user_id)
     except StillThere:
-        raise click.ClickException("This user still has an Auth account: delete that first.") from None
-    for what, count in blanked.items():
-        click.echo(f"{what}: {count}")
+        raise CommandFailed(
+            "This user still has an Auth account.", "Delete that first, in Supabase Auth."
+        ) from None
+    except Unknown:
+        raise CommandFailed(
+            f"Nothing is known of a user {user_id}.", "Check the id: it is that of the deleted Auth user."
+        ) from None

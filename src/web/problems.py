@@ -13,6 +13,8 @@ from domain.errors import DomainError
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "https://lingualink.app/problems/"
 UNAVAILABLE_RETRY_S: Final = 1
+RATE_LIMITED_RETRY_S: Final = 60
+"""Where nothing better is known."""
 
 log = structlog.get_logger(__name__)
 
@@ -138,6 +140,8 @@ def _headers_of(code: str, status: int) -> dict[str, str]:
         return {"WWW-Authenticate": _CHALLENGES.get(code, 'Bearer realm="lingualink", error="invalid_token"')}
     if status == 503 or code == "idempotency_key_in_progress":
         return {"Retry-After": str(UNAVAILABLE_RETRY_S)}
+    if code == "rate_limited":
+        return {"Retry-After": str(RATE_LIMITED_RETRY_S)}
     return {}
 
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def findings(database: Database) -> list[Finding]:
-    run = ReconcileLedger(ledger_snapshots(database.service_url, database.pooler))
+    run = ReconcileLedger(ledger_snapshots(database.service))
     return [finding async for finding in run(lambda _: None, lambda _: None)]
 
 
@@ -107,7 +107,7 @@ async def test_an_event_may_be_gone_after_its_time(busy: Database) -> None:
 
 async def test_it_looks_at_one_instant_while_money_moves(world: PostgresWorld, database: Database) -> None:
     one, other = await world.user(balance="50.00"), await world.user()
-    async with ledger_snapshots(database.service_url, database.pooler)() as snapshot:
+    async with ledger_snapshots(database.service)() as snapshot:
         before = await snapshot.size()
         await pay(world, one, other, "1", key=str(uuid4()))
 

@@ -10,7 +10,8 @@ import asyncpg
 
 from application.wallet.reconcile_ledger import LedgerSnapshotFactory
 from domain.reconciliation import Entry, Finding, Line
-from infrastructure.postgres.engine import CONNECT_TIMEOUT_S, behind_transaction_pooler
+from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.connections import connect
 from infrastructure.postgres.errors import domain_error
 
 PREFETCH = 2000
@@ -106,16 +107,13 @@ def _entry(row: Any, prefix: str) -> Entry:
     )
 
 
-def ledger_snapshots(url: str, pooler: str) -> LedgerSnapshotFactory:
+def ledger_snapshots(address: DatabaseAddress) -> LedgerSnapshotFactory:
     """Snapshots on a connection of their own, which no limit of the service's role cuts off."""
 
     @asynccontextmanager
     async def open_snapshot() -> AsyncIterator[PostgresLedgerSnapshot]:
-        options: dict[str, Any] = {"timeout": CONNECT_TIMEOUT_S}
-        if behind_transaction_pooler(url, pooler):
-            options["statement_cache_size"] = 0
         try:
-            connection = await asyncpg.connect(url, **options)
+            connection = await connect(address)
         except Exception as error:
             raise domain_error(error) or error from error
         try:
