@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from infrastructure.postgres.engine import create_engine, create_pool
+from infrastructure.postgres.connections import create_engine, create_pool
 
 from application.transactions import Opening, RefusalsLock, WriteBatch
 from contract.world import PostgresWorld, postgres_world
