@@ -20,7 +20,7 @@ SERVICE = (
     ("select, insert", "private.audit_log"),
     ("select, insert, update (status, body), delete", "private.idempotency_keys"),
     (
-        "select, insert, update (attempts, last_error, delivered_at, parked_at), delete",
+        "select, insert, update (attempts, last_error, delivered_at, dead_lettered_at), delete",
         "private.realtime_outbox",
     ),
     ("select, update (holder, expires_at)", "private.relay_lease"),

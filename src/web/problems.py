@@ -100,6 +100,7 @@ STATUS_OF: Final = {
     "internal_error": 500,
     "unavailable": 503,
 }
+LONGEST_REASON: Final = 300
 TITLES: Final = {code: code.replace("_", " ").capitalize() for code in STATUS_OF}
 
 # What Litestar itself refuses, by status.
@@ -151,7 +152,8 @@ def on_domain_error(request: Request[Any, Any, Any], error: DomainError) -> Resp
     if isinstance(error, errors.RateLimited):
         headers = {"Retry-After": str(error.retry_after_s)}
     if isinstance(error, errors.Unavailable):
-        log.warning("request.unavailable", cause=type(error.__cause__).__name__)
+        why = error.__cause__
+        log.warning("request.unavailable", cause=type(why).__name__, error=str(why or "")[:LONGEST_REASON])
     if isinstance(error, errors.Forbidden):
         session = request.scope.get("user")
         log.warning("request.refused", code=error.code, user_id=str(getattr(session, "user_id", "")))

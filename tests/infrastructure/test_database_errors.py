@@ -8,12 +8,12 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from infrastructure.postgres.connections import create_engine, create_pool
 
 from application.transactions import Opening, RefusalsLock, WriteBatch
 from contract.world import PostgresWorld, postgres_world
 from domain.errors import Unavailable
 from domain.identity import Role
+from infrastructure.postgres.connections import create_engine, create_pool
 from infrastructure.postgres.errors import acquire_connection, domain_error
 from infrastructure.postgres.transactions import PostgresTransaction
 from infrastructure.postgres.vault import vault_readers
