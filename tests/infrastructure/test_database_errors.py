@@ -13,6 +13,7 @@ from application.transactions import Opening, RefusalsLock, WriteBatch
 from contract.world import PostgresWorld, postgres_world
 from domain.errors import Unavailable
 from domain.identity import Role
+from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import create_engine, create_pool
 from infrastructure.postgres.errors import acquire_connection, domain_error
 from infrastructure.postgres.transactions import PostgresTransaction
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.anyio
 
 
 @asynccontextmanager
-async def refusing(state: str) -> AsyncIterator[str]:
+async def refusing(state: str) -> AsyncIterator[DatabaseAddress]:
     """The address of a server that lets nobody in, and says *state*."""
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -38,16 +39,18 @@ async def refusing(state: str) -> AsyncIterator[str]:
     server = await asyncio.start_server(refuse, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        yield f"postgresql://lingualink_api:pw@127.0.0.1:{port}/postgres?sslmode=disable"
+        yield DatabaseAddress.parse(
+            f"postgresql://lingualink_api:pw@127.0.0.1:{port}/postgres?sslmode=disable"
+        )
 
 
 @pytest.mark.parametrize("state", ["XX000", "28P01", "28000", "3D000", "53300", "57P03", "08006", "42501"])
 async def test_whoever_refuses_the_connection_and_however_it_is_unavailable(state: str) -> None:
-    async with refusing(state) as url, create_pool(url, "none", 1) as pool:
+    async with refusing(state) as address, create_pool(address, 1) as pool:
         with pytest.raises(Unavailable):
             async with acquire_connection(pool):
                 pass
-        engine = create_engine(url, "none")
+        engine = create_engine(address)
         with pytest.raises(Unavailable):
             async with vault_readers(engine)():
                 pass
