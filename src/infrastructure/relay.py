@@ -102,8 +102,8 @@ class Relay:
             self._report(result)
             if self.is_leader:
                 await self._clean_up_in_time()
-        except Unavailable:
-            log.warning("relay.database_unavailable")
+        except Unavailable as away:
+            log.warning("relay.database_unavailable", error=str(away.__cause__ or ""))
             self._report(RoundResult.STANDBY)  # whoever reaches the database may lead by now
             result = RoundResult.FAILED
         except Exception:
