@@ -19,6 +19,7 @@ PASSWORD = "tr0ub4dor-and-3-more"
 SECRETS = (PASSWORD, "sb_secret_q7Zk2Wm9Xc4Lr8Tp")
 COMMANDS = {
     "migrate": ["migrate"],
+    "adopt": ["adopt", "--report"],
     "grant-role": ["grant-role", "somebody@lingualink.test", "admin"],
     "erase-user": ["erase-user", str(uuid4())],
     "outbox list": ["outbox", "list"],
@@ -26,7 +27,7 @@ COMMANDS = {
     "outbox drop": ["outbox", "drop", "1", "--reason", "never taken"],
     "doctor --ledger": ["doctor", "--ledger"],
 }
-AS_OWNER = {"migrate", "grant-role", "erase-user", "outbox drop"}
+AS_OWNER = {"migrate", "adopt", "grant-role", "erase-user", "outbox drop"}
 TROUBLES = {
     "refused log-in": ("postgresql://nobody_such:{password}@127.0.0.1:{port}/{name}", "refuses the log-in"),
     "no such database": ("postgresql://postgres:{password}@127.0.0.1:{port}/nowhere", "3D000"),
