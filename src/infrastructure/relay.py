@@ -105,9 +105,9 @@ class Relay:
             self._report(result)
             if self.is_leader:
                 await self._clean_up_in_time()
-        except Unavailable:
+        except Unavailable as away:
             if (count := self._repeated.count("database")) is not None:
-                log.warning("relay.database_unavailable", times=count)
+                log.warning("relay.database_unavailable", times=count, error=str(away.__cause__ or ""))
             self._report(RoundResult.STANDBY)  # whoever reaches the database may lead by now
             result = RoundResult.FAILED
         except Exception as mistake:
