@@ -36,7 +36,7 @@ CLIENTS = (
 UP = (
     """
     -- Without a session it answers for the user alone. Definer rights, because the service has none on schema auth.
-    -- PL/pgSQL keeps its plan: before PostgreSQL 18 a function in SQL is planned again by every statement that calls it.
+    -- PL/pgSQL keeps its plan: before PostgreSQL 18 one in SQL is planned again by every statement that calls it.
     create function private.account_status(user_id uuid, session_id uuid) returns text
     language plpgsql stable security definer set search_path = '' as $$
     begin
