@@ -30,6 +30,7 @@ mutation: .venv/.ready ## break the domain's rules line by line, and see which b
 soak: .venv/.ready node_modules/.ready ## the long forms of the realtime tests, with figures (forty minutes)
 	@LINGUALINK_SOAK_TRANSACTIONS=5000 LINGUALINK_FAULT_SECONDS=15 LINGUALINK_FAULT_RUNS=20 LINGUALINK_KILLS=5 \
 	  $(BIN)/pytest -q tests/relay
+	@LINGUALINK_SEQUENCES=200 $(BIN)/pytest -q tests/client/test_vitest.py
 
 chaos: .venv/.ready ## the long forms of the wallet's tests: races, kill -9, cut connections (ten minutes)
 	@LINGUALINK_CHAOS=1 $(BIN)/pytest -s --timeout 1200 tests/wallet/test_ledger_machine.py tests/wallet/test_races.py tests/wallet/test_chaos.py
