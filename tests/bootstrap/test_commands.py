@@ -160,6 +160,13 @@ def test_the_version_is_the_release() -> None:
     assert told(["--version"], {"LINGUALINK_RELEASE": "1.2.3+abc"})[1] == "lingualink 1.2.3+abc\n"
 
 
+def test_a_role_that_lacks_a_right_is_told_so(database: Database) -> None:
+    code, printed, lines = told(COMMANDS["grant-role"], {"MIGRATION_DATABASE_URL": database.service_url})
+
+    assert (code, printed) == (1, "")
+    assert lines[0].startswith("Error: The role of MIGRATION_DATABASE_URL lacks a right (")
+
+
 def test_erasing_nobody_is_no_success(database: Database) -> None:
     nobody = str(uuid4())
 
