@@ -25,7 +25,7 @@ def policies() -> str:
 
 def _policy(row: Policy) -> str:
     rules = "; ".join(f"{rule.words} (`{rule.refusal.code}`)" for rule in row.rules) or "none"
-    recorded = f"`{row.recorded_as}`" if row.recorded_as else "not a vault action"
+    recorded = f"`{row.audited_as}`" if row.audited_as else "not a vault action"
     return f"| `{row.action}` | {row.role} | {row.on} | {rules} | {recorded} |"
 
 

@@ -62,16 +62,24 @@ UP = (
       user_id uuid not null,
       key text not null constraint idempotency_keys_key_length check (char_length(key) between 1 and 255),
       fingerprint bytea not null,
-      result jsonb,
-      refusal text,
+      status smallint,
+      body text,
       created_at timestamptz not null default now(),
       primary key (user_id, key),
-      constraint idempotency_keys_one_answer check (result is null or refusal is null)
+      constraint idempotency_keys_whole_answer check ((status is null) = (body is null))
     ) with (fillfactor = 80)
     """,
     """
     -- the order in which old keys are forgotten
     create index idempotency_keys_age on private.idempotency_keys (created_at)
+    """,
+    """
+    -- how many one user made of late
+    create index idempotency_keys_own on private.idempotency_keys (user_id, created_at)
+    """,
+    """
+    -- what stands for a 404 is forgotten sooner
+    create index idempotency_keys_not_found on private.idempotency_keys (created_at) where status = 404
     """,
     """
     create table private.realtime_outbox (

@@ -18,7 +18,7 @@ SERVICE = (
     ("select, insert, update (reason, banned_by, banned_at), delete", "private.bans"),
     ("select, insert, update (amount, updated_at)", "private.reward_rates"),
     ("select, insert", "private.audit_log"),
-    ("select, insert, update (result, refusal), delete", "private.idempotency_keys"),
+    ("select, insert, update (status, body), delete", "private.idempotency_keys"),
     (
         "select, insert, update (attempts, last_error, delivered_at, parked_at), delete",
         "private.realtime_outbox",

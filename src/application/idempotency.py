@@ -1,70 +1,127 @@
 """Idempotency keys: the same key with the same request gets the first answer again.
 
 After the IETF draft ``draft-ietf-httpapi-idempotency-key-header``. The key is claimed in the same transaction
-as the money, so there is no moment in which one exists without the other.
+as the money, so there is no moment in which one exists without the other. Both what is compared and what is given
+again are of the wire, so that a key outlives a release: what a newer version would say plays no part.
 """
 
 import hashlib
 import hmac
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Final, Generic, Protocol, TypeVar
 
-from application.encoding import from_json, to_json
-from domain.errors import IdempotencyKeyReused, Refusal, refusal_of
+import msgspec
 
-T = TypeVar("T")
+from domain.errors import IdempotencyKeyReused, Refusal
+
+T_contra = TypeVar("T_contra", contravariant=True)
+
+IDEMPOTENCY_KEY_TTL: Final = timedelta(days=30)
+NOT_FOUND_KEY_TTL: Final = timedelta(hours=1)
+"""How long a key stands for a 404: what was not there may come to be."""
+KEYS_PER_DAY: Final = 10_000
+"""How many keys younger than a day one user may have."""
+BATCH: Final = 500
+MAX_BATCHES: Final = 200
+
+_AMOUNT: Final = re.compile(r"[0-9]{1,8}\.[0-9]{1,4}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class KeyedRequest:
-    """A caller's key (1 to 255 printable ASCII characters) and the digest of what it was sent with."""
+class StoredResponse:
+    """An answer as it goes over the wire: HTTP status and JSON body; ``replayed`` where it is given again."""
+
+    status: int
+    body: str
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey(Generic[T_contra]):
+    """A caller's key (1 to 255 printable ASCII characters), and the digest of what it was sent with.
+
+    ``to_response`` makes the bytes of the wire from what the use-case answers: a result, or a refusal that sticks.
+    """
 
     key: str
     fingerprint: bytes
+    to_response: Callable[[T_contra | Refusal], StoredResponse]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """The stored answer: the JSON of a result, or the code of a refusal. ``fingerprint`` is its request's."""
+class IdempotencyRecord:
+    """What a key stands for: the fingerprint of its first request, and the answer to it."""
 
     fingerprint: bytes
-    result: str | None = None
-    refusal: str | None = None
+    response: StoredResponse
 
-    def replay(self, request: KeyedRequest, wanted: type[T]) -> T:
-        """Give the first answer again.
+    def replay(self, key: IdempotencyKey[Any]) -> StoredResponse:
+        """The first answer again.
 
         Raises:
-            IdempotencyKeyReused: *request* is not the one that the key was first sent with.
-            Refusal: the first answer was this refusal.
+            IdempotencyKeyReused: *key* came with another request than the first time.
         """
-        if not hmac.compare_digest(self.fingerprint, request.fingerprint):
+        if not hmac.compare_digest(self.fingerprint, key.fingerprint):
             raise IdempotencyKeyReused
-        if self.result is None:
-            refusal = refusal_of(str(self.refusal))
-            refusal.replayed = True
-            raise refusal
-        return from_json(self.result, wanted)
+        return replace(self.response, replayed=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
-    """A result, and whether it is an earlier one given again."""
+def fingerprint(method: str, path: str, body: bytes) -> bytes:
+    """Digest of a request: its method, its path, and its JSON *body* in canonical form.
 
-    result: T
-    replayed: bool
-
-
-def succeeded(request: KeyedRequest, result: object) -> Outcome:
-    """The outcome that replays *result*."""
-    return Outcome(request.fingerprint, result=to_json(result))
+    Canonical: members sorted, none that is null, no white space, and an ``amount`` without zeros that say nothing,
+    so ``"4"`` is ``"4.00"``. This form never changes: keys of older releases are compared with it.
+    """
+    canonical = msgspec.json.encode(_canonical(msgspec.json.decode(body)), order="sorted")
+    return hashlib.sha256(f"{method} {path}\n".encode() + canonical).digest()
 
 
-def refused(request: KeyedRequest, refusal: Refusal) -> Outcome:
-    """The outcome that replays *refusal*."""
-    return Outcome(request.fingerprint, refusal=refusal.code)
+def _canonical(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: _plain_amount(member) if name == "amount" else _canonical(member)
+            for name, member in value.items()
+            if member is not None
+        }
+    return [_canonical(item) for item in value] if isinstance(value, list) else value
 
 
-def fingerprint(method: str, path: str, body: object) -> bytes:
-    """Digest of a request; *body* is the decoded one, so that spelling does not matter."""
-    return hashlib.sha256(f"{method} {path}\n{to_json(body)}".encode()).digest()
+def _plain_amount(value: Any) -> Any:
+    if isinstance(value, str) and _AMOUNT.fullmatch(value):
+        return value.rstrip("0").rstrip(".")
+    return _canonical(value)
+
+
+class IdempotencyKeys(Protocol):
+    """The stored keys of everybody."""
+
+    async def purge(self, limit: int) -> int:
+        """Delete at most *limit* keys whose time is over by the database's clock; how many were deleted.
+
+        Keys that another process is deleting are passed over.
+
+        Raises:
+            Unavailable: the database does not answer; nothing is lost.
+        """
+        ...
+
+
+async def purge_idempotency_keys(keys: IdempotencyKeys) -> int:
+    """Delete what is due, at most 100 000 keys a run; how many were deleted.
+
+    In small steps, each a transaction of its own, so that no request ever waits for it. Any number of processes may
+    run it at once: they share the work.
+
+    Raises:
+        Unavailable: the database does not answer; the next run goes on.
+    """
+    purged = 0
+    for _ in range(MAX_BATCHES):
+        batch = await keys.purge(BATCH)
+        purged += batch
+        if batch < BATCH:
+            break
+    return purged

@@ -1,13 +1,21 @@
-"""Small things that use-cases and routes ask of the world."""
+"""Small things that use-cases and routes ask of the world, and the page of a list."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from domain.identity import Principal
 
+T = TypeVar("T")
+P = TypeVar("P")
+
 NewId = Callable[[], UUID]
 """Makes an id that was never used before."""
+
+Row = dict[str, Any]
+"""A stored row as it goes to the wire: the API's names, money as text, words of a newer release as they are."""
 
 
 class TokenVerifier(Protocol):
@@ -22,3 +30,30 @@ class TokenVerifier(Protocol):
             Unavailable: no signing key is known yet.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page ended: lists are ordered by time, then id, so rows that are added move no page."""
+
+    at: datetime
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T, P]):
+    """Some items in the list's order, and where the next page goes on (None at the end)."""
+
+    items: Sequence[T]
+    next_after: P | None
+
+
+def page_of(found: Sequence[T], limit: int, position: Callable[[T], P]) -> Page[T, P]:
+    """The first *limit* of *found*, which was read one longer to see whether more follow."""
+    items = found[:limit]
+    return Page(items, position(items[-1]) if len(found) > limit else None)
+
+
+def position_of(row: Row) -> Position:
+    """Where *row* stands in a list by ``created_at``."""
+    return Position(row["created_at"], row["id"])

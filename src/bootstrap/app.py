@@ -16,7 +16,7 @@ from application.ports import TokenVerifier
 from bootstrap.container import create_container
 from bootstrap.operations import operations
 from bootstrap.relay import inline_relay
-from infrastructure.housekeeping import Housekeeping
+from infrastructure.maintenance import MaintenanceWorker
 from infrastructure.metrics import Metrics
 from infrastructure.settings import Settings
 from infrastructure.supabase.verifier import SupabaseTokenVerifier
@@ -71,7 +71,7 @@ def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
 @asynccontextmanager
 async def _housekeeping(container: AsyncContainer) -> AsyncIterator[None]:
     """Clean up beside the routes."""
-    housekeeping = await container.get(Housekeeping)
+    housekeeping = await container.get(MaintenanceWorker)
     task = asyncio.create_task(housekeeping.run(), name="housekeeping")
     try:
         yield

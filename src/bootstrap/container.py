@@ -8,48 +8,39 @@ import httpx
 from dishka import AsyncContainer, Provider, Scope, from_context, make_async_container, provide
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from application.authorization import Authorizer, VaultReaderFactory
+from application.idempotency import IdempotencyKeys
 from application.ops.check_readiness import CheckReadiness
 from application.ops.drain import Drain
 from application.ports import NewId, TokenVerifier
-from application.profile.ports import Accounts
-from application.profile.read_profile import ReadProfile
+from application.profile.reading import Accounts, ReadProfile
 from application.realtime.clean_up_outbox import CleanUpOutbox
 from application.realtime.relay_events import RelayEvents
-from application.unit_of_work import UnitOfWorkFactory
-from application.vault.ban_user import BanUser, LiftBan
-from application.vault.book_transaction import BookTransaction
-from application.vault.change_role import ChangeRole
-from application.vault.gate import Gate
-from application.vault.ports import VaultReaderFactory
-from application.vault.read_audit_log import ReadAuditLog
-from application.vault.read_posts import CountPosts, ReadPost, ReadPosts
-from application.vault.read_users import ListUsers, ReadUser
-from application.vault.reward_rates import ChangeRewardRate, ReadRewardRates
-from application.vault.settle_withdrawal import SettleWithdrawal
-from application.vault.validate_post import ValidatePost
-from application.vault.withdrawal_queue import ReadWithdrawalQueue, WithdrawalReaderFactory
-from application.wallet.bookkeeper import Bookkeeper
-from application.wallet.forget_keys import ForgetKeys, Keys
-from application.wallet.ports import Wallets, Withdrawals
-from application.wallet.read_wallet import ReadTransactions, ReadWallet
-from application.wallet.read_withdrawals import ReadWithdrawals
-from application.wallet.transfer_funds import TransferFunds
-from application.wallet.withdraw_funds import WithdrawFunds
+from application.transactions import Database, Transactions
+from application.vault.adjustments import AdjustBalance
+from application.vault.audit import ReadAuditLog
+from application.vault.posts import ReadPosts, ValidatePost
+from application.vault.rewards import ChangeRewardRate, ReadRewardRates
+from application.vault.users import ChangeUser, ReadUsers
+from application.vault.withdrawals import ReadWithdrawalQueue, SettleWithdrawal
+from application.wallet.reading import ReadWallet, Wallets
+from application.wallet.transfers import TransferFunds
+from application.wallet.withdrawals import WithdrawFunds
 from domain.identity import Assurance
+from domain.policies import Requirements
 from infrastructure.commits import CommitEmitter
-from infrastructure.housekeeping import Housekeeping
+from infrastructure.maintenance import MaintenanceWorker
 from infrastructure.metrics import MeasuredPublisher, Metrics
 from infrastructure.postgres.accounts import PostgresAccounts
 from infrastructure.postgres.engine import create_engine, create_pool
-from infrastructure.postgres.keys import PostgresKeys
+from infrastructure.postgres.idempotency_keys import PostgresIdempotencyKeys
 from infrastructure.postgres.lease import PostgresLease
 from infrastructure.postgres.notifications import OutboxNotifications
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.schema import PostgresSchema
-from infrastructure.postgres.unit_of_work import PostgresUnitOfWork
+from infrastructure.postgres.transactions import PostgresDatabase
 from infrastructure.postgres.vault import vault_readers
 from infrastructure.postgres.wallets import PostgresWallets
-from infrastructure.postgres.withdrawals import PostgresWithdrawals, withdrawal_readers
 from infrastructure.relay import Pace, Relay
 from infrastructure.settings import Settings
 from infrastructure.supabase.admin import RealtimeEndpoint, create_admin_client, http_pool
@@ -120,25 +111,19 @@ class Infrastructure(Provider):
         return verifier
 
     @provide
-    def units(self, pool: asyncpg.Pool, emitter: CommitEmitter) -> UnitOfWorkFactory:
-        """Transactions; what they owe is told after the commit."""
-        return lambda: PostgresUnitOfWork(pool, emitter.emit)
+    def database(self, pool: asyncpg.Pool, emitter: CommitEmitter) -> Database:
+        """Where transactions take place; what they owe is told after the commit."""
+        return PostgresDatabase(pool, emitter.emit)
 
     @provide
     def vault_readers(self, engine: AsyncEngine) -> VaultReaderFactory:
-        """The vault's reading transactions."""
+        """The vault's lists."""
         return vault_readers(engine)
-
-    @provide
-    def withdrawal_readers(self, engine: AsyncEngine) -> WithdrawalReaderFactory:
-        """Reading transactions on everybody's withdrawals."""
-        return withdrawal_readers(engine)
 
     accounts = provide(PostgresAccounts, provides=Accounts)
     wallets = provide(PostgresWallets, provides=Wallets)
-    withdrawals = provide(PostgresWithdrawals, provides=Withdrawals)
-    keys = provide(PostgresKeys, provides=Keys)
-    housekeeping = provide(Housekeeping)
+    keys = provide(PostgresIdempotencyKeys, provides=IdempotencyKeys)
+    housekeeping = provide(MaintenanceWorker)
     schema = provide(PostgresSchema)
 
 
@@ -209,17 +194,13 @@ class UseCases(Provider):
         return Currency(settings.lingualink_currency)
 
     @provide
-    def bookkeeper(self, new_id: NewId, currency: Currency) -> Bookkeeper:
-        """Books in the deployment's currency."""
-        return Bookkeeper(new_id, currency)
-
-    @provide
-    def gate(
-        self, settings: Settings, units: UnitOfWorkFactory, readers: VaultReaderFactory, new_id: NewId
-    ) -> Gate:
-        """The way into the vault; the deployment says whether it takes a second factor."""
+    def transactions(
+        self, settings: Settings, database: Database, new_id: NewId, currency: Currency
+    ) -> Transactions:
+        """The door; the deployment says what it wants of sessions."""
         needed = Assurance.AAL2 if settings.lingualink_vault_requires_mfa else Assurance.AAL1
-        return Gate(units, readers, new_id, needed)
+        clients = frozenset(settings.lingualink_oauth_clients)
+        return Transactions(database, new_id, currency, Requirements(needed, clients))
 
     @provide
     def readiness(
@@ -233,25 +214,18 @@ class UseCases(Provider):
         """Cursors under a key of their own."""
         return Cursors(settings.supabase_secret_key.get_secret_value())
 
+    authorizer = provide(Authorizer)
     read_profile = provide(ReadProfile)
     read_wallet = provide(ReadWallet)
-    read_transactions = provide(ReadTransactions)
     transfer_funds = provide(TransferFunds)
     withdraw_funds = provide(WithdrawFunds)
-    read_withdrawals = provide(ReadWithdrawals)
+    read_posts = provide(ReadPosts)
+    validate_post = provide(ValidatePost)
+    read_users = provide(ReadUsers)
+    change_user = provide(ChangeUser)
     read_withdrawal_queue = provide(ReadWithdrawalQueue)
     settle_withdrawal = provide(SettleWithdrawal)
-    book_transaction = provide(BookTransaction)
-    forget_keys = provide(ForgetKeys)
-    read_posts = provide(ReadPosts)
-    read_post = provide(ReadPost)
-    count_posts = provide(CountPosts)
-    validate_post = provide(ValidatePost)
-    list_users = provide(ListUsers)
-    read_user = provide(ReadUser)
-    change_role = provide(ChangeRole)
-    ban_user = provide(BanUser)
-    lift_ban = provide(LiftBan)
+    adjust_balance = provide(AdjustBalance)
     read_reward_rates = provide(ReadRewardRates)
     change_reward_rate = provide(ChangeRewardRate)
     read_audit_log = provide(ReadAuditLog)

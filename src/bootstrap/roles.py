@@ -5,13 +5,13 @@ from uuid import UUID, uuid4
 
 import click
 
-from application.vault.grant_role import Granted, GrantRole
+from application.vault.users import Granted, GrantRole
 from domain.errors import DomainError
 from domain.identity import Role
 from infrastructure.postgres.directory import PostgresDirectory
 from infrastructure.postgres.engine import create_pool
-from infrastructure.postgres.errors import translated
-from infrastructure.postgres.unit_of_work import PostgresUnitOfWork
+from infrastructure.postgres.errors import map_database_errors
+from infrastructure.postgres.transactions import PostgresDatabase
 from infrastructure.settings import SettingsError, migration_database_url
 
 
@@ -31,8 +31,8 @@ def grant_role(who: str, role: str) -> None:
 
 
 async def _grant(url: str, who: str, role: Role) -> Granted:
-    async with translated(), create_pool(url, "transaction", 1) as pool:
-        grant = GrantRole(lambda: PostgresUnitOfWork(pool, lambda _: None), PostgresDirectory(pool), uuid4)
+    async with map_database_errors(), create_pool(url, "transaction", 1) as pool:
+        grant = GrantRole(PostgresDatabase(pool, lambda _: None), PostgresDirectory(pool), uuid4)
         return await grant(_id_or_address(who), role)
 
 

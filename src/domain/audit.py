@@ -11,7 +11,7 @@ REFUSALS_KEPT: Final = 10
 """How many refusals of one plain user are recorded in :data:`REFUSALS_PERIOD`; staff have all of theirs recorded."""
 REFUSALS_PERIOD: Final = timedelta(hours=1)
 
-Facts = Mapping[str, str | int | None]
+AuditDetails = Mapping[str, str | int | None]
 
 
 class AuditAction(StrEnum):
@@ -54,10 +54,10 @@ class AuditEntry:
     session_id: UUID | None
     action: AuditAction
     target_id: UUID | None
-    before: Facts
-    after: Facts
+    before: AuditDetails
+    after: AuditDetails
     reason: str | None
-    origin: RequestInfo
+    request: RequestInfo
     occurred_at: datetime
     refusal: str | None = None
     operator: str | None = None

@@ -11,6 +11,7 @@ DomainError
 │   ├── Banned
 │   ├── AnonymousSession
 │   ├── MfaRequired
+│   ├── ClientNotAllowed
 │   └── LastAdmin
 ├── InvalidInput           the request can't mean anything
 │   ├── InvalidAmount
@@ -29,6 +30,7 @@ DomainError
 ├── VersionMismatch
 ├── IdempotencyKeyInProgress
 ├── IdempotencyKeyReused
+├── RateLimited
 └── Unavailable            a part we depend on does not answer: the same request may be sent again
     └── SerializationConflict
 
@@ -115,6 +117,13 @@ class MfaRequired(Forbidden):
     detail = "This needs a session with a second factor (aal2); verify one and try again."
 
 
+class ClientNotAllowed(Forbidden):
+    """The token was given to an OAuth client that the deployment does not trust with money or the vault."""
+
+    code = "client_not_allowed"
+    detail = "This application may read for you, but not move money or act in the vault."
+
+
 class LastAdmin(Forbidden):
     """Without this user nobody could administer the app any more."""
 
@@ -162,8 +171,6 @@ class IdempotencyKeyInvalid(InvalidInput):
 
 class Refusal(DomainError):
     """The answer of a use-case to a well-formed request; a retry with the same key gets it again."""
-
-    replayed: bool = False
 
 
 class NotFound(Refusal):
@@ -243,6 +250,17 @@ class IdempotencyKeyReused(DomainError):
     detail = "This Idempotency-Key was used for another request."
 
 
+class RateLimited(DomainError):
+    """Too many requests, or too many idempotency keys; ``retry_after_s`` says in how many seconds there is room."""
+
+    code = "rate_limited"
+    detail = "Too many requests; try again later."
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__()
+        self.retry_after_s = retry_after_s
+
+
 class Unavailable(DomainError):
     """A part that the service depends on does not answer; nothing was lost, the request may be repeated."""
 
@@ -252,15 +270,3 @@ class Unavailable(DomainError):
 
 class SerializationConflict(Unavailable):
     """The database asked for the transaction to be run again; use-cases do so, a few times."""
-
-
-def refusal_of(code: str) -> Refusal:
-    """The refusal that *code* names, as stored with an idempotency key."""
-    return _REFUSALS[code]()
-
-
-def _leaves(parent: type[Refusal]) -> list[type[Refusal]]:
-    return [parent, *(leaf for child in parent.__subclasses__() for leaf in _leaves(child))]
-
-
-_REFUSALS = {error.code: error for error in _leaves(Refusal) if "code" in error.__dict__}

@@ -49,6 +49,8 @@ class Principal:
     is_anonymous: bool = False
     assurance: Assurance = Assurance.AAL1
     display: DisplayFields = DisplayFields()
+    client_id: str | None = None
+    """The OAuth client that the token was given to; None for the app itself."""
 
 
 class AccountStatus(StrEnum):
@@ -62,13 +64,13 @@ class AccountStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A session together with the role and account_status that were read in the same transaction."""
+    """A principal together with the role and account status that were read in the same transaction."""
 
-    session: Principal
+    principal: Principal
     role: Role
     account_status: AccountStatus
 
     @property
     def user_id(self) -> UUID:
         """The caller's id."""
-        return self.session.user_id
+        return self.principal.user_id

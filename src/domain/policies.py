@@ -12,13 +12,28 @@ from uuid import UUID
 from domain.audit import AuditAction
 from domain.errors import (
     AnonymousSession,
+    BalanceLimit,
     Banned,
+    ClientNotAllowed,
     DomainError,
     Forbidden,
+    IdempotencyKeyInProgress,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyMissing,
+    IdempotencyKeyReused,
+    InsufficientFunds,
+    InvalidAmount,
     LastAdmin,
     MfaRequired,
     OwnPost,
+    PostNotFound,
+    PreconditionRequired,
+    RateLimited,
     SessionRevoked,
+    UserNotFound,
+    VersionMismatch,
+    WithdrawalAlreadySettled,
+    WithdrawalNotFound,
 )
 from domain.identity import AccountStatus, Actor, Assurance, Role
 
@@ -39,9 +54,20 @@ class Action(StrEnum):
     READ_REWARD_RATES = "vault.read_reward_rates"
     CHANGE_REWARD_RATE = "vault.change_reward_rate"
     READ_AUDIT_LOG = "vault.read_audit_log"
-    BOOK_TRANSACTION = "vault.book_transaction"
+    ADJUST_BALANCE = "vault.adjust_balance"
     READ_WITHDRAWALS = "vault.read_withdrawals"
     SETTLE_WITHDRAWAL = "vault.settle_withdrawal"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What the deployment wants of a session: in the vault a second factor, unless it says otherwise.
+
+    ``oauth_clients`` are the OAuth clients that it trusts with money and the vault; the app itself always is.
+    """
+
+    vault_assurance: Assurance = Assurance.AAL2
+    oauth_clients: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +115,35 @@ AN_ADMIN_STAYS: Final = Rule(
 )
 
 
+_KEYED: Final = (
+    InvalidAmount,
+    IdempotencyKeyMissing,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyReused,
+    IdempotencyKeyInProgress,
+    RateLimited,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One row: who may do *action* to what, under which rules, and as what it is recorded (None: not a vault's)."""
+    """One row: who may do *action* to what, under which rules, and what else may be said to it.
+
+    ``audited_as`` is its word in the audit log (None: not a vault's); ``errors`` are the answers beyond those that
+    the row itself gives.
+    """
 
     action: Action
     role: Role
     on: str
     rules: tuple[Rule, ...] = ()
-    recorded_as: AuditAction | None = None
+    audited_as: AuditAction | None = None
+    errors: tuple[type[DomainError], ...] = ()
 
     @property
     def of_vault(self) -> bool:
         """Whether it is one of the protected actions."""
-        return self.recorded_as is not None
+        return self.audited_as is not None
 
     def refusal(self, actor: Actor, target: Target) -> DomainError | None:
         """The first rule's refusal; None if all of them hold."""
@@ -110,8 +151,13 @@ class Policy:
 
 
 POLICIES: Final = (
-    Policy(Action.TRANSFER, Role.USER, "own wallet"),
-    Policy(Action.WITHDRAW, Role.USER, "own wallet"),
+    Policy(
+        Action.TRANSFER,
+        Role.USER,
+        "own wallet",
+        errors=(*_KEYED, UserNotFound, InsufficientFunds, BalanceLimit),
+    ),
+    Policy(Action.WITHDRAW, Role.USER, "own wallet", errors=(*_KEYED, InsufficientFunds)),
     Policy(Action.READ_POSTS, Role.MODERATOR, "any post", (), AuditAction.POST_READ),
     Policy(
         Action.VALIDATE_POST,
@@ -119,6 +165,7 @@ POLICIES: Final = (
         "a post",
         (SOMEBODY_ELSES_POST,),
         AuditAction.POST_VALIDATION_CHANGED,
+        (PostNotFound, PreconditionRequired, VersionMismatch),
     ),
     Policy(
         Action.REOPEN_POST,
@@ -126,6 +173,7 @@ POLICIES: Final = (
         "a decided post",
         (SOMEBODY_ELSES_POST,),
         AuditAction.POST_VALIDATION_CHANGED,
+        (PostNotFound, VersionMismatch),
     ),
     Policy(Action.READ_USERS, Role.MODERATOR, "any profile, role and ban", (), AuditAction.USER_READ),
     Policy(Action.READ_BALANCES, Role.ADMIN, "any balance", (), AuditAction.USER_READ),
@@ -135,20 +183,35 @@ POLICIES: Final = (
         "a user's role",
         (AN_ADMIN_STAYS, NOT_ONESELF),
         AuditAction.ROLE_CHANGED,
+        (UserNotFound,),
     ),
-    Policy(Action.BAN_USER, Role.MODERATOR, "a user", (A_PLAIN_USER,), AuditAction.USER_BANNED),
-    Policy(Action.BAN_USER, Role.ADMIN, "anyone", (AN_ADMIN_STAYS, NOT_ONESELF), AuditAction.USER_BANNED),
-    Policy(Action.LIFT_BAN, Role.MODERATOR, "a user", (A_PLAIN_USER,), AuditAction.BAN_LIFTED),
-    Policy(Action.LIFT_BAN, Role.ADMIN, "anyone", (NOT_ONESELF,), AuditAction.BAN_LIFTED),
+    Policy(
+        Action.BAN_USER, Role.MODERATOR, "a user", (A_PLAIN_USER,), AuditAction.USER_BANNED, (UserNotFound,)
+    ),
+    Policy(
+        Action.BAN_USER,
+        Role.ADMIN,
+        "anyone",
+        (AN_ADMIN_STAYS, NOT_ONESELF),
+        AuditAction.USER_BANNED,
+        (UserNotFound,),
+    ),
+    Policy(
+        Action.LIFT_BAN, Role.MODERATOR, "a user", (A_PLAIN_USER,), AuditAction.BAN_LIFTED, (UserNotFound,)
+    ),
+    Policy(Action.LIFT_BAN, Role.ADMIN, "anyone", (NOT_ONESELF,), AuditAction.BAN_LIFTED, (UserNotFound,)),
     Policy(Action.READ_REWARD_RATES, Role.ADMIN, "all rates", (), AuditAction.REWARD_RATE_READ),
-    Policy(Action.CHANGE_REWARD_RATE, Role.ADMIN, "a rate", (), AuditAction.REWARD_RATE_CHANGED),
+    Policy(
+        Action.CHANGE_REWARD_RATE, Role.ADMIN, "a rate", (), AuditAction.REWARD_RATE_CHANGED, (InvalidAmount,)
+    ),
     Policy(Action.READ_AUDIT_LOG, Role.ADMIN, "the audit log", (), AuditAction.AUDIT_LOG_READ),
     Policy(
-        Action.BOOK_TRANSACTION,
+        Action.ADJUST_BALANCE,
         Role.ADMIN,
         "somebody else's wallet",
         (SOMEBODY_ELSES_WALLET,),
         AuditAction.TRANSACTION_BOOKED,
+        (*_KEYED, UserNotFound, InsufficientFunds, BalanceLimit),
     ),
     Policy(Action.READ_WITHDRAWALS, Role.ADMIN, "all withdrawals", (), AuditAction.WITHDRAWAL_READ),
     Policy(
@@ -157,8 +220,29 @@ POLICIES: Final = (
         "somebody else's withdrawal",
         (SOMEBODY_ELSES_WALLET,),
         AuditAction.WITHDRAWAL_SETTLED,
+        (WithdrawalNotFound, WithdrawalAlreadySettled, BalanceLimit),
     ),
 )
+
+
+def policies_of(action: Action) -> tuple[Policy, ...]:
+    """The rows of *action*."""
+    return tuple(row for row in POLICIES if row.action is action)
+
+
+def roles_for(action: Action) -> frozenset[Role]:
+    """The roles of which some row allows *action*, rules aside."""
+    return frozenset(role for role in Role if any(role.includes(row.role) for row in policies_of(action)))
+
+
+def error_codes(action: Action) -> tuple[str, ...]:
+    """Every code that may answer *action*, beyond those of any request: what a route of it documents."""
+    rows = policies_of(action)
+    common = (SessionRevoked, Banned, AnonymousSession, ClientNotAllowed, Forbidden)
+    vault = (MfaRequired,) if any(row.of_vault for row in rows) else ()
+    rules = tuple(rule.refusal for row in rows for rule in row.rules)
+    errors = tuple(error for row in rows for error in row.errors)
+    return tuple(dict.fromkeys(error.code for error in (*common, *vault, *rules, *errors)))
 
 
 def refusal(
@@ -166,20 +250,21 @@ def refusal(
     action: Action,
     target: Target | None = None,
     *,
-    vault_assurance: Assurance = Assurance.AAL2,
+    requirements: Requirements = Requirements(),
 ) -> DomainError | None:
     """Why *actor* may not do *action* to *target*; None where a row allows it.
 
     Without a target only what does not depend on one is judged: enough for an early no, not for a yes where the
-    action has rules. *vault_assurance* is what the deployment wants of sessions in the vault: a second factor,
-    unless it says otherwise. Of several rows the one for the highest role that the actor has gives the answer.
+    action has rules. Of several rows the one for the highest role that the actor has gives the answer.
     """
-    if unfit := _unfit(actor):
+    if unfit := _unfit(actor, requirements):
         return unfit
-    rows = [row for row in POLICIES if row.action is action and actor.role.includes(row.role)]
+    rows = [row for row in policies_of(action) if actor.role.includes(row.role)]
     if not rows:
         return Forbidden()
-    if any(row.of_vault for row in rows) and not actor.session.assurance.reaches(vault_assurance):
+    if any(row.of_vault for row in rows) and not actor.principal.assurance.reaches(
+        requirements.vault_assurance
+    ):
         return MfaRequired()
     if target is None:
         return None
@@ -189,42 +274,25 @@ def refusal(
     return None if None in refusals else refusals[-1]
 
 
-def _unfit(actor: Actor) -> DomainError | None:
-    """What stands against every action: a session that is over, a ban, an anonymous sign-in."""
+def _unfit(actor: Actor, requirements: Requirements) -> DomainError | None:
+    """What stands against every action: a session that is over, a ban, an anonymous sign-in, a foreign client."""
     if actor.account_status in {AccountStatus.REVOKED, AccountStatus.DELETED}:
         return SessionRevoked()
     if actor.account_status is AccountStatus.BANNED:
         return Banned()
-    return AnonymousSession() if actor.session.is_anonymous else None
+    if actor.principal.is_anonymous:
+        return AnonymousSession()
+    client = actor.principal.client_id
+    return ClientNotAllowed() if client is not None and client not in requirements.oauth_clients else None
 
 
-def authorise(
-    actor: Actor,
-    action: Action,
-    target: Target | None = None,
-    *,
-    vault_assurance: Assurance = Assurance.AAL2,
-) -> None:
-    """Return if *actor* may do *action*; see :func:`refusal`.
-
-    Raises:
-        SessionRevoked: the session has ended, or its user is deleted.
-        Banned: the user is banned.
-        AnonymousSession: the session is an anonymous one.
-        MfaRequired: it is a vault action, and the session has too little assurance.
-        Forbidden: no policy allows it, or one of its rules refuses.
-    """
-    if refused := refusal(actor, action, target, vault_assurance=vault_assurance):
-        raise refused
-
-
-def record_of(action: Action) -> AuditAction:
-    """As what a vault action is recorded.
+def audit_action(action: Action) -> AuditAction:
+    """The word of a vault action in the audit log.
 
     Raises:
         LookupError: it is not one of the vault's.
     """
-    for row in POLICIES:
-        if row.action is action and row.recorded_as is not None:
-            return row.recorded_as
+    for row in policies_of(action):
+        if row.audited_as is not None:
+            return row.audited_as
     raise LookupError(action)

@@ -9,19 +9,6 @@ from domain.money import Money
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """A profile with its wallet's balance, and whether the user is banned."""
-
-    id: UUID
-    username: str | None
-    full_name: str | None
-    avatar_url: str | None
-    role: Role
-    balance: Money
-    banned: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Ban:
     """A ban of ours: its user reads and receives, and does nothing else. ``banned_at`` is UTC."""
 

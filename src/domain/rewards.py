@@ -34,18 +34,19 @@ class Reward:
 
 
 @dataclass(frozen=True, slots=True)
-class Earnings:
-    """What the ledger says of a post: what it earned once, and whether that was taken back."""
+class Earning:
+    """What a post earned once, by which transaction, and whether that was taken back."""
 
-    earning: Transaction | None = None
-    reversed: bool = False
+    transaction_id: UUID
+    amount: Money
+    reversed: bool
 
 
 def settle_reward(
     before: Post,
     after: Post,
     wallet: Wallet | None,
-    earnings: Earnings,
+    earning: Earning | None,
     rate: Money | None,
     *,
     id: UUID,
@@ -56,10 +57,10 @@ def settle_reward(
     A missing or zero rate pays nothing. A payment is limited to what the balance can take, a reversal to what
     the wallet holds; a frozen wallet (None) takes and gives nothing.
     """
-    if after.status is PostStatus.APPROVED and earnings.earning is None:
+    if after.status is PostStatus.APPROVED and earning is None:
         return _pay(wallet, rate or ZERO, after.id, id=id, at=at)
-    if before.status is PostStatus.APPROVED and earnings.earning is not None and not earnings.reversed:
-        return _take_back(wallet, earnings.earning, id=id, at=at)
+    if before.status is PostStatus.APPROVED and earning is not None and not earning.reversed:
+        return _take_back(wallet, earning, id=id, at=at)
     return Reward()
 
 
@@ -71,9 +72,9 @@ def _pay(wallet: Wallet | None, rate: Money, post_id: UUID, *, id: UUID, at: dat
     return Reward(booked, shortfall=rate - payable)
 
 
-def _take_back(wallet: Wallet | None, earning: Transaction, *, id: UUID, at: datetime) -> Reward:
+def _take_back(wallet: Wallet | None, earning: Earning, *, id: UUID, at: datetime) -> Reward:
     held = ZERO if wallet is None else min(earning.amount, wallet.balance)
     if wallet is None or held <= ZERO:
         return Reward(shortfall=earning.amount)
-    booked = wallet.book(TransactionKind.REVERSAL, -held, id=id, at=at, reference_id=earning.id)
+    booked = wallet.book(TransactionKind.REVERSAL, -held, id=id, at=at, reference_id=earning.transaction_id)
     return Reward(booked, shortfall=earning.amount - held)

@@ -80,7 +80,7 @@ def settle(
     return replace(withdrawal, status=outcome, settled_by=by, settled_at=at, reason=reason)
 
 
-def give_back(withdrawal: Withdrawal, wallet: Wallet, *, id: UUID, at: datetime) -> Transaction:
+def release_hold(withdrawal: Withdrawal, wallet: Wallet, *, id: UUID, at: datetime) -> Transaction:
     """The reversal that a failed *withdrawal* owes its *wallet*; *id* is the new transaction's.
 
     Raises:

@@ -17,6 +17,7 @@ UuidQuery = Annotated[str | None, QueryParameter(pattern=UUID_PATTERN, max_lengt
 TextQuery = Annotated[str | None, QueryParameter(pattern=NO_NUL, max_length=100)]
 # ``query`` itself is a reserved word of Litestar's.
 SearchQuery = Annotated[str | None, QueryParameter(name="query", pattern=NO_NUL, max_length=100)]
+ReasonField = Annotated[str, Meta(min_length=1, max_length=500, pattern=NO_NUL)]
 NoteField = Annotated[str, Meta(min_length=1, max_length=500, pattern=NO_NUL)]
 
 

@@ -67,7 +67,7 @@ def seen_version(request: Request[Any, Any, Any]) -> int | None:
     return int(version.group(1))
 
 
-def origin(request: Request[Any, Any, Any]) -> RequestInfo:
+def request_info(request: Request[Any, Any, Any]) -> RequestInfo:
     """Where the request came from, for the audit log.
 
     The address is the peer's, or what a trusted proxy says (see :func:`bootstrap.app.create_app`); where that is no

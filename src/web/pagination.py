@@ -3,13 +3,15 @@
 import base64
 import hashlib
 import hmac
-from typing import Annotated, Final, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from litestar.params import QueryParameter
 
+from application.ports import Page, Row
 from domain.errors import InvalidCursor
 
 T = TypeVar("T")
@@ -52,7 +54,19 @@ class Cursors:
         mac, body = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
         if not hmac.compare_digest(mac, self._mac(body, of)):
             raise InvalidCursor
-        return msgspec.json.decode(body, type=wanted)
+        try:
+            return msgspec.json.decode(body, type=wanted)
+        except msgspec.DecodeError:  # of another release's shape
+            raise InvalidCursor from None
+
+    def next(self, page: Page[Any, Any], *, of: object) -> str | None:
+        """The cursor of the page after *page*; None where it is the last one."""
+        return None if page.next_after is None else self.write(page.next_after, of=of)
+
+    def page(self, page: Page[Row, Any], *, of: object, complete: Callable[[Row], Row] | None = None) -> Row:
+        """*page* as it goes to the wire, each row made *complete*."""
+        items = page.items if complete is None else [complete(row) for row in page.items]
+        return {"items": items, "next_cursor": self.next(page, of=of)}
 
     def _mac(self, body: bytes, of: object) -> bytes:
         named = msgspec.json.encode(of)

@@ -62,6 +62,7 @@ STATUS_OF: Final = {
     "banned": 403,
     "anonymous_session": 403,
     "mfa_required": 403,
+    "client_not_allowed": 403,
     "last_admin": 403,
     "not_found": 404,
     "post_not_found": 404,
@@ -77,6 +78,7 @@ STATUS_OF: Final = {
     "unsupported_media_type": 415,
     "idempotency_key_reused": 422,
     "precondition_required": 428,
+    "rate_limited": 429,
     "internal_error": 500,
     "unavailable": 503,
 }
@@ -132,8 +134,9 @@ def _headers_of(code: str, status: int) -> dict[str, str]:
 
 def on_domain_error(request: Request[Any, Any, Any], error: DomainError) -> Response[Problem]:
     """What a use-case refuses."""
-    replayed = isinstance(error, errors.Refusal) and error.replayed
-    headers = {"Idempotency-Replayed": "true"} if replayed else None
+    headers = None
+    if isinstance(error, errors.RateLimited):
+        headers = {"Retry-After": str(error.retry_after_s)}
     if isinstance(error, errors.Unavailable):
         log.warning("request.unavailable", cause=type(error.__cause__).__name__)
     if isinstance(error, errors.Forbidden):

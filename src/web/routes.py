@@ -30,22 +30,24 @@ from litestar.types import ControllerRouterHandler
 
 from web.ops.controller import HealthController
 from web.profile.controller import ProfileController
+from web.vault.adjustments import AdjustmentsController
 from web.vault.audit_log import AuditLogController
-from web.vault.controller import VaultController
-from web.vault.money import VaultMoneyController
-from web.vault.reward_rates import RewardRatesController
+from web.vault.posts import PostsController
+from web.vault.rewards import RewardRatesController
 from web.vault.users import UsersController
-from web.wallet.controller import WalletController
+from web.vault.withdrawals import WithdrawalQueueController
+from web.wallet.wallet import WalletController
 from web.wallet.withdrawals import WithdrawalsController
 
 ROUTES: Final[list[ControllerRouterHandler]] = [
     ProfileController,
     WalletController,
     WithdrawalsController,
-    VaultController,
+    PostsController,
     UsersController,
     RewardRatesController,
     AuditLogController,
-    VaultMoneyController,
+    WithdrawalQueueController,
+    AdjustmentsController,
     HealthController,
 ]

@@ -5,10 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from application.idempotency import Answer, KeyedRequest, fingerprint
-from application.vault.book_transaction import BookCommand, BookTransaction
-from application.wallet.transfer_funds import Booked
-from contract.world import BOOKKEEPER, World
+from application.vault.adjustments import AdjustBalance, AdjustCommand
+from application.wallet.transfers import PostedTransaction
+from contract.world import Answer, World, answered, key_of
 from domain.audit import RequestInfo
 from domain.errors import BalanceLimit, Forbidden, InsufficientFunds, InvalidInput, UserNotFound
 from domain.identity import AccountStatus, Principal, Role
@@ -27,10 +26,12 @@ async def book(
     kind: TransactionKind,
     amount: str,
     key: str = "key",
-) -> Answer[Booked]:
-    command = BookCommand(owner.user_id, kind, Money.parse(amount), "for the poem")
-    request = KeyedRequest(key, fingerprint("POST", f"/vault/users/{owner.user_id}/transactions", command))
-    return await BookTransaction(world.units, BOOKKEEPER, world.gate)(admin, command, request, ORIGIN)
+) -> Answer[PostedTransaction]:
+    command = AdjustCommand(owner.user_id, kind, Money.parse(amount), "for the poem")
+    body: dict[str, object] = {"kind": kind, "amount": amount, "note": command.note}
+    request = key_of(key, f"/vault/users/{owner.user_id}/transactions", body)
+    response = await AdjustBalance(world.transactions)(admin, command, request, ORIGIN)
+    return answered(response, PostedTransaction)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ async def test_a_correction_is_booked_recorded_and_told(
     answer = await book(world, admin, owner, kind, "2.5")
 
     [_, booked] = await world.ledger(owner)
-    assert answer == Answer(Booked(booked), replayed=False)
+    assert answer == Answer(PostedTransaction.of(booked), replayed=False)
     assert (booked.kind, str(booked.amount), booked.note) == (kind, amount, "for the poem")
     assert (await world.wallet(owner)).balance == Money(Decimal(balance))
     [entry] = await world.audit()

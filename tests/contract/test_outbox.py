@@ -9,12 +9,12 @@ import pytest
 
 from application.realtime.ports import Outbox
 from domain.events import BalanceUpdated, topic_of
-from infrastructure.memory.database import MemoryDatabase
-from infrastructure.memory.outbox import MemoryOutbox
 from infrastructure.postgres.engine import create_pool
 from infrastructure.postgres.outbox import PostgresOutbox
 from support.database import Database
 from support.events import for_each, owe
+from support.memory.database import MemoryDatabase
+from support.memory.outbox import MemoryOutbox
 
 pytestmark = pytest.mark.anyio
 

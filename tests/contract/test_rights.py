@@ -5,35 +5,33 @@ from uuid import uuid4
 
 import pytest
 
-from application.vault.ban_user import BanUser, LiftBan
-from application.vault.change_role import ChangeRole
-from application.vault.ports import UserFilter
-from application.vault.read_users import ListUsers, ReadUser, Shown
-from application.vault.reward_rates import ChangeRewardRate, ReadRewardRates
-from application.vault.validate_post import ValidateCommand, ValidatePost
-from contract.world import BOOKKEEPER, World
+from application.authorization import UserFilter
+from application.vault.posts import ValidateCommand, ValidatePost
+from application.vault.rewards import ChangeRewardRate, ReadRewardRates
+from application.vault.users import ChangeUser, ReadUsers, UserView
+from contract.world import World, row_as
 from domain.audit import AuditAction, RequestInfo
 from domain.errors import Banned, Forbidden, LastAdmin, SessionRevoked, UserNotFound
 from domain.identity import AccountStatus, DisplayFields, Principal, Role
 from domain.money import Money
 from domain.posts import Decision, PostStatus
-from domain.rewards import RewardedAction
+from domain.rewards import RewardedAction, RewardRate
 
 pytestmark = pytest.mark.anyio
 
 ORIGIN = RequestInfo("request", "192.0.2.1")
 
 
-async def change_role(world: World, admin: Principal, target: Principal, role: Role) -> Shown:
-    return await ChangeRole(world.units, world.gate)(admin, target.user_id, role, ORIGIN)
+async def change_role(world: World, admin: Principal, target: Principal, role: Role) -> UserView:
+    return await ChangeUser(world.transactions).role(admin, target.user_id, role, ORIGIN)
 
 
-async def ban(world: World, staff: Principal, target: Principal, reason: str = "spam") -> Shown:
-    return await BanUser(world.units, world.gate)(staff, target.user_id, reason, ORIGIN)
+async def ban(world: World, staff: Principal, target: Principal, reason: str = "spam") -> UserView:
+    return await ChangeUser(world.transactions).ban(staff, target.user_id, reason, ORIGIN)
 
 
-async def lift(world: World, staff: Principal, target: Principal) -> Shown:
-    return await LiftBan(world.units, world.gate)(staff, target.user_id, ORIGIN)
+async def lift(world: World, staff: Principal, target: Principal) -> UserView:
+    return await ChangeUser(world.transactions).lift_ban(staff, target.user_id, ORIGIN)
 
 
 async def test_a_role_is_changed_and_recorded_with_before_and_after(world: World) -> None:
@@ -50,7 +48,7 @@ async def test_a_role_is_changed_and_recorded_with_before_and_after(world: World
         {"role": "user"},
         {"role": "moderator"},
     )
-    assert (entry.origin, entry.operator) == (ORIGIN, None)
+    assert (entry.request, entry.operator) == (ORIGIN, None)
 
 
 async def test_a_role_that_is_there_already_is_not_recorded(world: World) -> None:
@@ -68,7 +66,7 @@ async def test_a_new_role_counts_from_the_next_request_on(world: World) -> None:
 
     command = ValidateCommand(post.id, Decision(PostStatus.REJECTED, None, None))
     with pytest.raises(Forbidden):
-        await ValidatePost(world.units, BOOKKEEPER, world.gate)(former, command, ORIGIN)
+        await ValidatePost(world.transactions)(former, command, ORIGIN)
 
 
 async def test_the_only_admin_keeps_the_role_and_is_told_why(world: World) -> None:
@@ -102,7 +100,7 @@ async def test_an_unknown_or_deleted_target_is_not_found(world: World) -> None:
         with pytest.raises(UserNotFound):
             await ban(world, admin, target)
         with pytest.raises(UserNotFound):
-            await ReadUser(world.gate)(admin, target.user_id, ORIGIN)
+            await ReadUsers(world.authorizer).one(admin, target.user_id, ORIGIN)
 
 
 async def test_a_ban_is_recorded_counts_at_once_and_can_be_lifted(world: World) -> None:
@@ -110,9 +108,9 @@ async def test_a_ban_is_recorded_counts_at_once_and_can_be_lifted(world: World) 
 
     shown = await ban(world, admin, moderator, "sold approvals")
     with pytest.raises(Banned):
-        await ReadUser(world.gate)(moderator, admin.user_id, ORIGIN)
+        await ReadUsers(world.authorizer).one(moderator, admin.user_id, ORIGIN)
     lifted = await lift(world, admin, moderator)
-    await ReadUser(world.gate)(moderator, admin.user_id, ORIGIN)
+    await ReadUsers(world.authorizer).one(moderator, admin.user_id, ORIGIN)
 
     assert shown.user.banned
     assert shown.user.ban is not None
@@ -151,12 +149,13 @@ async def test_a_rate_is_what_the_next_approval_pays(world: World) -> None:
     post = await world.post(author)
     action = RewardedAction.POST_APPROVED
 
-    rate = await ChangeRewardRate(world.units, world.gate)(admin, action, Money(Decimal("2.50")), ORIGIN)
-    await ValidatePost(world.units, BOOKKEEPER, world.gate)(
+    rate = await ChangeRewardRate(world.transactions)(admin, action, Money(Decimal("2.50")), ORIGIN)
+    await ValidatePost(world.transactions)(
         admin, ValidateCommand(post.id, Decision(PostStatus.APPROVED, None, 1)), ORIGIN
     )
 
-    assert await ReadRewardRates(world.gate)(admin, ORIGIN) == [rate]
+    [row] = await ReadRewardRates(world.authorizer)(admin, ORIGIN)
+    assert row_as(row, RewardRate) == rate
     assert (await world.wallet(author)).balance == Money(Decimal("2.50"))
     [changed, _] = await world.audit()
     assert (changed.action, changed.target_id) == (AuditAction.REWARD_RATE_CHANGED, None)
@@ -168,7 +167,7 @@ async def test_the_same_rate_again_records_nothing(world: World) -> None:
     admin = await world.user(Role.ADMIN)
     await world.rate("2.50")
 
-    change = ChangeRewardRate(world.units, world.gate)
+    change = ChangeRewardRate(world.transactions)
     await change(admin, RewardedAction.POST_APPROVED, Money(Decimal("2.50")), ORIGIN)
 
     assert await world.audit() == []
@@ -180,7 +179,7 @@ async def test_a_rate_beyond_what_the_wallet_takes_does_not_stop_the_decision(wo
     post = await world.post(author)
 
     command = ValidateCommand(post.id, Decision(PostStatus.APPROVED, None, 1))
-    approved = await ValidatePost(world.units, BOOKKEEPER, world.gate)(moderator, command, ORIGIN)
+    approved = await ValidatePost(world.transactions)(moderator, command, ORIGIN)
 
     [entry] = await world.audit()
     assert approved.status is PostStatus.APPROVED
@@ -191,7 +190,7 @@ async def test_going_back_to_pending_is_for_admins(world: World) -> None:
     moderator, admin = await world.user(Role.MODERATOR), await world.user(Role.ADMIN)
     post = await world.post(await world.user(), status=PostStatus.REJECTED)
     command = ValidateCommand(post.id, Decision(PostStatus.PENDING, None, None))
-    validate = ValidatePost(world.units, BOOKKEEPER, world.gate)
+    validate = ValidatePost(world.transactions)
 
     with pytest.raises(Forbidden):
         await validate(moderator, command, ORIGIN)
@@ -218,9 +217,9 @@ async def test_ten_refusals_of_a_plain_user_are_recorded_and_no_more(world: Worl
 
     for _ in range(12):
         with pytest.raises(Forbidden):
-            await ReadUser(world.gate)(user, other.user_id, ORIGIN)
+            await ReadUsers(world.authorizer).one(user, other.user_id, ORIGIN)
     with pytest.raises(Forbidden):
-        await ReadUser(world.gate)(other, user.user_id, ORIGIN)
+        await ReadUsers(world.authorizer).one(other, user.user_id, ORIGIN)
 
     actors = [entry.actor_id for entry in await world.audit()]
     assert (actors.count(user.user_id), actors.count(other.user_id)) == (10, 1)
@@ -231,7 +230,7 @@ async def test_a_session_that_is_over_is_refused_and_recorded(world: World) -> N
     await world.has_account_status(admin, AccountStatus.REVOKED)
 
     with pytest.raises(SessionRevoked):
-        await ChangeRole(world.units, world.gate)(admin, uuid4(), Role.ADMIN, ORIGIN)
+        await ChangeUser(world.transactions).role(admin, uuid4(), Role.ADMIN, ORIGIN)
 
     assert [entry.refusal for entry in await world.audit()] == ["session_revoked"]
 
@@ -242,7 +241,7 @@ async def test_users_are_found_by_the_beginning_of_a_name_and_wildcards_mean_not
     percent = await _named(world, DisplayFields("100%", None))
 
     async def found(query: str) -> list[object]:
-        listed = ListUsers(world.gate)(moderator, UserFilter(query), ORIGIN, after=None, limit=10)
+        listed = ReadUsers(world.authorizer).page(moderator, UserFilter(query), ORIGIN, after=None, limit=10)
         return [shown.user.id for shown in (await listed).items]
 
     assert await found("AMINA_") == await found("kam") == await found(str(amina.user_id)) == [amina.user_id]
@@ -262,7 +261,7 @@ async def test_pages_of_users_stay_put_while_users_are_added(world: World) -> No
     read, after = list[object](), None
 
     while True:
-        page = await ListUsers(world.gate)(moderator, UserFilter(), ORIGIN, after=after, limit=2)
+        page = await ReadUsers(world.authorizer).page(moderator, UserFilter(), ORIGIN, after=after, limit=2)
         read += [shown.user.id for shown in page.items]
         await world.user()
         after = page.next_after
@@ -276,6 +275,6 @@ async def test_admins_see_balances_and_moderators_do_not(world: World) -> None:
     user = await world.user(balance="5.00")
     for role, seen in ((Role.MODERATOR, False), (Role.ADMIN, True)):
         staff = await world.user(role)
-        shown = await ReadUser(world.gate)(staff, user.user_id, ORIGIN)
+        shown = await ReadUsers(world.authorizer).one(staff, user.user_id, ORIGIN)
         assert shown.with_balance is seen
         assert shown.user.balance == Money(Decimal("5.00"))

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from application.vault.validate_post import ValidateCommand, ValidatePost
-from contract.world import BOOKKEEPER, World
+from application.vault.posts import ValidateCommand, ValidatePost
+from contract.world import World
 from domain.audit import AuditAction, RequestInfo
 from domain.errors import Forbidden, OwnPost, PostNotFound, PreconditionRequired, VersionMismatch
 from domain.identity import Principal, Role
@@ -30,7 +30,7 @@ async def decide(
     reason: str | None = None,
 ) -> Post:
     command = ValidateCommand(post.id, Decision(status, reason, seen))
-    return await ValidatePost(world.units, BOOKKEEPER, world.gate)(moderator, command, ORIGIN)
+    return await ValidatePost(world.transactions)(moderator, command, ORIGIN)
 
 
 async def test_an_approval_pays_the_author_records_and_tells(world: World) -> None:

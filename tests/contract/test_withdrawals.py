@@ -6,14 +6,12 @@ from uuid import uuid4
 
 import pytest
 
-from application.idempotency import Answer, KeyedRequest, fingerprint
-from application.vault.settle_withdrawal import SettleCommand, SettleWithdrawal
-from application.vault.withdrawal_queue import ReadWithdrawalQueue
-from application.wallet.ports import WithdrawalPosition
-from application.wallet.read_withdrawals import ReadWithdrawals
-from application.wallet.withdraw_funds import WithdrawCommand, WithdrawFunds
+from application.ports import Page, Position, Row
+from application.vault.withdrawals import ReadWithdrawalQueue, SettleCommand, SettleWithdrawal
+from application.wallet.reading import ReadWallet
+from application.wallet.withdrawals import PostedWithdrawal, WithdrawCommand, WithdrawFunds
 from contract.test_transfers import pay
-from contract.world import BOOKKEEPER, World
+from contract.world import Answer, World, answered, key_of, row_as
 from domain.audit import RequestInfo
 from domain.errors import (
     BalanceLimit,
@@ -26,7 +24,7 @@ from domain.errors import (
 from domain.identity import AccountStatus, Principal, Role
 from domain.money import Money
 from domain.wallet import TransactionKind
-from domain.withdrawals import Hold, Withdrawal, WithdrawalStatus
+from domain.withdrawals import Withdrawal, WithdrawalStatus
 
 pytestmark = pytest.mark.anyio
 
@@ -34,10 +32,10 @@ ORIGIN = RequestInfo("request", "127.0.0.1")
 HELD, COMPLETED, FAILED = WithdrawalStatus
 
 
-async def withdraw(world: World, owner: Principal, amount: str, key: str = "key") -> Answer[Hold]:
+async def withdraw(world: World, owner: Principal, amount: str, key: str = "key") -> Answer[PostedWithdrawal]:
     command = WithdrawCommand(Money.parse(amount), "rent")
-    request = KeyedRequest(key, fingerprint("POST", "/wallet/withdrawals", command))
-    return await WithdrawFunds(world.units, BOOKKEEPER)(owner, command, request)
+    request = key_of(key, "/wallet/withdrawals", {"amount": amount, "note": "rent"})
+    return answered(await WithdrawFunds(world.transactions)(owner, command, request), PostedWithdrawal)
 
 
 async def held(world: World, owner: Principal, amount: str, key: str = "key") -> Withdrawal:
@@ -52,12 +50,12 @@ async def settle(
     reason: str | None = None,
 ) -> Withdrawal:
     command = SettleCommand(withdrawal.id, outcome, reason)
-    return await SettleWithdrawal(world.units, BOOKKEEPER, world.gate)(admin, command, ORIGIN)
+    return await SettleWithdrawal(world.transactions)(admin, command, ORIGIN)
 
 
 async def own(world: World, owner: Principal, status: WithdrawalStatus | None = None) -> list[Withdrawal]:
-    read = ReadWithdrawals(world.accounts, world.withdrawals)
-    return list((await read(owner, status, after=None, limit=50)).withdrawals)
+    page = await ReadWallet(world.accounts, world.wallets).withdrawals(owner, status, after=None, limit=50)
+    return [row_as(row, Withdrawal) for row in page.items]
 
 
 async def test_a_withdrawal_takes_the_money_out_at_once(world: World) -> None:
@@ -67,7 +65,9 @@ async def test_a_withdrawal_takes_the_money_out_at_once(world: World) -> None:
 
     [_, taken] = await world.ledger(owner)
     withdrawal = answer.result.withdrawal
-    assert answer == Answer(Hold(withdrawal, taken), replayed=False)
+    assert answer == Answer(
+        PostedWithdrawal(withdrawal, taken, taken.balance_after, taken.version), replayed=False
+    )
     assert (taken.kind, taken.amount, taken.reference_id, taken.note) == (
         TransactionKind.WITHDRAWAL,
         Money(Decimal("-4.00")),
@@ -246,13 +246,13 @@ async def test_money_that_does_not_fit_waits_in_the_withdrawal(world: World) -> 
 async def test_pages_hold_each_withdrawal_once_newest_first(world: World) -> None:
     owner = await world.user(balance="10.00")
     made = [await held(world, owner, "1", key=str(number)) for number in range(5)]
-    read = ReadWithdrawals(world.accounts, world.withdrawals)
+    read = ReadWallet(world.accounts, world.wallets)
 
     found: list[Withdrawal] = []
-    after: WithdrawalPosition | None = None
+    after: Position | None = None
     while True:
-        page = await read(owner, HELD, after=after, limit=2)
-        found.extend(page.withdrawals)
+        page = await read.withdrawals(owner, HELD, after=after, limit=2)
+        found.extend(row_as(row, Withdrawal) for row in page.items)
         if (after := page.next_after) is None:
             break
 
@@ -264,17 +264,21 @@ async def test_the_queue_is_the_admins_oldest_first_and_filtered(world: World) -
     admin = await world.user(Role.ADMIN)
     made = [await held(world, owner, "1", key=str(n)) for n in range(2) for owner in (one, other)]
     settled = await settle(world, admin, made[1], COMPLETED)
-    read = ReadWithdrawalQueue(world.withdrawal_queue, world.gate)
+    read = ReadWithdrawalQueue(world.authorizer)
 
     first = await read(admin, HELD, ORIGIN, after=None, limit=2)
     rest = await read(admin, HELD, ORIGIN, after=first.next_after, limit=2)
 
-    assert list(first.withdrawals) == [made[0], made[2]]
-    assert first.next_after == WithdrawalPosition(made[2].created_at, made[2].id)
-    assert (list(rest.withdrawals), rest.next_after) == ([made[3]], None)
-    assert list((await read(admin, COMPLETED, ORIGIN, after=None, limit=2)).withdrawals) == [settled]
+    assert _withdrawals(first) == [made[0], made[2]]
+    assert first.next_after == Position(made[2].created_at, made[2].id)
+    assert (_withdrawals(rest), rest.next_after) == ([made[3]], None)
+    assert _withdrawals(await read(admin, COMPLETED, ORIGIN, after=None, limit=2)) == [settled]
     with pytest.raises(Forbidden):
         await read(await world.user(Role.MODERATOR), None, ORIGIN, after=None, limit=2)
+
+
+def _withdrawals(page: Page[Row, Position]) -> list[Withdrawal]:
+    return [row_as(row, Withdrawal) for row in page.items]
 
 
 async def test_somebody_elses_withdrawals_are_not_shown(world: World) -> None:

@@ -6,40 +6,95 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID, uuid4
 
 import asyncpg
+import msgspec
 
+from application.authorization import AuditFilter, Authorizer, VaultReaderFactory
 from application.encoding import to_json
-from application.profile.ports import Accounts
-from application.unit_of_work import UnitOfWorkFactory
-from application.vault.gate import Gate
-from application.vault.ports import AuditFilter, VaultReaderFactory
-from application.vault.withdrawal_queue import WithdrawalReaderFactory
-from application.wallet.bookkeeper import Bookkeeper
-from application.wallet.ports import Wallets, Withdrawals
-from domain.audit import AuditEntry
+from application.idempotency import IdempotencyKey, StoredResponse, fingerprint
+from application.ports import Row
+from application.profile.reading import Accounts
+from application.transactions import Database as Transacting
+from application.transactions import Transactions
+from application.wallet.reading import Wallets
+from domain.audit import AuditAction, AuditEntry, RequestInfo
+from domain.errors import NotFound, Refusal
 from domain.identity import AccountStatus, Assurance, DisplayFields, Principal, Role
 from domain.money import Money
+from domain.policies import Requirements
 from domain.posts import Post, PostKind, PostStatus
 from domain.profile import Ban
 from domain.rewards import RewardedAction, RewardRate
 from domain.wallet import Transaction, TransactionKind, Wallet
-from infrastructure.memory.database import MemoryDatabase
-from infrastructure.memory.readers import MemoryAccounts, MemoryVaultReader, MemoryWallets
-from infrastructure.memory.unit_of_work import MemoryUnitOfWork
-from infrastructure.memory.withdrawals import MemoryWithdrawalReader, MemoryWithdrawals
 from infrastructure.postgres.accounts import PostgresAccounts
 from infrastructure.postgres.engine import create_engine, create_pool
-from infrastructure.postgres.rows import TRANSACTION_COLUMNS, post_of, transaction_of
-from infrastructure.postgres.unit_of_work import PostgresUnitOfWork
+from infrastructure.postgres.mappers import post_of, transaction_of
+from infrastructure.postgres.queries import TRANSACTION_COLUMNS
+from infrastructure.postgres.transactions import PostgresDatabase
 from infrastructure.postgres.vault import vault_readers
 from infrastructure.postgres.wallets import PostgresWallets
-from infrastructure.postgres.withdrawals import PostgresWithdrawals, withdrawal_readers
 from support.database import Database
+from support.memory.database import MemoryDatabase
+from support.memory.readers import MemoryAccounts, MemoryVaultReader, MemoryWallets
+from support.memory.transactions import MemoryTransactions
 
-BOOKKEEPER = Bookkeeper(uuid4, "USD")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """What a keyed use-case answered: a result, or the code of a refusal that is given again."""
+
+    result: T
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A refusal, as it is replayed."""
+
+    code: str
+
+
+def key_of(name: str, path: str, body: dict[str, object]) -> IdempotencyKey[Any]:
+    """A key, sent with *body* to *path*."""
+    return IdempotencyKey(name, fingerprint("POST", path, msgspec.json.encode(body)), _to_response)
+
+
+def _to_response(answer: object) -> StoredResponse:
+    if isinstance(answer, Refusal):
+        return StoredResponse(404 if isinstance(answer, NotFound) else 409, to_json({"code": answer.code}))
+    return StoredResponse(201, to_json(answer))
+
+
+def refused(code: str) -> Answer[Any]:
+    """A refusal that is given again."""
+    return Answer(Refused(code), replayed=True)
+
+
+def answered(response: StoredResponse, wanted: type[T]) -> Answer[T]:
+    """What *response* says, read back."""
+    if response.status == 201:
+        return Answer(read_json(response.body, wanted), response.replayed)
+    return Answer(read_json(response.body, Refused), response.replayed)  # type: ignore[arg-type]
+
+
+def read_json(text: str | bytes, wanted: type[T]) -> T:
+    """Read back what went over the wire."""
+    return msgspec.json.decode(text, type=wanted, dec_hook=_decode_money)
+
+
+def row_as(row: Row, wanted: type[T]) -> T:
+    """The domain object that *row* of the wire stands for."""
+    return msgspec.convert(row, wanted, dec_hook=_decode_money)
+
+
+def _decode_money(wanted: type, value: object) -> Any:
+    assert wanted is Money
+    return Money(Decimal(str(value)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +109,28 @@ class OwedEvent:
 class World(Protocol):
     """The ports, and the words."""
 
-    units: UnitOfWorkFactory
+    database: Transacting
     accounts: Accounts
     wallets: Wallets
     vault: VaultReaderFactory
-    withdrawals: Withdrawals
-    withdrawal_queue: WithdrawalReaderFactory
 
     @property
-    def gate(self) -> Gate:
-        """The way into the vault of a deployment that wants no second factor."""
-        return self.gate_for(Assurance.AAL1)
+    def transactions(self) -> Transactions:
+        """The door of a deployment that wants no second factor."""
+        return self.transactions_for(Requirements(Assurance.AAL1))
 
-    def gate_for(self, needed: Assurance) -> Gate:
-        """The way into the vault of a deployment that wants *needed*."""
-        return Gate(self.units, self.vault, uuid4, needed)
+    def transactions_for(self, requirements: Requirements) -> Transactions:
+        """The door of a deployment that wants *requirements*."""
+        return Transactions(self.database, uuid4, "USD", requirements)
+
+    @property
+    def authorizer(self) -> Authorizer:
+        """The way to the vault's lists, of a deployment that wants no second factor."""
+        return self.authorizer_for(Requirements(Assurance.AAL1))
+
+    def authorizer_for(self, requirements: Requirements) -> Authorizer:
+        """The way to the vault's lists, of a deployment that wants *requirements*."""
+        return Authorizer(self.transactions_for(requirements), self.vault)
 
     async def user(
         self, role: Role = Role.USER, balance: str = "0.00", *, is_anonymous: bool = False
@@ -149,15 +211,13 @@ def _post(author: Principal, changes: dict[str, object]) -> Post:
 class MemoryWorld(World):
     """The world in memory."""
 
-    database: MemoryDatabase = field(default_factory=MemoryDatabase)
+    tables: MemoryDatabase = field(default_factory=MemoryDatabase)
 
     def __post_init__(self) -> None:
-        self.units: UnitOfWorkFactory = lambda: MemoryUnitOfWork(self.database)
-        self.accounts: Accounts = MemoryAccounts(self.database)
-        self.wallets: Wallets = MemoryWallets(self.database)
-        self.vault: VaultReaderFactory = lambda: MemoryVaultReader(self.database)
-        self.withdrawals: Withdrawals = MemoryWithdrawals(self.database)
-        self.withdrawal_queue: WithdrawalReaderFactory = lambda: MemoryWithdrawalReader(self.database)
+        self.database: Transacting = MemoryTransactions(self.tables)
+        self.accounts: Accounts = MemoryAccounts(self.tables)
+        self.wallets: Wallets = MemoryWallets(self.tables)
+        self.vault: VaultReaderFactory = lambda: MemoryVaultReader(self.tables)
 
     async def user(
         self, role: Role = Role.USER, balance: str = "0.00", *, is_anonymous: bool = False
@@ -166,14 +226,14 @@ class MemoryWorld(World):
 
     def admit(self, session: Principal, role: Role, balance: str) -> Principal:
         """The same for a session that was made elsewhere."""
-        self.database.open(session)
-        self.database.profiles[session.user_id] = replace(self.database.profiles[session.user_id], role=role)
+        self.tables.open(session)
+        self.tables.profiles[session.user_id] = replace(self.tables.profiles[session.user_id], role=role)
         if Decimal(balance):
             opening = Wallet(session.user_id).book(
                 TransactionKind.OPENING, Money(Decimal(balance)), id=uuid4(), at=datetime.now(UTC)
             )
-            self.database.ledger.append(opening)
-            self.database.wallets[session.user_id] = Wallet(session.user_id, opening.balance_after, 1)
+            self.tables.ledger.append(opening)
+            self.tables.wallets[session.user_id] = Wallet(session.user_id, opening.balance_after, 1)
         return session
 
     async def newcomer(self, display: DisplayFields = DisplayFields()) -> Principal:  # noqa: B008
@@ -181,47 +241,47 @@ class MemoryWorld(World):
 
     async def has_account_status(self, session: Principal, account_status: AccountStatus) -> None:
         if account_status is AccountStatus.REVOKED:
-            self.database.revoked_sessions.add(session.session_id)
+            self.tables.revoked_sessions.add(session.session_id)
         elif account_status is AccountStatus.DELETED:
-            self.database.account_statuses[session.user_id] = account_status
+            self.tables.account_statuses[session.user_id] = account_status
         elif account_status is AccountStatus.BANNED:
             user_id = session.user_id
-            self.database.bans[user_id] = Ban(user_id, "test", user_id, datetime.now(UTC))
+            self.tables.bans[user_id] = Ban(user_id, "test", user_id, datetime.now(UTC))
         else:
-            self.database.bans.pop(session.user_id, None)
+            self.tables.bans.pop(session.user_id, None)
 
     async def post(self, author: Principal, **changes: object) -> Post:
         made = _post(author, changes)
-        self.database.posts[made.id] = made
+        self.tables.posts[made.id] = made
         return made
 
     async def rate(self, amount: str) -> None:
         action = RewardedAction.POST_APPROVED
-        self.database.rates[action] = RewardRate(action, Money(Decimal(amount)), datetime.now(UTC))
+        self.tables.rates[action] = RewardRate(action, Money(Decimal(amount)), datetime.now(UTC))
 
     async def wallet(self, session: Principal) -> Wallet:
-        return self.database.wallets[session.user_id]
+        return self.tables.wallets[session.user_id]
 
     async def ledger(self, session: Principal) -> Sequence[Transaction]:
-        return [row for row in self.database.ledger if row.user_id == session.user_id]
+        return [row for row in self.tables.ledger if row.user_id == session.user_id]
 
     async def owed(self) -> Sequence[OwedEvent]:
         return [
             OwedEvent(event.NAME, event.recipient_id, json.loads(to_json(event)))
-            for event in self.database.outbox
+            for event in self.tables.outbox
         ]
 
     async def role(self, session: Principal) -> Role:
-        return self.database.profiles[session.user_id].role
+        return self.tables.profiles[session.user_id].role
 
     async def banned(self, session: Principal) -> bool:
-        return session.user_id in self.database.bans
+        return session.user_id in self.tables.bans
 
     async def audit(self) -> Sequence[AuditEntry]:
-        return list(self.database.audit)
+        return list(self.tables.audit)
 
     async def read_post(self, post_id: UUID) -> Post:
-        return self.database.posts[post_id]
+        return self.tables.posts[post_id]
 
 
 class PostgresWorld(World):
@@ -232,12 +292,10 @@ class PostgresWorld(World):
     ) -> None:
         self._platform = platform
         self._engine = create_engine(database.service_url, database.pooler)
-        self.units: UnitOfWorkFactory = lambda: PostgresUnitOfWork(pool, lambda _: None)
+        self.database: Transacting = PostgresDatabase(pool, lambda _: None)
         self.accounts: Accounts = PostgresAccounts(pool)
         self.wallets: Wallets = PostgresWallets(pool)
         self.vault: VaultReaderFactory = vault_readers(self._engine)
-        self.withdrawals: Withdrawals = PostgresWithdrawals(pool)
-        self.withdrawal_queue: WithdrawalReaderFactory = withdrawal_readers(self._engine)
 
     async def dispose(self) -> None:
         await self._engine.dispose()
@@ -359,13 +417,18 @@ class PostgresWorld(World):
 
     async def audit(self) -> Sequence[AuditEntry]:
         async with self.vault() as reader:
-            entries = await reader.audit_log(AuditFilter(), after=None, limit=1_000_000)
-        return list(reversed(entries))
+            rows = await reader.audit_log(AuditFilter(), after=None, limit=1_000_000)
+        return [_entry(row) for row in reversed(rows)]
 
     async def read_post(self, post_id: UUID) -> Post:
         row = await self._platform.fetchrow("select * from public.posts where id = $1", post_id)
         assert row is not None
         return post_of(row)
+
+
+def _entry(row: Row) -> AuditEntry:
+    request = RequestInfo(row.pop("request_id"), row.pop("client_address"))
+    return AuditEntry(**{**row, "action": AuditAction(row["action"])}, request=request)
 
 
 @asynccontextmanager

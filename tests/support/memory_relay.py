@@ -7,8 +7,8 @@ from application.realtime.ports import BatchRefused, Message, PublishFailed
 from application.realtime.relay_events import RelayEvents
 from domain.errors import Unavailable
 from domain.events import Event
-from infrastructure.memory.database import MemoryDatabase
-from infrastructure.memory.outbox import MemoryOutbox
+from support.memory.database import MemoryDatabase
+from support.memory.outbox import MemoryOutbox
 
 Behaviour = Callable[[Sequence[Message]], int | None]
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from uuid import uuid4
 
 from domain.identity import AccountStatus, Actor, Assurance, Principal, Role
-from domain.policies import Action, Target, refusal
+from domain.policies import Action, Requirements, Target, refusal
 
 
 class Aim(StrEnum):
@@ -24,7 +24,7 @@ USERS = (Aim.ONESELF, Aim.USER, Aim.MODERATOR, Aim.ADMIN)
 AIMS = {
     Action.TRANSFER: (Aim.USER,),
     Action.WITHDRAW: (Aim.NOBODY,),
-    Action.BOOK_TRANSACTION: USERS,
+    Action.ADJUST_BALANCE: USERS,
     Action.READ_WITHDRAWALS: (Aim.NOBODY,),
     Action.SETTLE_WITHDRAWAL: (Aim.ONESELF, Aim.USER),
     Action.READ_POSTS: (Aim.NOBODY,),
@@ -68,7 +68,7 @@ class Situation:
         needed = Assurance.AAL2 if self.strict else Assurance.AAL1
         actor = Actor(session, self.role, self.account_status)
         for action in (FIRST.get(self.action, self.action), self.action):
-            if refused := refusal(actor, action, target, vault_assurance=needed):
+            if refused := refusal(actor, action, target, requirements=Requirements(needed)):
                 return refused.code
         return None
 

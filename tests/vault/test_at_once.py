@@ -9,11 +9,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from application.vault.ban_user import BanUser
-from application.vault.change_role import ChangeRole
-from application.vault.read_users import ReadUser
-from application.vault.validate_post import ValidateCommand, ValidatePost
-from contract.world import BOOKKEEPER, PostgresWorld, postgres_world
+from application.vault.posts import ValidateCommand, ValidatePost
+from application.vault.users import ChangeUser, ReadUsers
+from contract.world import PostgresWorld, postgres_world
 from domain.audit import AuditAction, RequestInfo
 from domain.errors import Banned, DomainError, Forbidden, VersionMismatch
 from domain.identity import Principal, Role
@@ -74,11 +72,11 @@ class Bystander:
 
 async def decide(world: PostgresWorld, who: Principal, post: Post, status: PostStatus) -> Post:
     command = ValidateCommand(post.id, Decision(status, "because", post.version))
-    return await ValidatePost(world.units, BOOKKEEPER, world.gate)(who, command, ORIGIN)
+    return await ValidatePost(world.transactions)(who, command, ORIGIN)
 
 
 async def change_role(world: PostgresWorld, who: Principal, whom: Principal, role: Role) -> object:
-    return await ChangeRole(world.units, world.gate)(who, whom.user_id, role, ORIGIN)
+    return await ChangeUser(world.transactions).role(who, whom.user_id, role, ORIGIN)
 
 
 async def test_twenty_moderators_who_approve_one_post_pay_once_and_record_once(world: PostgresWorld) -> None:
@@ -182,7 +180,7 @@ async def test_of_two_admins_who_ban_and_demote_each_other_one_can_still_act(wor
     one, other = await world.user(Role.ADMIN), await world.user(Role.ADMIN)
 
     outcomes = await asyncio.gather(
-        BanUser(world.units, world.gate)(one, other.user_id, "coup", ORIGIN),
+        ChangeUser(world.transactions).ban(one, other.user_id, "coup", ORIGIN),
         change_role(world, other, one, Role.USER),
         return_exceptions=True,
     )
@@ -199,7 +197,7 @@ async def test_many_changes_of_rights_and_decisions_at_once_end_without_a_deadlo
     outcomes = await asyncio.gather(
         *(change_role(world, one, other, Role.MODERATOR) for one in staff for other in staff),
         *(
-            BanUser(world.units, world.gate)(one, other.user_id, "x", ORIGIN)
+            ChangeUser(world.transactions).ban(one, other.user_id, "x", ORIGIN)
             for one in staff
             for other in staff
         ),
@@ -225,7 +223,8 @@ async def test_refusals_at_once_are_counted_one_by_one(world: PostgresWorld) -> 
     user = await world.user()
 
     outcomes = await asyncio.gather(
-        *(ReadUser(world.gate)(user, user.user_id, ORIGIN) for _ in range(30)), return_exceptions=True
+        *(ReadUsers(world.authorizer).one(user, user.user_id, ORIGIN) for _ in range(30)),
+        return_exceptions=True,
     )
 
     assert all(isinstance(outcome, Forbidden) for outcome in outcomes)
@@ -239,7 +238,7 @@ async def test_a_ban_waits_for_what_the_moderator_is_deciding(
     post = await world.post(await world.user())
     await bystander.hold("select from public.profiles where id = $1 for update", moderator.user_id)
 
-    ban = asyncio.create_task(BanUser(world.units, world.gate)(admin, moderator.user_id, "spam", ORIGIN))
+    ban = asyncio.create_task(ChangeUser(world.transactions).ban(admin, moderator.user_id, "spam", ORIGIN))
     await bystander.sees_waiting(1)
     late = asyncio.create_task(decide(world, moderator, post, PostStatus.REJECTED))
     await bystander.sees_waiting(2)

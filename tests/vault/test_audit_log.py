@@ -7,11 +7,10 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from application.vault.ban_user import BanUser
-from application.vault.change_role import ChangeRole
-from application.vault.reward_rates import ChangeRewardRate
-from application.vault.validate_post import ValidateCommand, ValidatePost
-from contract.world import BOOKKEEPER, PostgresWorld, postgres_world
+from application.vault.posts import ValidateCommand, ValidatePost
+from application.vault.rewards import ChangeRewardRate
+from application.vault.users import ChangeUser
+from contract.world import PostgresWorld, postgres_world
 from domain.audit import RequestInfo
 from domain.identity import Role
 from domain.money import Money
@@ -92,12 +91,10 @@ async def test_where_nothing_can_be_recorded_nothing_happens(
     approve = ValidateCommand(post.id, Decision(PostStatus.APPROVED, None, 1))
 
     for act in (
-        ValidatePost(world.units, BOOKKEEPER, world.gate)(admin, approve, ORIGIN),
-        ChangeRole(world.units, world.gate)(admin, author.user_id, Role.ADMIN, ORIGIN),
-        BanUser(world.units, world.gate)(admin, author.user_id, "spam", ORIGIN),
-        ChangeRewardRate(world.units, world.gate)(
-            admin, RewardedAction.POST_APPROVED, Money(Decimal(9)), ORIGIN
-        ),
+        ValidatePost(world.transactions)(admin, approve, ORIGIN),
+        ChangeUser(world.transactions).role(admin, author.user_id, Role.ADMIN, ORIGIN),
+        ChangeUser(world.transactions).ban(admin, author.user_id, "spam", ORIGIN),
+        ChangeRewardRate(world.transactions)(admin, RewardedAction.POST_APPROVED, Money(Decimal(9)), ORIGIN),
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await act

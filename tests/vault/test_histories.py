@@ -15,17 +15,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from application.vault.ban_user import BanUser, LiftBan
-from application.vault.change_role import ChangeRole
-from application.vault.reward_rates import ChangeRewardRate
-from application.vault.validate_post import ValidateCommand, ValidatePost
-from contract.world import BOOKKEEPER, MemoryWorld, World, postgres_world
+from application.vault.posts import ValidateCommand, ValidatePost
+from application.vault.rewards import ChangeRewardRate
+from application.vault.users import ChangeUser
+from contract.world import MemoryWorld, World, postgres_world
 from devstack.postgres import LocalPostgres
 from domain.audit import REFUSALS_KEPT, AuditAction, RequestInfo
 from domain.errors import DomainError
 from domain.identity import AccountStatus, Actor, Assurance, Principal, Role
 from domain.money import Money
-from domain.policies import Action, Target, record_of, refusal
+from domain.policies import Action, Requirements, Target, audit_action, refusal
 from domain.posts import TRANSITIONS, Decision, Post, PostStatus
 from domain.rewards import RewardedAction
 from domain.wallet import TransactionKind
@@ -78,7 +77,7 @@ class Histories(RuleBasedStateMachine):
 
     def attempt(self, who: int, action: Action, target: Target, use_case: Coroutine[Any, Any, T]) -> T | str:
         """Run *use_case*, which must be refused as the table says, and only so."""
-        expected = refusal(self.actor(who), action, target, vault_assurance=Assurance.AAL1)
+        expected = refusal(self.actor(who), action, target, requirements=Requirements(Assurance.AAL1))
         try:
             result: T | str = self.run(use_case)
         except DomainError as error:
@@ -93,7 +92,7 @@ class Histories(RuleBasedStateMachine):
         me = self.people[who]
         refusals = sum(count for (actor, _, code), count in self.recorded.items() if actor == me and code)
         if refused is None or self.roles[who] is not Role.USER or refusals < REFUSALS_KEPT:
-            self.recorded[me, record_of(action), refused] += 1
+            self.recorded[me, audit_action(action), refused] += 1
 
     def actor(self, who: int) -> Actor:
         return Actor(
@@ -114,7 +113,7 @@ class Histories(RuleBasedStateMachine):
         post = self.posts[number]
         version = None if seen is None else max(1, post.version - seen)
         decision = Decision(status, reason, version)
-        use_case = ValidatePost(self.world.units, BOOKKEEPER, self.world.gate)
+        use_case = ValidatePost(self.world.transactions)
         author = Target(post.author_id)
         result = self.attempt(
             who,
@@ -140,7 +139,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(who=people, whom=people, role=st.sampled_from(Role))
     def change_role(self, who: int, whom: int, role: Role) -> None:
-        use_case = ChangeRole(self.world.units, self.world.gate)
+        use_case = ChangeUser(self.world.transactions).role
         call = use_case(self.people[who], self.people[whom].user_id, role, ORIGIN)
         result = self.attempt(who, Action.CHANGE_ROLE, self.target(whom), call)
         if not isinstance(result, str) and self.roles[whom] is not role:
@@ -149,7 +148,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(who=people, whom=people)
     def ban(self, who: int, whom: int) -> None:
-        use_case = BanUser(self.world.units, self.world.gate)
+        use_case = ChangeUser(self.world.transactions).ban
         call = use_case(self.people[who], self.people[whom].user_id, "spam", ORIGIN)
         result = self.attempt(who, Action.BAN_USER, self.target(whom), call)
         if not isinstance(result, str) and whom not in self.banned:
@@ -158,7 +157,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(who=people, whom=people)
     def lift(self, who: int, whom: int) -> None:
-        use_case = LiftBan(self.world.units, self.world.gate)
+        use_case = ChangeUser(self.world.transactions).lift_ban
         call = use_case(self.people[who], self.people[whom].user_id, ORIGIN)
         result = self.attempt(who, Action.LIFT_BAN, self.target(whom), call)
         if not isinstance(result, str) and whom in self.banned:
@@ -167,7 +166,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(who=people, amount=st.sampled_from((Decimal(0), Decimal("2.50"), Decimal("99999999.99"))))
     def change_rate(self, who: int, amount: Decimal) -> None:
-        use_case = ChangeRewardRate(self.world.units, self.world.gate)
+        use_case = ChangeRewardRate(self.world.transactions)
         call = use_case(self.people[who], RewardedAction.POST_APPROVED, Money(amount), ORIGIN)
         result = self.attempt(who, Action.CHANGE_REWARD_RATE, Target(), call)
         if not isinstance(result, str) and amount != self.rate:

@@ -9,7 +9,7 @@ import pytest
 from contract.world import MemoryWorld
 from domain.errors import Forbidden, Unauthenticated
 from domain.identity import AccountStatus, Assurance, Principal, Role
-from domain.policies import Action, record_of
+from domain.policies import Action, Requirements, audit_action
 from domain.posts import PostStatus
 from domain.wallet import Wallet
 from domain.withdrawals import hold
@@ -32,9 +32,9 @@ async def test_a_use_case_answers_and_records_what_the_table_says(action: Action
         )
         target = await _target(world, situation, me)
         await world.has_account_status(me, situation.account_status)
-        gate = world.gate_for(Assurance.AAL2 if situation.strict else Assurance.AAL1)
+        requirements = Requirements(Assurance.AAL2 if situation.strict else Assurance.AAL1)
 
-        refused = await _try(Try(world, gate, me, target), action)
+        refused = await _try(Try(world, requirements, me, target), action)
 
         assert refused == situation.expected, situation
         recorded = [(entry.action, entry.refusal) for entry in await world.audit()]
@@ -63,7 +63,7 @@ async def _target(world: MemoryWorld, situation: Situation, me: Principal) -> UU
         held = hold(
             Wallet(somebody.user_id, ONE), ONE, ids=(uuid4(), uuid4()), at=datetime.now(UTC), note=None
         )
-        world.database.withdrawals[held.withdrawal.id] = held.withdrawal
+        world.tables.withdrawals[held.withdrawal.id] = held.withdrawal
         return held.withdrawal.id
     if situation.action is Action.LIFT_BAN and somebody is not me:
         await world.has_account_status(somebody, AccountStatus.BANNED)
@@ -82,4 +82,4 @@ def _expected_record(situation: Situation, refused: str | None) -> list[tuple[st
         return []  # the user is shown, without the balance
     if refused is None and action is Action.CHANGE_ROLE and situation.aim is Aim.MODERATOR:
         return []  # is one already
-    return [(record_of(action), refused)]
+    return [(audit_action(action), refused)]

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from domain.identity import AccountStatus, Role
-from domain.policies import POLICIES, Action, record_of
+from domain.policies import POLICIES, Action, audit_action
 from vault.cast import Cast, Player
 from vault.matrix import ROLE_OF_AIM, Aim, Situation, situations
 
@@ -32,7 +32,7 @@ def _pay(http: httpx.AsyncClient, target: UUID) -> Awaitable[httpx.Response]:
 REQUESTS: dict[Action, Request] = {
     Action.TRANSFER: _pay,
     Action.WITHDRAW: lambda http, _: _keyed(http, "/wallet/withdrawals", {"amount": "1"}),
-    Action.BOOK_TRANSACTION: lambda http, target: _keyed(
+    Action.ADJUST_BALANCE: lambda http, target: _keyed(
         http, f"/vault/users/{target}/transactions", {"kind": "bonus", "amount": "1", "note": "for the poem"}
     ),
     Action.READ_WITHDRAWALS: lambda http, _: http.get("/vault/withdrawals", params={"limit": 1}),
@@ -121,4 +121,4 @@ def _recorded(situation: Situation, answer: httpx.Response) -> list[tuple[str, s
         return []
     if refused is None and action is Action.CHANGE_ROLE and situation.aim is Aim.MODERATOR:
         return []  # is one already
-    return [(record_of(action), refused)]
+    return [(audit_action(action), refused)]

@@ -6,27 +6,22 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID, uuid4
 
-from application.idempotency import KeyedRequest
-from application.vault.ban_user import BanUser, LiftBan
-from application.vault.book_transaction import BookCommand, BookTransaction
-from application.vault.change_role import ChangeRole
-from application.vault.gate import Gate
-from application.vault.ports import AuditFilter
-from application.vault.read_audit_log import ReadAuditLog
-from application.vault.read_posts import ReadPost
-from application.vault.read_users import ReadUser
-from application.vault.reward_rates import ChangeRewardRate, ReadRewardRates
-from application.vault.settle_withdrawal import SettleCommand, SettleWithdrawal
-from application.vault.validate_post import ValidateCommand, ValidatePost
-from application.vault.withdrawal_queue import ReadWithdrawalQueue
-from application.wallet.transfer_funds import TransferCommand, TransferFunds
-from application.wallet.withdraw_funds import WithdrawCommand, WithdrawFunds
-from contract.world import BOOKKEEPER, World
+from application.authorization import AuditFilter, Authorizer
+from application.transactions import Transactions
+from application.vault.adjustments import AdjustBalance, AdjustCommand
+from application.vault.audit import ReadAuditLog
+from application.vault.posts import ReadPosts, ValidateCommand, ValidatePost
+from application.vault.rewards import ChangeRewardRate, ReadRewardRates
+from application.vault.users import ChangeUser, ReadUsers
+from application.vault.withdrawals import ReadWithdrawalQueue, SettleCommand, SettleWithdrawal
+from application.wallet.transfers import TransferCommand, TransferFunds
+from application.wallet.withdrawals import WithdrawCommand, WithdrawFunds
+from contract.world import World, key_of
 from domain.audit import RequestInfo
 from domain.errors import Forbidden, InsufficientFunds
 from domain.identity import Principal, Role
 from domain.money import Money
-from domain.policies import Action
+from domain.policies import Action, Requirements
 from domain.posts import Decision, PostStatus
 from domain.rewards import RewardedAction
 from domain.wallet import TransactionKind
@@ -41,37 +36,45 @@ class Try:
     """Somebody tries something on a target: a post's id or a user's."""
 
     world: World
-    gate: Gate
+    requirements: Requirements
     me: Principal
     target: UUID
+
+    @property
+    def transactions(self) -> Transactions:
+        """The door of the deployment."""
+        return self.world.transactions_for(self.requirements)
+
+    @property
+    def authorizer(self) -> Authorizer:
+        """The way to the vault's lists."""
+        return self.world.authorizer_for(self.requirements)
 
 
 async def _transfer(at: Try) -> None:
     command = TransferCommand(at.target, ONE)
     with suppress(InsufficientFunds):
-        await TransferFunds(at.world.units, BOOKKEEPER)(at.me, command, KeyedRequest(str(uuid4()), b""))
+        await TransferFunds(at.transactions)(at.me, command, key_of(str(uuid4()), "/", {}))
 
 
 async def _withdraw(at: Try) -> None:
     with suppress(InsufficientFunds):
-        await WithdrawFunds(at.world.units, BOOKKEEPER)(
-            at.me, WithdrawCommand(ONE), KeyedRequest(str(uuid4()), b"")
-        )
+        await WithdrawFunds(at.transactions)(at.me, WithdrawCommand(ONE), key_of(str(uuid4()), "/", {}))
 
 
 async def _book(at: Try) -> None:
-    command = BookCommand(at.target, TransactionKind.BONUS, ONE, "for the poem")
-    book = BookTransaction(at.world.units, BOOKKEEPER, at.gate)
-    await book(at.me, command, KeyedRequest(str(uuid4()), b""), ORIGIN)
+    command = AdjustCommand(at.target, TransactionKind.BONUS, ONE, "for the poem")
+    book = AdjustBalance(at.transactions)
+    await book(at.me, command, key_of(str(uuid4()), "/", {}), ORIGIN)
 
 
 async def _decide(at: Try, status: PostStatus) -> None:
-    validate = ValidatePost(at.world.units, BOOKKEEPER, at.gate)
+    validate = ValidatePost(at.transactions)
     await validate(at.me, ValidateCommand(at.target, Decision(status, None, None)), ORIGIN)
 
 
 async def _read_balance(at: Try) -> None:
-    shown = await ReadUser(at.gate)(at.me, at.target, ORIGIN)
+    shown = await ReadUsers(at.authorizer).one(at.me, at.target, ORIGIN)
     if not shown.with_balance:
         raise Forbidden
 
@@ -79,28 +82,26 @@ async def _read_balance(at: Try) -> None:
 TRIES: Mapping[Action, Callable[[Try], Awaitable[object]]] = {
     Action.TRANSFER: _transfer,
     Action.WITHDRAW: _withdraw,
-    Action.BOOK_TRANSACTION: _book,
-    Action.READ_WITHDRAWALS: lambda at: ReadWithdrawalQueue(at.world.withdrawal_queue, at.gate)(
+    Action.ADJUST_BALANCE: _book,
+    Action.READ_WITHDRAWALS: lambda at: ReadWithdrawalQueue(at.authorizer)(
         at.me, None, ORIGIN, after=None, limit=1
     ),
-    Action.SETTLE_WITHDRAWAL: lambda at: SettleWithdrawal(at.world.units, BOOKKEEPER, at.gate)(
+    Action.SETTLE_WITHDRAWAL: lambda at: SettleWithdrawal(at.transactions)(
         at.me, SettleCommand(at.target, WithdrawalStatus.COMPLETED), ORIGIN
     ),
-    Action.READ_POSTS: lambda at: ReadPost(at.gate)(at.me, at.target, ORIGIN),
+    Action.READ_POSTS: lambda at: ReadPosts(at.authorizer).one(at.me, at.target, ORIGIN),
     Action.VALIDATE_POST: lambda at: _decide(at, PostStatus.REJECTED),
     Action.REOPEN_POST: lambda at: _decide(at, PostStatus.PENDING),
-    Action.READ_USERS: lambda at: ReadUser(at.gate)(at.me, at.target, ORIGIN),
+    Action.READ_USERS: lambda at: ReadUsers(at.authorizer).one(at.me, at.target, ORIGIN),
     Action.READ_BALANCES: _read_balance,
-    Action.CHANGE_ROLE: lambda at: ChangeRole(at.world.units, at.gate)(
-        at.me, at.target, Role.MODERATOR, ORIGIN
-    ),
-    Action.BAN_USER: lambda at: BanUser(at.world.units, at.gate)(at.me, at.target, "spam", ORIGIN),
-    Action.LIFT_BAN: lambda at: LiftBan(at.world.units, at.gate)(at.me, at.target, ORIGIN),
-    Action.READ_REWARD_RATES: lambda at: ReadRewardRates(at.gate)(at.me, ORIGIN),
-    Action.CHANGE_REWARD_RATE: lambda at: ChangeRewardRate(at.world.units, at.gate)(
+    Action.CHANGE_ROLE: lambda at: ChangeUser(at.transactions).role(at.me, at.target, Role.MODERATOR, ORIGIN),
+    Action.BAN_USER: lambda at: ChangeUser(at.transactions).ban(at.me, at.target, "spam", ORIGIN),
+    Action.LIFT_BAN: lambda at: ChangeUser(at.transactions).lift_ban(at.me, at.target, ORIGIN),
+    Action.READ_REWARD_RATES: lambda at: ReadRewardRates(at.authorizer)(at.me, ORIGIN),
+    Action.CHANGE_REWARD_RATE: lambda at: ChangeRewardRate(at.transactions)(
         at.me, RewardedAction.POST_APPROVED, ONE, ORIGIN
     ),
-    Action.READ_AUDIT_LOG: lambda at: ReadAuditLog(at.gate)(
+    Action.READ_AUDIT_LOG: lambda at: ReadAuditLog(at.authorizer)(
         at.me, AuditFilter(), ORIGIN, after=None, limit=1
     ),
 }

@@ -1,18 +1,17 @@
 """Keys under waiting: which lock is waited for decides the answer; and keys that are forgotten in time."""
 
 import asyncio
-from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
 import pytest
 
-from application.wallet.forget_keys import STEP, ForgetKeys
+from application.idempotency import BATCH, purge_idempotency_keys
 from contract.test_transfers import pay
 from contract.world import PostgresWorld
 from domain.errors import IdempotencyKeyInProgress, Unavailable
 from infrastructure.postgres.engine import create_pool
-from infrastructure.postgres.keys import PostgresKeys
+from infrastructure.postgres.idempotency_keys import PostgresIdempotencyKeys
 from support.database import Database
 
 pytestmark = pytest.mark.anyio
@@ -87,8 +86,8 @@ async def test_a_wallet_that_stays_locked_is_told_to_be_unavailable(
 async def _age(database: Database, count: int, days: int) -> None:
     await database.fetch(
         """
-        insert into private.idempotency_keys (user_id, key, fingerprint, refusal, created_at)
-        select gen_random_uuid(), n::text, '', 'not_found', now() - make_interval(days => $2)
+        insert into private.idempotency_keys (user_id, key, fingerprint, status, body, created_at)
+        select gen_random_uuid(), n::text, '', 409, '{}', now() - make_interval(days => $2)
         from generate_series(1, $1) n
         """,
         count,
@@ -102,22 +101,24 @@ async def _left(database: Database) -> int:
 
 
 async def test_keys_are_forgotten_after_thirty_days_and_not_before(database: Database) -> None:
-    await _age(database, STEP + 1, 31)
+    await _age(database, BATCH + 1, 31)
     await _age(database, 7, 29)
 
     async with create_pool(database.service_url, database.pooler, 2) as pool:
-        assert await ForgetKeys(PostgresKeys(pool))() == STEP + 1
+        assert await purge_idempotency_keys(PostgresIdempotencyKeys(pool)) == BATCH + 1
 
     assert await _left(database) == 7
 
 
 async def test_processes_that_clean_up_at_once_share_the_work(database: Database) -> None:
-    await _age(database, 5 * STEP, 31)
+    await _age(database, 5 * BATCH, 31)
 
     async with create_pool(database.service_url, database.pooler, 4) as pool:
-        forgotten = await asyncio.gather(*(ForgetKeys(PostgresKeys(pool))() for _ in range(4)))
+        forgotten = await asyncio.gather(
+            *(purge_idempotency_keys(PostgresIdempotencyKeys(pool)) for _ in range(4))
+        )
 
-    assert sum(forgotten) == 5 * STEP
+    assert sum(forgotten) == 5 * BATCH
     assert await _left(database) == 0
 
 
@@ -129,6 +130,6 @@ async def test_a_clean_up_passes_over_what_another_process_is_deleting(database:
         async with other.transaction():
             await other.execute("select from private.idempotency_keys where key = '1' for update")
             async with create_pool(database.service_url, database.pooler, 1) as pool:
-                assert await PostgresKeys(pool).forget(timedelta(days=30), 10) == 2
+                assert await PostgresIdempotencyKeys(pool).purge(10) == 2
     finally:
         await other.close()

@@ -1,7 +1,8 @@
 """Any sequence of operations, in memory and on Postgres side by side: the same answers, and the invariants hold."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import json
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -11,18 +12,28 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from application.idempotency import Answer, KeyedRequest, fingerprint
-from application.vault.book_transaction import BookCommand, BookTransaction
-from application.vault.settle_withdrawal import SettleCommand, SettleWithdrawal
-from application.wallet.transfer_funds import Booked, TransferCommand, TransferFunds
-from application.wallet.withdraw_funds import WithdrawCommand, WithdrawFunds
-from contract.world import BOOKKEEPER, MemoryWorld, OwedEvent, PostgresWorld, World, postgres_world
+from application.encoding import to_json
+from application.idempotency import IdempotencyKey, StoredResponse
+from application.vault.adjustments import AdjustBalance, AdjustCommand
+from application.vault.withdrawals import SettleCommand, SettleWithdrawal
+from application.wallet.transfers import PostedTransaction, TransferCommand, TransferFunds
+from application.wallet.withdrawals import PostedWithdrawal, WithdrawCommand, WithdrawFunds
+from contract.world import (
+    Answer,
+    MemoryWorld,
+    OwedEvent,
+    PostgresWorld,
+    World,
+    answered,
+    key_of,
+    postgres_world,
+)
 from domain.audit import RequestInfo
-from domain.errors import DomainError, Refusal
+from domain.errors import DomainError
 from domain.identity import AccountStatus, Principal, Role
 from domain.money import Money
 from domain.wallet import Transaction, TransactionKind
-from domain.withdrawals import Hold, Withdrawal, WithdrawalStatus
+from domain.withdrawals import Withdrawal, WithdrawalStatus
 from support.database import Database
 from support.forms import sized
 
@@ -78,17 +89,19 @@ def _plain(outcome: Any) -> object:
     match outcome:
         case Answer(result, replayed):
             return replayed, _plain(result)
-        case Booked(row) | Hold(_, row):
+        case PostedTransaction(row) | PostedWithdrawal(_, row):
             return row.user_id, row.kind, row.amount, row.balance_after, row.version, row.note
         case Withdrawal():
             return outcome.amount, outcome.status, outcome.settled_by, outcome.reason
-        case Refusal():
-            return type(outcome), outcome.replayed
     return type(outcome)
 
 
-def _request(key: str, path: str, command: object) -> KeyedRequest:
-    return KeyedRequest(key, fingerprint("POST", path, command))
+def _request(key: str, path: str, command: object) -> IdempotencyKey[Any]:
+    return key_of(key, path, json.loads(to_json(command)))
+
+
+async def _posted(response: Awaitable[StoredResponse]) -> Answer[PostedTransaction]:
+    return answered(await response, PostedTransaction)
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -107,21 +120,28 @@ class LedgerMachine(RuleBasedStateMachine):
         people = self.pair.people
         command = TransferCommand(people[recipient].user_id, Money.parse(amount), "n")
         request = _request(key, "/wallet/transfers", command)
-        self._both(lambda world, _: TransferFunds(world.units, BOOKKEEPER)(people[sender], command, request))
+        self._both(
+            lambda world, _: _posted(TransferFunds(world.transactions)(people[sender], command, request))
+        )
 
     @rule(sender=PERSON, amount=AMOUNTS, key=KEY)
     def pay_nobody(self, sender: int, amount: str, key: str) -> None:
         command = TransferCommand(uuid4(), Money.parse(amount))
         request = _request(key, "/wallet/transfers", command)
         caller = self.pair.people[sender]
-        self._both(lambda world, _: TransferFunds(world.units, BOOKKEEPER)(caller, command, request))
+        self._both(lambda world, _: _posted(TransferFunds(world.transactions)(caller, command, request)))
 
     @rule(owner=PERSON, amount=AMOUNTS, key=KEY)
     def withdraw(self, owner: int, amount: str, key: str) -> None:
         command = WithdrawCommand(Money.parse(amount))
         request = _request(key, "/wallet/withdrawals", command)
         caller = self.pair.people[owner]
-        made = self._both(lambda world, _: WithdrawFunds(world.units, BOOKKEEPER)(caller, command, request))
+
+        async def withdrawn(world: World) -> Answer[PostedWithdrawal]:
+            response = await WithdrawFunds(world.transactions)(caller, command, request)
+            return answered(response, PostedWithdrawal)
+
+        made = self._both(lambda world, _: withdrawn(world))
         if all(isinstance(answer, Answer) and not answer.replayed for answer in made):
             self.pair.withdrawals.append((made[0].result.withdrawal, made[1].result.withdrawal))
 
@@ -131,7 +151,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         sides, who = self.pair.withdrawals[which], self.pair.people[caller]
         self._both(
-            lambda world, side: SettleWithdrawal(world.units, BOOKKEEPER, world.gate)(
+            lambda world, side: SettleWithdrawal(world.transactions)(
                 who, SettleCommand(sides[side].id, WithdrawalStatus(outcome), "r"), ORIGIN
             )
         )
@@ -145,11 +165,11 @@ class LedgerMachine(RuleBasedStateMachine):
     )
     def book(self, owner: int, kind: TransactionKind, amount: str, key: str, caller: int) -> None:
         people = self.pair.people
-        command = BookCommand(people[owner].user_id, kind, Money.parse(amount), "n")
+        command = AdjustCommand(people[owner].user_id, kind, Money.parse(amount), "n")
         request = _request(key, f"/vault/users/{command.user_id}/transactions", command)
         self._both(
-            lambda world, _: BookTransaction(world.units, BOOKKEEPER, world.gate)(
-                people[caller], command, request, ORIGIN
+            lambda world, _: _posted(
+                AdjustBalance(world.transactions)(people[caller], command, request, ORIGIN)
             )
         )
 
@@ -172,7 +192,7 @@ class LedgerMachine(RuleBasedStateMachine):
         return self.runner.run(self.pair.both(step))
 
     async def _account_status(self, who: int) -> AccountStatus:
-        account_statuses = self.pair.memory.database.account_statuses
+        account_statuses = self.pair.memory.tables.account_statuses
         return account_statuses.get(self.pair.people[who].user_id, AccountStatus.ACTIVE)
 
     def _everywhere(self, who: int, account_status: AccountStatus) -> None:

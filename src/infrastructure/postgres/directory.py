@@ -5,8 +5,9 @@ from uuid import UUID
 import asyncpg
 
 from domain.errors import UserNotFound
-from infrastructure.postgres.errors import translated
-from infrastructure.postgres.statements import OPEN_AUTHOR
+from domain.identity import DisplayFields
+from infrastructure.postgres.accounts import open_account
+from infrastructure.postgres.errors import acquire_connection
 
 # Auth keeps addresses in lower case; of several accounts with one address (single sign-on) none is meant.
 _FIND = """
@@ -17,25 +18,25 @@ limit 2
 
 
 class PostgresDirectory:
-    """The port :class:`application.vault.grant_role.Directory`."""
+    """The port :class:`application.vault.users.Directory`."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
     async def operator(self) -> str:
         """See the port."""
-        async with translated():
-            return str(await self._pool.fetchval("select session_user"))
+        async with acquire_connection(self._pool) as connection:
+            return str(await connection.fetchval("select session_user"))
 
     async def find(self, who: UUID | str) -> UUID:
         """See the port."""
         by_id, by_email = (who, None) if isinstance(who, UUID) else (None, who)
-        async with translated():
-            rows = await self._pool.fetch(_FIND, by_id, by_email)
+        async with acquire_connection(self._pool) as connection:
+            rows = await connection.fetch(_FIND, by_id, by_email)
             if not rows:
                 raise UserNotFound(f"There is no account {who}.")
             if len(rows) > 1:
                 raise UserNotFound(f"Several accounts have the address {who}; name one by its id.")
             user_id = UUID(int=rows[0]["id"].int)
-            await self._pool.execute(OPEN_AUTHOR, user_id)
+            await open_account(connection, user_id, DisplayFields())
         return user_id

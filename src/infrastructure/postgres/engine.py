@@ -8,6 +8,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from domain.errors import Unavailable
 from infrastructure.postgres.address import DatabaseAddress
 
 CONNECT_TIMEOUT_S = 5
@@ -53,13 +54,13 @@ def create_pool(url: str, pooler: str, size: int) -> asyncpg.Pool:
 
 
 def create_engine(url: str, pooler: str) -> AsyncEngine:
-    """The engine behind the vault's lists."""
+    """The engine behind the vault's lists: each statement commits by itself, so a page costs nothing around it."""
     return create_async_engine(
         "postgresql+asyncpg://",
         pool_size=LIST_CONNECTIONS,
         max_overflow=0,
         pool_timeout=CONNECT_TIMEOUT_S,
-        pool_pre_ping=True,
+        isolation_level="AUTOCOMMIT",
         connect_args=_connect_arguments(url, pooler),
     )
 
@@ -82,6 +83,9 @@ def _connect_arguments(url: str, pooler: str) -> dict[str, Any]:
 
 def _connector(url: str, pooler: str) -> Callable[..., Awaitable[Any]]:
     async def connect(**_: Any) -> Any:
-        return await asyncpg.connect(driver_url(url), **driver_options(url, pooler))
+        try:
+            return await asyncpg.connect(driver_url(url), **driver_options(url, pooler))
+        except Exception as error:  # whatever the server or a pooler says: nobody was let in
+            raise Unavailable from error
 
     return connect

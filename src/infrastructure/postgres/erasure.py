@@ -32,9 +32,12 @@ _STEPS = {
         """,
     "own idempotency keys": "delete from private.idempotency_keys where user_id = $1",
     "notes in stored answers": """
-        update private.idempotency_keys set result = jsonb_set(result, '{transaction,note}', 'null')
-        where result #>> '{transaction,note}' is not null
-          and ($1::uuid)::text in (result #>> '{transaction,user_id}', result #>> '{transaction,counterparty_id}')
+        update private.idempotency_keys k set body = jsonb_set(a.answer, '{transaction,note}', 'null')::text
+        from (select user_id, key, body::jsonb as answer from private.idempotency_keys where status = 201) a
+        where (k.user_id, k.key) = (a.user_id, a.key) and a.answer #>> '{transaction,note}' is not null
+          and ($1::uuid)::text in (
+            a.answer #>> '{transaction,user_id}', a.answer #>> '{transaction,counterparty_id}'
+          )
         """,
     "reasons of withdrawals": """
         update public.wallet_withdrawals set reason = null where user_id = $1 and reason is not null

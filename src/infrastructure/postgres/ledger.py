@@ -11,7 +11,7 @@ import asyncpg
 from application.wallet.reconcile_ledger import LedgerSnapshotFactory
 from domain.reconciliation import Entry, Finding, Line
 from infrastructure.postgres.engine import CONNECT_TIMEOUT_S, behind_transaction_pooler
-from infrastructure.postgres.errors import translate
+from infrastructure.postgres.errors import domain_error
 
 PREFETCH = 2000
 
@@ -117,14 +117,14 @@ def ledger_snapshots(url: str, pooler: str) -> LedgerSnapshotFactory:
         try:
             connection = await asyncpg.connect(url, **options)
         except Exception as error:
-            raise translate(error) or error from error
+            raise domain_error(error) or error from error
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 await connection.execute("set local statement_timeout = 0")
                 await connection.execute("set local idle_in_transaction_session_timeout = 0")
                 yield PostgresLedgerSnapshot(connection)
         except Exception as error:
-            raise translate(error) or error from error
+            raise domain_error(error) or error from error
         finally:
             await connection.close()
 

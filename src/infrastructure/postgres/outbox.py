@@ -9,8 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from application.realtime.ports import Backlog, Message, ParkedEvent
-from infrastructure.postgres.errors import translated
-from infrastructure.postgres.leases import leased
+from infrastructure.postgres.errors import acquire_connection, map_database_errors
 
 QUERY_S = 3
 COUNTED = 100_001
@@ -79,7 +78,7 @@ async def in_time(pool: asyncpg.Pool) -> AsyncIterator["asyncpg.pool.PoolConnect
     Raises:
         Unavailable: the database does not answer in time.
     """
-    async with translated(), asyncio.timeout(QUERY_S), leased(pool) as connection:
+    async with map_database_errors(), asyncio.timeout(QUERY_S), acquire_connection(pool) as connection:
         yield connection
 
 

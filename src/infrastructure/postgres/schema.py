@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from infrastructure.postgres.errors import translated
+from infrastructure.postgres.errors import map_database_errors
 
 
 class PostgresSchema:
@@ -13,7 +13,7 @@ class PostgresSchema:
 
     async def read(self) -> int:
         """See the port."""
-        async with translated():
+        async with map_database_errors():
             try:
                 return int(await self._pool.fetchval("select level from private.schema_level") or 0)
             except (

@@ -17,6 +17,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Numeric,
+    SmallInteger,
     Text,
     UniqueConstraint,
     Uuid,
@@ -206,13 +207,18 @@ class IdempotencyKeyRow(Base):
     """A row of ``private.idempotency_keys``."""
 
     __tablename__ = "idempotency_keys"
-    __table_args__ = (Index("idempotency_keys_age", "created_at"), PRIVATE)
+    __table_args__ = (
+        Index("idempotency_keys_age", "created_at"),
+        Index("idempotency_keys_own", "user_id", "created_at"),
+        Index("idempotency_keys_not_found", "created_at", postgresql_where=text("status = 404")),
+        PRIVATE,
+    )
 
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
-    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    refusal: Mapped[str | None]
+    status: Mapped[int | None] = mapped_column(SmallInteger)
+    body: Mapped[str | None]
     created_at: Mapped[Made]
 
 

@@ -1,48 +1,88 @@
-"""Reading wallets and their history, as hot paths need it: one prepared statement, one round trip."""
+"""Wallets as their owners read them: one prepared statement, one round trip each."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 import asyncpg
 
-from application.wallet.ports import TransactionFilter
-from domain.money import Money
-from domain.wallet import Transaction, Wallet
-from infrastructure.postgres.leases import leased
-from infrastructure.postgres.rows import TRANSACTION_COLUMNS, transaction_of
+from application.ports import Position, Row
+from application.wallet.reading import TransactionFilter
+from domain.errors import SessionRevoked
+from domain.identity import Principal
+from domain.withdrawals import WithdrawalStatus
+from infrastructure.postgres.errors import acquire_connection
+from infrastructure.postgres.mappers import wire_row
+from infrastructure.postgres.queries import TRANSACTION_COLUMNS, WITHDRAWAL_COLUMNS
 
-_FIND = "select balance, version from public.wallets where user_id = $1"
-_HISTORY = f"""
-select {TRANSACTION_COLUMNS}
-from public.wallet_transactions
-where user_id = $1
-  and ($2::bigint is null or version < $2)
-  and ($3::text is null or kind = $3)
-  and ($4::timestamptz is null or created_at >= $4)
-  and ($5::timestamptz is null or created_at < $5)
-order by version desc
-limit $6
+# Each begins with whether the owner's user is deleted: a token outlives its user, their account does not.
+_OWNED = """
+select private.account_status($1, null) = 'deleted' as deleted, found.*
+from (select) one left join lateral ({query}) found on true
+"""
+_WALLET = _OWNED.format(query="select user_id, balance, version from public.wallets where user_id = $1")
+_TRANSACTIONS = _OWNED.format(
+    query=f"""
+  select {TRANSACTION_COLUMNS}
+  from public.wallet_transactions
+  where user_id = $1
+    and ($2::bigint is null or version < $2)
+    and ($3::text is null or kind = $3)
+    and ($4::timestamptz is null or created_at >= $4)
+    and ($5::timestamptz is null or created_at < $5)
+  order by version desc
+  limit $6
 """  # noqa: S608 - our own column list
+)
+_WITHDRAWALS = _OWNED.format(
+    query=f"""
+  select {WITHDRAWAL_COLUMNS}
+  from public.wallet_withdrawals
+  where user_id = $1
+    and ($2::text is null or status = $2)
+    and ($3::timestamptz is null or (created_at, id) < ($3, $4::uuid))
+  order by created_at desc, id desc
+  limit $5
+"""  # noqa: S608 - our own column list
+)
 
 
 class PostgresWallets:
-    """The port :class:`application.wallet.ports.Wallets` on the shared database."""
+    """The port :class:`application.wallet.reading.Wallets` on the shared database."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def find(self, user_id: UUID) -> Wallet | None:
+    async def wallet(self, principal: Principal) -> Row | None:
         """See the port."""
-        async with leased(self._pool) as connection:
-            row = await connection.fetchrow(_FIND, user_id)
-        return None if row is None else Wallet(user_id, Money(row["balance"]), row["version"])
+        found = await self._owned(_WALLET, ("balance",), principal)
+        return found[0] if found else None
 
-    async def history(
-        self, user_id: UUID, wanted: TransactionFilter, *, before_version: int | None, limit: int
-    ) -> Sequence[Transaction]:
+    async def transactions(
+        self, principal: Principal, wanted: TransactionFilter, *, before_version: int | None, limit: int
+    ) -> Sequence[Row]:
         """See the port."""
-        async with leased(self._pool) as connection:
-            rows = await connection.fetch(
-                _HISTORY, user_id, before_version, wanted.kind, wanted.since, wanted.until, limit
-            )
-        return [transaction_of(row) for row in rows]
+        arguments = (before_version, wanted.kind, wanted.since, wanted.until, limit)
+        return await self._owned(_TRANSACTIONS, ("amount", "balance_after"), principal, *arguments)
+
+    async def withdrawals(
+        self,
+        principal: Principal,
+        status: WithdrawalStatus | None,
+        *,
+        after: Position | None,
+        limit: int,
+    ) -> Sequence[Row]:
+        """See the port."""
+        at, last_id = (None, None) if after is None else (after.at, after.id)
+        return await self._owned(_WITHDRAWALS, ("amount",), principal, status, at, last_id, limit)
+
+    async def _owned(
+        self, sql: str, money: tuple[str, ...], principal: Principal, *arguments: object
+    ) -> list[Row]:
+        async with acquire_connection(self._pool) as connection:
+            rows = await connection.fetch(sql, principal.user_id, *arguments)
+        if rows[0]["deleted"]:
+            raise SessionRevoked
+        found = [wire_row(row, money) for row in rows if row["user_id"] is not None]
+        for row in found:
+            del row["deleted"]
+        return found

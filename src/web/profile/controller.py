@@ -1,16 +1,33 @@
 """``GET /profile``."""
 
 from typing import Any
+from uuid import UUID
 
+import msgspec
 from dishka import FromDishka
-from litestar import Controller, Request, get
+from litestar import Controller, Request, Response, get
 
-from application.profile.read_profile import ReadProfile
-from domain.identity import Principal
+from application.profile.reading import ReadProfile
+from domain.errors import SessionRevoked
+from domain.identity import Principal, Role
+from web.fields import MoneyText
 from web.injection import inject
 from web.openapi import problems
-from web.profile.schemas import ProfileOut
 from web.settings import Currency
+from web.wire import wire
+
+
+class ProfileOut(msgspec.Struct):
+    """The session's user, as the database has them."""
+
+    id: UUID
+    username: str | None
+    full_name: str | None
+    avatar_url: str | None
+    role: Role
+    balance: MoneyText
+    currency: str
+    banned: bool
 
 
 class ProfileController(Controller):
@@ -19,13 +36,17 @@ class ProfileController(Controller):
     path = "/profile"
     tags = ["profile"]  # noqa: RUF012 - Litestar's form
 
-    @get(responses=problems(), operation_id="readProfile", summary="Your profile, role and balance")
+    @get(
+        responses=problems(SessionRevoked.code),
+        operation_id="readProfile",
+        summary="Your profile, role and balance",
+    )
     @inject
     async def read(
         self,
         request: Request[Principal, Any, Any],
         read_profile: FromDishka[ReadProfile],
         currency: FromDishka[Currency],
-    ) -> ProfileOut:
+    ) -> Response[ProfileOut]:
         """Read the profile of the session's user. The first call makes it, with an empty wallet."""
-        return ProfileOut.of(await read_profile(request.user), currency)
+        return wire(ProfileOut, {**await read_profile(request.user), "currency": currency})

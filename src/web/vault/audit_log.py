@@ -2,24 +2,27 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 import msgspec
 from dishka import FromDishka
-from litestar import Controller, Request, get
+from litestar import Controller, Request, Response, get
 from litestar.params import FromQuery
 
-from application.vault.ports import AuditFilter, Position
-from application.vault.read_audit_log import ReadAuditLog
-from domain.audit import AuditAction, AuditEntry
+from application.authorization import AuditFilter
+from application.ports import Position, Row
+from application.vault.audit import ReadAuditLog
+from domain.audit import AuditAction
+from domain.errors import InvalidCursor
 from domain.identity import Principal
+from domain.policies import Action, error_codes
 from web.fields import UuidQuery
-from web.headers import origin
+from web.headers import request_info
 from web.injection import inject
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
-from web.vault.controller import CALLER
+from web.wire import wire
 
 
 class AuditOutcome(StrEnum):
@@ -50,26 +53,6 @@ class AuditEntryOut(msgspec.Struct):
     client_address: str | None
     occurred_at: datetime
 
-    @classmethod
-    def of(cls, entry: AuditEntry) -> Self:
-        """The answer for *entry*."""
-        return cls(
-            id=entry.id,
-            actor_id=entry.actor_id,
-            session_id=entry.session_id,
-            operator=entry.operator,
-            action=entry.action,
-            outcome=AuditOutcome.DONE if entry.refusal is None else AuditOutcome.REFUSED,
-            refusal=entry.refusal,
-            target_id=entry.target_id,
-            before=dict(entry.before),
-            after=dict(entry.after),
-            reason=entry.reason,
-            request_id=entry.origin.request_id,
-            client_address=entry.origin.client_address,
-            occurred_at=entry.occurred_at,
-        )
-
 
 class AuditPageOut(msgspec.Struct):
     """Some entries, newest first; ``next_cursor`` is null on the last page."""
@@ -85,7 +68,7 @@ class AuditLogController(Controller):
     tags = ["vault"]  # noqa: RUF012 - Litestar's form
 
     @get(
-        responses=problems(*CALLER, "invalid_cursor"),
+        responses=problems(*error_codes(Action.READ_AUDIT_LOG), InvalidCursor.code),
         operation_id="readAuditLog",
         summary="Who did what to whom",
     )
@@ -100,18 +83,17 @@ class AuditLogController(Controller):
         action: FromQuery[AuditAction | None] = None,
         limit: Limit = 50,
         cursor: Cursor = None,
-    ) -> AuditPageOut:
+    ) -> Response[AuditPageOut]:
         """List decisions, refusals included, newest first. For admins."""
         wanted = AuditFilter(
             UUID(actor_id) if actor_id else None, UUID(target_id) if target_id else None, action
         )
-        listed = ("audit", request.user.user_id, wanted)
-        page = await read_audit_log(
-            request.user,
-            wanted,
-            origin(request),
-            after=cursors.read(cursor, Position, of=listed),
-            limit=limit,
-        )
-        following = None if page.next_after is None else cursors.write(page.next_after, of=listed)
-        return AuditPageOut([AuditEntryOut.of(entry) for entry in page.items], following)
+        scope = ("audit", request.user.user_id, wanted)
+        after = cursors.read(cursor, Position, of=scope)
+        page = await read_audit_log(request.user, wanted, request_info(request), after=after, limit=limit)
+        return wire(AuditPageOut, cursors.page(page, of=scope, complete=_with_outcome))
+
+
+def _with_outcome(row: Row) -> Row:
+    outcome = AuditOutcome.DONE if row["refusal"] is None else AuditOutcome.REFUSED
+    return {**row, "outcome": outcome}

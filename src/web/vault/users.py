@@ -1,26 +1,91 @@
 """``/vault/users``: find users, change their role, ban them."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Self
 from uuid import UUID
 
+import msgspec
 from dishka import FromDishka
 from litestar import Controller, Request, delete, get, put
 from litestar.params import JSONBody
 
-from application.vault.ban_user import BanUser, LiftBan
-from application.vault.change_role import ChangeRole
-from application.vault.ports import Position, UserFilter
-from application.vault.read_users import ListUsers, ReadUser
-from domain.identity import Principal
+from application.authorization import UserFilter
+from application.ports import Position
+from application.vault.users import ChangeUser, ReadUsers, UserView
+from domain.errors import InvalidCursor, UserNotFound
+from domain.identity import Principal, Role
+from domain.policies import Action, error_codes
 from web.bodies import strict_json
-from web.fields import SearchQuery, UuidPath
-from web.headers import origin
+from web.fields import MoneyText, ReasonField, SearchQuery, UuidPath
+from web.headers import request_info
 from web.injection import inject
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
 from web.settings import Currency
-from web.vault.controller import CALLER
-from web.vault.user_schemas import BanIn, RoleIn, UserOut, UserPageOut
+
+_READ = error_codes(Action.READ_USERS)
+
+
+class BanOut(msgspec.Struct):
+    """Why a user is banned, by whom and since when."""
+
+    reason: str
+    banned_by: UUID
+    banned_at: datetime
+
+
+class UserOut(msgspec.Struct, omit_defaults=True):
+    """A user as the vault sees them.
+
+    ``banned`` without a ``ban`` means one of Supabase Auth's. ``balance`` and ``currency`` are there for admins only.
+    """
+
+    id: UUID
+    username: str | None
+    full_name: str | None
+    avatar_url: str | None
+    role: Role
+    created_at: datetime
+    banned: bool
+    ban: BanOut | None
+    balance: MoneyText | None = None
+    currency: str | None = None
+
+    @classmethod
+    def of(cls, view: UserView, currency: str) -> Self:
+        """The answer for a user, with the balance where the caller may see it."""
+        user = view.user
+        return cls(
+            id=user.id,
+            username=user.username,
+            full_name=user.full_name,
+            avatar_url=user.avatar_url,
+            role=user.role,
+            created_at=user.created_at,
+            banned=user.banned,
+            ban=None if user.ban is None else msgspec.convert(user.ban, BanOut, from_attributes=True),
+            balance=str(user.balance) if view.with_balance else None,
+            currency=currency if view.with_balance else None,
+        )
+
+
+class UserPageOut(msgspec.Struct):
+    """Some users, newest first; ``next_cursor`` is null on the last page."""
+
+    items: list[UserOut]
+    next_cursor: str | None
+
+
+class RoleIn(msgspec.Struct, forbid_unknown_fields=True):
+    """The role that a user shall have."""
+
+    role: Role
+
+
+class BanIn(msgspec.Struct, forbid_unknown_fields=True):
+    """Why a user shall be banned; staff see it."""
+
+    reason: ReasonField
 
 
 class UsersController(Controller):
@@ -29,12 +94,12 @@ class UsersController(Controller):
     path = "/vault/users"
     tags = ["vault"]  # noqa: RUF012 - Litestar's form
 
-    @get(responses=problems(*CALLER, "invalid_cursor"), operation_id="listUsers", summary="Find users")
+    @get(responses=problems(*_READ, InvalidCursor.code), operation_id="listUsers", summary="Find users")
     @inject
     async def users(
         self,
         request: Request[Principal, Any, Any],
-        list_users: FromDishka[ListUsers],
+        read_users: FromDishka[ReadUsers],
         cursors: FromDishka[Cursors],
         currency: FromDishka[Currency],
         search: SearchQuery = None,
@@ -46,20 +111,15 @@ class UsersController(Controller):
         `query` is the beginning of a username or of a full name in any case, or a whole id.
         """
         wanted = UserFilter(search or None)
-        listed = ("users", request.user.user_id, wanted)
-        page = await list_users(
-            request.user,
-            wanted,
-            origin(request),
-            after=cursors.read(cursor, Position, of=listed),
-            limit=limit,
-        )
-        following = None if page.next_after is None else cursors.write(page.next_after, of=listed)
-        return UserPageOut([UserOut.of(shown, currency) for shown in page.items], following)
+        scope = ("users", request.user.user_id, wanted)
+        after = cursors.read(cursor, Position, of=scope)
+        page = await read_users.page(request.user, wanted, request_info(request), after=after, limit=limit)
+        shown = [UserOut.of(view, currency) for view in page.items]
+        return UserPageOut(shown, cursors.next(page, of=scope))
 
     @get(
         "/{user_id:str}",
-        responses=problems(*CALLER, "user_not_found"),
+        responses=problems(*_READ, UserNotFound.code),
         operation_id="readUser",
         summary="One user",
     )
@@ -67,17 +127,18 @@ class UsersController(Controller):
     async def user(
         self,
         request: Request[Principal, Any, Any],
-        read_user: FromDishka[ReadUser],
+        read_users: FromDishka[ReadUsers],
         currency: FromDishka[Currency],
         user_id: UuidPath,
     ) -> UserOut:
         """Read a user's profile, role and ban. For moderators; admins see the balance."""
-        return UserOut.of(await read_user(request.user, UUID(user_id), origin(request)), currency)
+        view = await read_users.one(request.user, UUID(user_id), request_info(request))
+        return UserOut.of(view, currency)
 
     @put(
         "/{user_id:str}/role",
         before_request=strict_json,
-        responses=problems(*CALLER, "last_admin", "user_not_found"),
+        responses=problems(*error_codes(Action.CHANGE_ROLE)),
         operation_id="changeRole",
         summary="Change a user's role",
     )
@@ -85,19 +146,19 @@ class UsersController(Controller):
     async def role(
         self,
         request: Request[Principal, Any, Any],
-        change_role: FromDishka[ChangeRole],
+        change_user: FromDishka[ChangeUser],
         currency: FromDishka[Currency],
         user_id: UuidPath,
         data: JSONBody[RoleIn],
     ) -> UserOut:
         """Make somebody else a user, a moderator or an admin. For admins. It counts from the next request on."""
-        shown = await change_role(request.user, UUID(user_id), data.role, origin(request))
-        return UserOut.of(shown, currency)
+        view = await change_user.role(request.user, UUID(user_id), data.role, request_info(request))
+        return UserOut.of(view, currency)
 
     @put(
         "/{user_id:str}/ban",
         before_request=strict_json,
-        responses=problems(*CALLER, "last_admin", "user_not_found"),
+        responses=problems(*error_codes(Action.BAN_USER)),
         operation_id="banUser",
         summary="Ban a user",
     )
@@ -105,19 +166,19 @@ class UsersController(Controller):
     async def ban(
         self,
         request: Request[Principal, Any, Any],
-        ban_user: FromDishka[BanUser],
+        change_user: FromDishka[ChangeUser],
         currency: FromDishka[Currency],
         user_id: UuidPath,
         data: JSONBody[BanIn],
     ) -> UserOut:
         """Ban a user, who can still read and receive. For moderators; only admins ban staff."""
-        shown = await ban_user(request.user, UUID(user_id), data.reason, origin(request))
-        return UserOut.of(shown, currency)
+        view = await change_user.ban(request.user, UUID(user_id), data.reason, request_info(request))
+        return UserOut.of(view, currency)
 
     @delete(
         "/{user_id:str}/ban",
         status_code=200,
-        responses=problems(*CALLER, "user_not_found"),
+        responses=problems(*error_codes(Action.LIFT_BAN)),
         operation_id="liftBan",
         summary="Lift a user's ban",
     )
@@ -125,9 +186,10 @@ class UsersController(Controller):
     async def lift(
         self,
         request: Request[Principal, Any, Any],
-        lift_ban: FromDishka[LiftBan],
+        change_user: FromDishka[ChangeUser],
         currency: FromDishka[Currency],
         user_id: UuidPath,
     ) -> UserOut:
         """Lift a ban; without one nothing changes. For whoever could have set it."""
-        return UserOut.of(await lift_ban(request.user, UUID(user_id), origin(request)), currency)
+        view = await change_user.lift_ban(request.user, UUID(user_id), request_info(request))
+        return UserOut.of(view, currency)

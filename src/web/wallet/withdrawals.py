@@ -1,24 +1,75 @@
 """``/wallet/withdrawals``: taking money out, and what became of it."""
 
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
+import msgspec
 from dishka import FromDishka
 from litestar import Controller, Request, Response, get, post
 from litestar.params import FromQuery, JSONBody
 
-from application.idempotency import KeyedRequest, fingerprint
-from application.wallet.ports import WithdrawalPosition
-from application.wallet.read_withdrawals import ReadWithdrawals
-from application.wallet.withdraw_funds import WithdrawFunds
+from application.ports import Position
+from application.wallet.reading import ReadWallet
+from application.wallet.withdrawals import WithdrawCommand, WithdrawFunds
+from domain.errors import InvalidCursor, SessionRevoked
 from domain.identity import Principal
+from domain.money import PAYOUT_PLACES, Money
+from domain.policies import Action, error_codes
 from domain.withdrawals import WithdrawalStatus
 from web.bodies import strict_json
-from web.headers import IdempotencyKeyHeader, idempotency_key
+from web.fields import MoneyText, NoteField, PayoutField
+from web.headers import IdempotencyKeyHeader
 from web.injection import inject
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
-from web.wallet.controller import CALLER, KEYED, REPLAYED
-from web.wallet.withdrawal_schemas import HoldOut, WithdrawalOut, WithdrawalPageOut, WithdrawIn
+from web.wallet.wallet import TransactionOut
+from web.wire import REPLAYED, keyed, sent, wire
+
+
+class WithdrawalOut(msgspec.Struct):
+    """A request to pay out ``amount``; ``transaction_id`` is the transaction that took it out of the wallet."""
+
+    id: UUID
+    user_id: UUID
+    amount: MoneyText
+    status: WithdrawalStatus
+    transaction_id: UUID
+    settled_by: UUID | None
+    settled_at: datetime | None
+    reason: str | None
+    created_at: datetime
+
+
+class WithdrawalPageOut(msgspec.Struct):
+    """Some withdrawals; ``next_cursor`` is null on the last page."""
+
+    items: list[WithdrawalOut]
+    next_cursor: str | None
+
+
+class WithdrawIn(msgspec.Struct, forbid_unknown_fields=True):
+    """Money to be paid out."""
+
+    amount: PayoutField
+    note: NoteField | None = None
+
+    def to_command(self) -> WithdrawCommand:
+        """The command that this body means.
+
+        Raises:
+            InvalidAmount: the amount is no plain decimal.
+        """
+        return WithdrawCommand(Money.parse(self.amount, places=PAYOUT_PLACES), self.note)
+
+
+class PostedWithdrawalOut(msgspec.Struct):
+    """The withdrawal, what was posted for it, and the wallet's balance and version after it."""
+
+    withdrawal: WithdrawalOut
+    transaction: TransactionOut
+    balance: MoneyText
+    version: int
 
 
 class WithdrawalsController(Controller):
@@ -27,28 +78,31 @@ class WithdrawalsController(Controller):
     path = "/wallet/withdrawals"
     tags = ["wallet"]  # noqa: RUF012 - Litestar's form
 
-    @get(responses=problems("invalid_cursor"), operation_id="listWithdrawals", summary="Your withdrawals")
+    @get(
+        responses=problems(SessionRevoked.code, InvalidCursor.code),
+        operation_id="listWithdrawals",
+        summary="Your withdrawals",
+    )
     @inject
     async def withdrawals(
         self,
         request: Request[Principal, Any, Any],
-        read_withdrawals: FromDishka[ReadWithdrawals],
+        read_wallet: FromDishka[ReadWallet],
         cursors: FromDishka[Cursors],
         status: FromQuery[WithdrawalStatus | None] = None,
         limit: Limit = 50,
         cursor: Cursor = None,
-    ) -> WithdrawalPageOut:
+    ) -> Response[WithdrawalPageOut]:
         """List the withdrawals of the session's user, newest first."""
-        listed = ("withdrawals", request.user.user_id, status)
-        after = cursors.read(cursor, WithdrawalPosition, of=listed)
-        page = await read_withdrawals(request.user, status, after=after, limit=limit)
-        following = None if page.next_after is None else cursors.write(page.next_after, of=listed)
-        return WithdrawalPageOut([WithdrawalOut.of(row) for row in page.withdrawals], following)
+        scope = ("withdrawals", request.user.user_id, status)
+        after = cursors.read(cursor, Position, of=scope)
+        page = await read_wallet.withdrawals(request.user, status, after=after, limit=limit)
+        return wire(WithdrawalPageOut, cursors.page(page, of=scope))
 
     @post(
         before_request=strict_json,
         response_headers=[REPLAYED],
-        responses=problems(*KEYED, *CALLER, "invalid_amount", "insufficient_funds"),
+        responses=problems(*error_codes(Action.WITHDRAW)),
         operation_id="withdrawFunds",
         summary="Take money out",
     )
@@ -59,11 +113,8 @@ class WithdrawalsController(Controller):
         withdraw_funds: FromDishka[WithdrawFunds],
         data: JSONBody[WithdrawIn],
         key: IdempotencyKeyHeader = None,  # noqa: ARG002 - for the OpenAPI document
-    ) -> Response[HoldOut]:
+    ) -> Response[PostedWithdrawalOut]:
         """Hold money to be paid out, once for each Idempotency-Key. It leaves the balance at once."""
-        sent_key = idempotency_key(request)
-        command = data.to_command()
-        keyed = KeyedRequest(sent_key, fingerprint("POST", request.url.path, command))
-        answer = await withdraw_funds(request.user, command, keyed)
-        headers = {"Idempotency-Replayed": "true"} if answer.replayed else None
-        return Response(HoldOut.of(answer.result), headers=headers)
+        sent_key = await keyed(request)
+        answer = await withdraw_funds(request.user, data.to_command(), sent_key)
+        return sent(PostedWithdrawalOut, request, answer)

@@ -1,0 +1,128 @@
+"""The moderation queue, and decisions on posts: the decision, the reward, the record and the events commit together."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from application.authorization import Authorizer, PostFilter
+from application.ports import Page, Position, Row, page_of, position_of
+from application.transactions import AuditContext, LockedPost, PostLock, Transactions, Tx, details
+from domain.audit import AuditDetails, RequestInfo
+from domain.errors import PostNotFound
+from domain.events import PostValidationChanged
+from domain.identity import Principal
+from domain.policies import Action, Target
+from domain.posts import Decision, Post, validate
+from domain.rewards import Reward, settle_reward
+
+
+class ReadPosts:
+    """The queue, for moderators.
+
+    Raises:
+        Unauthenticated, Forbidden: the caller may not.
+        Unavailable: the database does not answer.
+    """
+
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer = authorizer
+
+    async def page(
+        self,
+        principal: Principal,
+        wanted: PostFilter,
+        request: RequestInfo,
+        *,
+        after: Position | None,
+        limit: int,
+    ) -> Page[Row, Position]:
+        """At most *limit* posts, oldest first."""
+        audit = AuditContext(Action.READ_POSTS, request)
+        async with self._authorizer.authorized_reader(principal, audit) as (reader, _):
+            found = await reader.posts(wanted, after=after, limit=limit + 1)
+        return page_of(found, limit, position_of)
+
+    async def one(self, principal: Principal, post_id: UUID, request: RequestInfo) -> Row:
+        """The post with its version.
+
+        Raises:
+            PostNotFound: there is no such post.
+        """
+        audit = AuditContext(Action.READ_POSTS, request, post_id)
+        async with self._authorizer.authorized_reader(principal, audit) as (reader, _):
+            post = await reader.post(post_id)
+        if post is None:
+            raise PostNotFound
+        return post
+
+    async def counts(self, principal: Principal, request: RequestInfo) -> Row:
+        """How many posts each status has; see :data:`application.authorization.COUNTED_TO`."""
+        audit = AuditContext(Action.READ_POSTS, request)
+        async with self._authorizer.authorized_reader(principal, audit) as (reader, _):
+            return await reader.post_counts()
+
+
+@dataclass(frozen=True, slots=True)
+class ValidateCommand:
+    """Which post, and what is decided on it."""
+
+    post_id: UUID
+    decision: Decision
+
+
+class ValidatePost:
+    """A moderator approves or rejects, an admin opens again. Money never stops a decision."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    async def __call__(self, principal: Principal, command: ValidateCommand, request: RequestInfo) -> Post:
+        """The post after the decision; unchanged where the decision already held.
+
+        Raises:
+            Unauthenticated, Forbidden: the caller may not, or it is their own post.
+            PostNotFound: there is no such post.
+            PreconditionRequired, VersionMismatch: an approval must name the version that was seen.
+            InvalidInput: a changed decision needs a reason.
+            Unavailable: the database does not answer.
+        """
+        decision = command.decision
+        requested = details(status=decision.status, version=decision.seen_version)
+        audit = AuditContext(decision.action, request, command.post_id, requested, decision.reason)
+
+        def decide(tx: Tx[LockedPost]) -> Post:
+            before = tx.locked.post
+            tx.require(Target(before.author_id))
+            after = validate(before, decision, by=tx.actor, at=tx.now)
+            if after is before:
+                return after
+            reward = _reward(tx, after)
+            if reward.transaction is not None:
+                tx.ledger.post(reward.transaction)
+            tx.writes.posts.append(after)
+            tx.add_event(PostValidationChanged.of(before, after, event_id=tx.new_id(), at=tx.now))
+            tx.add_audit_entry(
+                before=_details_of(before), after={**_details_of(after), **_details_of_reward(reward)}
+            )
+            return after
+
+        return await self._transactions.run(principal, audit, PostLock(command.post_id), decide)
+
+
+def _reward(tx: Tx[LockedPost], after: Post) -> Reward:
+    locked = tx.locked
+    return settle_reward(
+        locked.post, after, locked.author_wallet, locked.earning, locked.rate, id=tx.new_id(), at=tx.now
+    )
+
+
+def _details_of(post: Post) -> AuditDetails:
+    return details(status=post.status, version=post.version)
+
+
+def _details_of_reward(reward: Reward) -> AuditDetails:
+    posted = reward.transaction
+    return details(
+        transaction_id=None if posted is None else posted.id,
+        amount=None if posted is None else posted.amount,
+        shortfall=reward.shortfall,
+    )

@@ -1,0 +1,60 @@
+"""What approvals pay: read it, and change it."""
+
+from collections.abc import Sequence
+
+from application.authorization import Authorizer
+from application.ports import Row
+from application.transactions import AuditContext, LockedRate, RateLock, Transactions, Tx, details
+from domain.audit import RequestInfo
+from domain.identity import Principal
+from domain.money import Money
+from domain.policies import Action
+from domain.rewards import RewardedAction, RewardRate
+
+
+class ReadRewardRates:
+    """The rates in force, for admins."""
+
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer = authorizer
+
+    async def __call__(self, principal: Principal, request: RequestInfo) -> Sequence[Row]:
+        """Every rate that was ever said; what is missing pays nothing.
+
+        Raises:
+            Unauthenticated, Forbidden: the caller may not.
+            Unavailable: the database does not answer.
+        """
+        audit = AuditContext(Action.READ_REWARD_RATES, request)
+        async with self._authorizer.authorized_reader(principal, audit) as (reader, _):
+            return await reader.reward_rates()
+
+
+class ChangeRewardRate:
+    """An admin says what an approval pays from now on; what was paid stays."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    async def __call__(
+        self, principal: Principal, action: RewardedAction, amount: Money, request: RequestInfo
+    ) -> RewardRate:
+        """The rate in force now; the same rate again changes and records nothing.
+
+        Raises:
+            Unauthenticated, Forbidden: the caller may not.
+            Unavailable: the database does not answer.
+        """
+        requested = details(action=action, amount=amount)
+        audit = AuditContext(Action.CHANGE_REWARD_RATE, request, requested=requested)
+
+        def decide(tx: Tx[LockedRate]) -> RewardRate:
+            before = tx.locked.rate
+            if amount == before.amount:
+                return before
+            after = RewardRate(action, amount, tx.now)
+            tx.writes.rates.append(after)
+            tx.add_audit_entry(before=details(action=action, amount=before.amount), after=requested)
+            return after
+
+        return await self._transactions.run(principal, audit, RateLock(action), decide)

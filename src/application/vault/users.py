@@ -1,0 +1,217 @@
+"""Users as the vault sees and changes them: profile, role, ban; for an admin also the balance."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+from uuid import UUID
+
+from application.authorization import Authorizer, UserFilter
+from application.ports import NewId, Page, Position, page_of
+from application.transactions import (
+    NOTHING,
+    AuditContext,
+    Database,
+    LockedUser,
+    Transactions,
+    Tx,
+    UserLock,
+    WriteBatch,
+    details,
+    retry_conflicts,
+)
+from domain.audit import AuditAction, AuditDetails, AuditEntry, RequestInfo
+from domain.errors import DomainError, LastAdmin, UserNotFound
+from domain.identity import Principal, Role
+from domain.policies import Action, Target
+from domain.profile import Ban, User
+
+
+@dataclass(frozen=True, slots=True)
+class UserView:
+    """A user, and whether the caller may see the balance."""
+
+    user: User
+    with_balance: bool
+
+
+class ReadUsers:
+    """Users, for moderators.
+
+    Raises:
+        Unauthenticated, Forbidden: the caller may not.
+        Unavailable: the database does not answer.
+    """
+
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer = authorizer
+
+    async def page(
+        self,
+        principal: Principal,
+        wanted: UserFilter,
+        request: RequestInfo,
+        *,
+        after: Position | None,
+        limit: int,
+    ) -> Page[UserView, Position]:
+        """At most *limit* users, newest first; fewer where some are deleted, though more may follow."""
+        audit = AuditContext(Action.READ_USERS, request)
+        async with self._authorizer.authorized_reader(principal, audit) as (reader, actor):
+            found = await reader.users(wanted, after=after, limit=limit + 1)
+        with_balance = self._authorizer.is_allowed(actor, Action.READ_BALANCES)
+        page = page_of(found, limit, lambda user: Position(user.created_at, user.id))
+        # Left out here, not in the query: asking Supabase Auth's tables about every match would have no bound.
+        shown = [UserView(user, with_balance) for user in page.items if not user.deleted]
+        return Page(shown, page.next_after)
+
+    async def one(self, principal: Principal, user_id: UUID, request: RequestInfo) -> UserView:
+        """The user as they are now.
+
+        Raises:
+            UserNotFound: there is no such profile, or its user is deleted.
+        """
+        audit = AuditContext(Action.READ_USERS, request, user_id)
+        async with self._authorizer.authorized_reader(principal, audit) as (reader, actor):
+            user = await reader.user(user_id)
+        if user is None or user.deleted:
+            raise UserNotFound
+        return UserView(user, self._authorizer.is_allowed(actor, Action.READ_BALANCES))
+
+
+class ChangeUser:
+    """Changes roles and bans; what is so already changes and records nothing.
+
+    Raises:
+        Unauthenticated, Forbidden: the caller may not.
+        UserNotFound: there is no such profile, or its user is deleted.
+        Unavailable: the database does not answer.
+    """
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    async def role(self, principal: Principal, user_id: UUID, role: Role, request: RequestInfo) -> UserView:
+        """The user after an admin changed somebody else's role; the last admin stays one."""
+        audit = AuditContext(Action.CHANGE_ROLE, request, user_id, details(role=role))
+
+        def decide(tx: Tx[LockedUser]) -> UserView:
+            user = _required(tx)
+            if user.role is not role:
+                tx.writes.roles.append((user_id, role))
+                tx.add_audit_entry(before=details(role=user.role), after=details(role=role))
+            return _view(tx, replace(user, role=role))
+
+        return await self._transactions.run(principal, audit, UserLock(user_id), decide)
+
+    async def ban(self, principal: Principal, user_id: UUID, reason: str, request: RequestInfo) -> UserView:
+        """The user after a moderator banned a plain user, or an admin anyone; another reason replaces the ban."""
+        audit = AuditContext(Action.BAN_USER, request, user_id, reason=reason)
+
+        def decide(tx: Tx[LockedUser]) -> UserView:
+            user = _required(tx)
+            if user.ban is not None and user.ban.reason == reason:
+                return _view(tx, user)
+            ban = Ban(user_id, reason, banned_by=tx.actor.user_id, banned_at=tx.now)
+            tx.writes.bans.append(ban)
+            tx.add_audit_entry(before=_details_of(user.ban), after=_details_of(ban))
+            return _view(tx, replace(user, ban=ban))
+
+        return await self._transactions.run(principal, audit, UserLock(user_id), decide)
+
+    async def lift_ban(self, principal: Principal, user_id: UUID, request: RequestInfo) -> UserView:
+        """The user after their ban was lifted by who may set one. One of Supabase Auth's is lifted there."""
+        audit = AuditContext(Action.LIFT_BAN, request, user_id)
+
+        def decide(tx: Tx[LockedUser]) -> UserView:
+            user = _required(tx)
+            if user.ban is not None:
+                tx.writes.lifted_bans.append(user_id)
+                tx.add_audit_entry(before=_details_of(user.ban), after=NOTHING)
+            return _view(tx, replace(user, ban=None))
+
+        return await self._transactions.run(principal, audit, UserLock(user_id), decide)
+
+
+def _required(tx: Tx[LockedUser]) -> User:
+    """The locked user, to whom the caller may do it."""
+    user = tx.locked.user
+    tx.require(Target(user.id, user.role, tx.locked.other_admins))
+    return user
+
+
+def _view(tx: Tx[LockedUser], user: User) -> UserView:
+    return UserView(user, tx.is_allowed(Action.READ_BALANCES))
+
+
+def _details_of(ban: Ban | None) -> AuditDetails:
+    return NOTHING if ban is None else details(reason=ban.reason, banned_by=ban.banned_by)
+
+
+class Directory(Protocol):
+    """All accounts, as an operator finds them."""
+
+    async def operator(self) -> str:
+        """The name of the database role that the operator came with."""
+        ...
+
+    async def find(self, who: UUID | str) -> UUID:
+        """The account with this id or e-mail address, in any case; it has a profile and a wallet afterwards.
+
+        Raises:
+            UserNotFound: there is none, or it was deleted.
+            Unavailable: the database does not answer.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """Whose role it is, and which it was and is now."""
+
+    user_id: UUID
+    before: Role
+    after: Role
+
+
+class GrantRole:
+    """How the first admin comes to be: an operator's act. No session stands behind it, and the audit log says so."""
+
+    def __init__(self, database: Database, directory: Directory, new_id: NewId) -> None:
+        self._database = database
+        self._directory = directory
+        self._new_id = new_id
+
+    @retry_conflicts
+    async def __call__(self, who: UUID | str, role: Role) -> Granted:
+        """Grant *role*; the role that they have already changes and records nothing.
+
+        Raises:
+            UserNotFound: there is no such account, or it was deleted.
+            LastAdmin: nobody would be an admin any more.
+            Unavailable: the database does not answer.
+        """
+        user_id = await self._directory.find(who)
+        operator = await self._directory.operator()
+        async with self._database.begin_as_operator(UserLock(user_id)) as transaction:
+            locked = transaction.opened.locked
+            if locked is None or isinstance(locked, DomainError):
+                raise UserNotFound
+            before = locked.user.role
+            if before is role:
+                return Granted(user_id, before, role)
+            if before is Role.ADMIN and not locked.other_admins:
+                raise LastAdmin
+            entry = AuditEntry(
+                id=self._new_id(),
+                actor_id=None,
+                session_id=None,
+                action=AuditAction.ROLE_CHANGED,
+                target_id=user_id,
+                before=details(role=before),
+                after=details(role=role),
+                reason=None,
+                request=RequestInfo("lingualink grant-role", None),
+                occurred_at=transaction.opened.now,
+                operator=operator,
+            )
+            await transaction.commit(WriteBatch(roles=[(user_id, role)], audit=[entry]))
+            return Granted(user_id, before, role)

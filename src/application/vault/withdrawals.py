@@ -1,0 +1,100 @@
+"""Withdrawals that wait to be settled, and how they end: outcome, money, record and event commit together."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from application.authorization import Authorizer
+from application.ports import Page, Position, Row, page_of, position_of
+from application.transactions import AuditContext, LockedWithdrawal, Transactions, Tx, WithdrawalLock, details
+from domain.audit import RequestInfo
+from domain.identity import Principal
+from domain.policies import Action, Target
+from domain.withdrawals import Withdrawal, WithdrawalStatus, release_hold, settle
+
+
+class ReadWithdrawalQueue:
+    """Everybody's withdrawals, for admins."""
+
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer = authorizer
+
+    async def __call__(
+        self,
+        principal: Principal,
+        status: WithdrawalStatus | None,
+        request: RequestInfo,
+        *,
+        after: Position | None,
+        limit: int,
+    ) -> Page[Row, Position]:
+        """At most *limit* withdrawals, oldest first.
+
+        Raises:
+            Unauthenticated, Forbidden: the caller may not.
+            Unavailable: the database does not answer.
+        """
+        audit = AuditContext(Action.READ_WITHDRAWALS, request)
+        async with self._authorizer.authorized_reader(principal, audit) as (reader, _):
+            found = await reader.withdrawals(status, after=after, limit=limit + 1)
+        return page_of(found, limit, position_of)
+
+
+@dataclass(frozen=True, slots=True)
+class SettleCommand:
+    """Which withdrawal, and how it ended."""
+
+    withdrawal_id: UUID
+    outcome: WithdrawalStatus
+    reason: str | None = None
+
+
+class SettleWithdrawal:
+    """An admin settles, once.
+
+    It needs no key: the withdrawal itself remembers its outcome, so a retry finds the truth. A failed withdrawal
+    gives its money back even to a deleted user's wallet, which nobody can spend from: a frozen wallet loses nothing.
+    """
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    async def __call__(
+        self, principal: Principal, command: SettleCommand, request: RequestInfo
+    ) -> Withdrawal:
+        """The withdrawal with its outcome; unchanged where it already had that outcome.
+
+        Raises:
+            Unauthenticated, Forbidden: the caller may not, or it is their own withdrawal.
+            WithdrawalNotFound: there is no such withdrawal.
+            WithdrawalAlreadySettled: it has another outcome.
+            BalanceLimit: the money can't come back, for the wallet is full; the withdrawal stays held.
+            Unavailable: the database does not answer.
+        """
+        requested = details(status=command.outcome)
+        audit = AuditContext(
+            Action.SETTLE_WITHDRAWAL, request, command.withdrawal_id, requested, command.reason
+        )
+
+        def decide(tx: Tx[LockedWithdrawal]) -> Withdrawal:
+            before = tx.locked.withdrawal
+            tx.require(Target(before.user_id))
+            after = settle(before, command.outcome, by=tx.actor.user_id, at=tx.now, reason=command.reason)
+            if after is before:
+                return before
+            reversal = None
+            if after.status is WithdrawalStatus.FAILED:
+                reversal = release_hold(before, tx.locked.wallet, id=tx.new_id(), at=tx.now)
+                tx.ledger.post(reversal)
+            tx.writes.withdrawals.append(after)
+            tx.add_audit_entry(
+                before=details(status=before.status),
+                after=details(
+                    status=after.status,
+                    user_id=after.user_id,
+                    amount=after.amount,
+                    transaction_id=None if reversal is None else reversal.id,
+                ),
+            )
+            return after
+
+        return await self._transactions.run(principal, audit, WithdrawalLock(command.withdrawal_id), decide)

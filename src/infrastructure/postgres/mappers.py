@@ -1,0 +1,164 @@
+"""Rows to domain objects where a rule is applied, and to rows of the wire where none is."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import RowMapping
+
+from application.ports import Row
+from application.transactions import LockedPost, LockedRate, LockedUser, LockedWithdrawal
+from domain.errors import DomainError, PostNotFound, UserNotFound, WithdrawalNotFound
+from domain.identity import AccountStatus, Actor, Principal, Role
+from domain.money import ZERO, Money
+from domain.posts import Post, PostKind, PostStatus
+from domain.profile import Ban, User
+from domain.rewards import Earning, RewardedAction, RewardRate
+from domain.wallet import Transaction, TransactionKind, Wallet
+from domain.withdrawals import Withdrawal, WithdrawalStatus
+
+Stored = Mapping[str, Any] | RowMapping | asyncpg.Record
+
+
+def uuid_of(value: UUID | None) -> UUID | None:
+    """A plain UUID: the driver's own subclass is not one to everybody."""
+    return None if value is None else UUID(int=value.int)
+
+
+def wire_row(row: Stored, money: Iterable[str] = ()) -> Row:
+    """*row* as it goes to the wire: the columns named in *money* become text."""
+    made = dict(row)
+    for column in money:
+        made[column] = str(Money(made[column]))
+    return made
+
+
+def transaction_of(row: Stored) -> Transaction:
+    """A ledger row."""
+    return Transaction(
+        id=UUID(int=row["id"].int),
+        user_id=UUID(int=row["user_id"].int),
+        kind=TransactionKind(row["kind"]),
+        amount=Money(row["amount"]),
+        balance_after=Money(row["balance_after"]),
+        version=row["version"],
+        created_at=row["created_at"],
+        counterparty_id=uuid_of(row["counterparty_id"]),
+        reference_id=uuid_of(row["reference_id"]),
+        note=row["note"],
+    )
+
+
+def withdrawal_of(row: Stored) -> Withdrawal:
+    """A withdrawal."""
+    return Withdrawal(
+        id=UUID(int=row["id"].int),
+        user_id=UUID(int=row["user_id"].int),
+        amount=Money(row["amount"]),
+        status=WithdrawalStatus(row["status"]),
+        transaction_id=UUID(int=row["transaction_id"].int),
+        created_at=row["created_at"],
+        settled_by=uuid_of(row["settled_by"]),
+        settled_at=row["settled_at"],
+        reason=row["reason"],
+    )
+
+
+def post_of(row: Stored) -> Post:
+    """A post."""
+    return Post(
+        id=UUID(int=row["id"].int),
+        author_id=UUID(int=row["author_id"].int),
+        kind=PostKind(row["kind"]),
+        title=row["title"],
+        body=row["body"],
+        language=row["language"],
+        dialect=row["dialect"],
+        media_url=row["media_url"],
+        status=PostStatus(row["validation_status"]),
+        validated_by=uuid_of(row["validated_by"]),
+        validated_at=row["validated_at"],
+        validation_reason=row["validation_reason"],
+        version=row["version"],
+        created_at=row["created_at"],
+    )
+
+
+def user_of(row: Stored) -> User:
+    """A user, from ``USER_COLUMNS``; somebody without a wallet holds nothing."""
+    user_id = UUID(int=row["id"].int)
+    ban = None
+    if row["reason"] is not None:
+        ban = Ban(user_id, row["reason"], UUID(int=row["banned_by"].int), row["banned_at"])
+    return User(
+        id=user_id,
+        username=row["username"],
+        full_name=row["full_name"],
+        avatar_url=row["avatar_url"],
+        role=Role(row["role"]),
+        created_at=row["created_at"],
+        ban=ban,
+        banned_by_auth=row["account_status"] == AccountStatus.BANNED,
+        balance=ZERO if row["balance"] is None else Money(row["balance"]),
+        deleted=row["account_status"] == AccountStatus.DELETED,
+    )
+
+
+def actor_of(principal: Principal, row: Stored) -> Actor:
+    """The caller: a ban of ours counts like one of Supabase Auth's; without a profile one is a plain user."""
+    status = AccountStatus(row["caller_status"])
+    if status is AccountStatus.ACTIVE and row["caller_banned"]:
+        status = AccountStatus.BANNED
+    return Actor(principal, Role(row["caller_role"] or "user"), status)
+
+
+def usable_wallets(rows: Iterable[Stored]) -> dict[UUID, Wallet]:
+    """The locked wallets whose users still exist; a deleted user's wallet is frozen."""
+    return {
+        (user_id := UUID(int=row["user_id"].int)): Wallet(user_id, Money(row["balance"]), row["version"])
+        for row in rows
+        if row["owner_status"] != AccountStatus.DELETED
+    }
+
+
+def locked_post(row: Stored) -> LockedPost | DomainError:
+    """A post with its author's wallet, what it earned, and the rate."""
+    if row["id"] is None:
+        return PostNotFound()
+    post = post_of(row)
+    wallet = None
+    if row["balance"] is not None and row["owner_status"] != AccountStatus.DELETED:
+        wallet = Wallet(post.author_id, Money(row["balance"]), row["wallet_version"])
+    earning = None
+    if row["earning_id"] is not None:
+        earning_id, amount = UUID(int=row["earning_id"].int), Money(row["earning_amount"])
+        earning = Earning(earning_id, amount, row["earning_reversed"])
+    return LockedPost(post, wallet, earning, _money_or_none(row["rate"]))
+
+
+def locked_user(row: Stored) -> LockedUser | DomainError:
+    """A user, and the admins besides them."""
+    if row["id"] is None or (user := user_of(row)).deleted:
+        return UserNotFound()
+    return LockedUser(user, row["other_admins"])
+
+
+def locked_rate(row: Stored) -> LockedRate | None:
+    """A rate; there is one after its lock, where the caller's role got it."""
+    if row["action"] is None:
+        return None
+    return LockedRate(RewardRate(RewardedAction(row["action"]), Money(row["amount"]), row["updated_at"]))
+
+
+def locked_withdrawal(row: Stored) -> LockedWithdrawal | DomainError:
+    """A withdrawal with its owner's wallet."""
+    if row["id"] is None:
+        return WithdrawalNotFound()
+    withdrawal = withdrawal_of(row)
+    return LockedWithdrawal(withdrawal, Wallet(withdrawal.user_id, Money(row["balance"]), row["version"]))
+
+
+def _money_or_none(amount: Decimal | None) -> Money | None:
+    return None if amount is None else Money(amount)

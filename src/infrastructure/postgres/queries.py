@@ -1,0 +1,207 @@
+"""The SQL that a transaction begins with (``write_batch.py`` has what it writes), and the columns that it reads.
+
+All of it is static, so that the server plans it once for each connection. Where more than a key and wallets are
+locked there are two statements: the first waits for the locks, the second reads with a snapshot taken after them, so
+that it sees what was committed by whoever held them.
+"""
+
+TRANSACTION_COLUMNS = (
+    "id, user_id, kind, amount, balance_after, version, created_at, counterparty_id, reference_id, note"
+)
+POST_COLUMNS = (
+    "id, author_id, kind, title, body, language, dialect, media_url, validation_status, validated_by, "
+    "validated_at, validation_reason, version, created_at"
+)
+USER_COLUMNS = (
+    "p.id, p.username, p.full_name, p.avatar_url, p.role, p.created_at, b.reason, b.banned_by, b.banned_at, "
+    "w.balance, private.account_status(p.id, null) as account_status"
+)
+USER_TABLES = (
+    "public.profiles p left join private.bans b on b.user_id = p.id "
+    "left join public.wallets w on w.user_id = p.id"
+)
+WITHDRAWAL_COLUMNS = "id, user_id, amount, status, transaction_id, created_at, settled_by, settled_at, reason"
+
+# One number for all changes of roles and bans; migrations have 6117003.
+STAFF_LOCK = 6_117_004
+# The class of the locks that count one user's refusals.
+REFUSALS_LOCK = 6_117
+
+# $1 user, $2 session.
+_CALLER = """caller as materialized (
+  select private.account_status($1, $2) as caller_status,
+         (select p.role from public.profiles p where p.id = $1) as caller_role,
+         exists (select from private.bans b where b.user_id = $1) as caller_banned
+)"""
+
+# $1 user, $2 session, $3 key, $4 fingerprint, $5 wallets, $6 roles, $7 keys a day.
+# The claim comes before the locks ("exists" is decided first), so that a retry waits for its first request
+# without holding anything; wallets are locked in id order, so that two payments can't wait for each other.
+# The time is read after the locks: rows of one wallet are stamped in their order.
+CLAIM = f"""
+with {_CALLER}, quota as materialized (
+  select (
+    select k.created_at + interval '1 day' from private.idempotency_keys k
+    where k.user_id = $1 and k.created_at > now() - interval '1 day'
+    order by k.created_at desc offset $7 - 1 limit 1
+  ) as free_at
+), claim as (
+  insert into private.idempotency_keys (user_id, key, fingerprint)
+  select $1, $3, $4 from caller, quota
+  where caller_status = 'active' and not caller_banned and caller_role = any ($6::text[]) and free_at is null
+  on conflict do nothing
+  returning true
+), locked as materialized (
+  select w.user_id, w.balance, w.version
+  from public.wallets w
+  where w.user_id = any ($5::uuid[]) and exists (select from claim)
+  order by w.user_id
+  for update
+)
+select c.*, exists (select from claim) as claimed, extract(epoch from q.free_at - now())::float8 as free_in,
+       l.user_id, l.balance, l.version, clock_timestamp() as now,
+       case when l.user_id = $1 then 'active' else private.account_status(l.user_id, null) end as owner_status
+from caller c cross join quota q left join locked l on true
+"""  # noqa: S608 - our own text
+
+# $3, $4: how long a key lives, and one that stands for a 404.
+_EXPIRED = "(created_at < now() - $3::interval or status = 404 and created_at < now() - $4::interval)"
+EARLIER = f"""
+select fingerprint, status, body, {_EXPIRED} as expired
+from private.idempotency_keys where user_id = $1 and key = $2
+"""  # noqa: S608
+DELETE_EXPIRED = f"delete from private.idempotency_keys where user_id = $1 and key = $2 and {_EXPIRED}"  # noqa: S608
+
+# The rare case: somebody's first payment. Only users who have a profile and live get a wallet here.
+OPEN_WALLETS = """
+insert into public.wallets (user_id)
+select p.id from public.profiles p
+where p.id = any ($1::uuid[]) and private.account_status(p.id, null) <> 'deleted'
+order by p.id
+on conflict do nothing
+"""
+LOCK_WALLETS = """
+select w.user_id, w.balance, w.version, private.account_status(w.user_id, null) as owner_status,
+       clock_timestamp() as now
+from (
+  select user_id, balance, version from public.wallets where user_id = any ($1::uuid[]) order by user_id for update
+) w
+"""
+
+# Not shared: whoever waits for the row is served in order, so nobody can keep a change of their own role or a ban
+# (which lock the profile too) waiting by never letting go of it.
+LOCK_CALLER = "select from public.profiles where id = $1 for no key update"
+
+# $1 user, $2 what is locked, $3 the roles for which it is: nobody else makes others wait.
+_LOCKED_CALLER = """caller as materialized (
+  select role from public.profiles where id = $1 for no key update
+)"""
+_ALLOWED = "exists (select from caller where role = any ($3::text[]))"
+LOCK_POST = f"""
+with {_LOCKED_CALLER}, locked as materialized (
+  select from public.posts where id = $2 and {_ALLOWED} for update
+)
+select count(*) from locked
+"""  # noqa: S608
+LOCK_WITHDRAWAL = f"""
+with {_LOCKED_CALLER}, locked as materialized (
+  select from public.wallet_withdrawals where id = $2 and {_ALLOWED} for update
+)
+select count(*) from locked
+"""  # noqa: S608
+LOCK_RATE = f"""
+with {_LOCKED_CALLER}, made as (
+  insert into private.reward_rates (action, amount) select $2, 0 where {_ALLOWED} on conflict do nothing
+)
+select count(*) from caller
+"""  # noqa: S608
+# Always the staff first, then the caller: two who change each other can't wait for each other.
+LOCK_USER = f"""
+with staff as materialized (
+  select pg_advisory_xact_lock({STAFF_LOCK})
+), caller as materialized (
+  select role from public.profiles where id = $1 and exists (select from staff) for no key update
+), locked as materialized (
+  select from public.profiles where id = $2 and {_ALLOWED} for no key update
+)
+select count(*) from locked
+"""  # noqa: S608
+LOCK_USER_AS_OPERATOR = f"""
+with staff as materialized (
+  select pg_advisory_xact_lock({STAFF_LOCK})
+), locked as materialized (
+  select from public.profiles where id = $1 and exists (select from staff) for no key update
+)
+select count(*) from locked
+"""  # noqa: S608
+# $2 how long, $3 how many are kept. Without waiting where the answer is known; else alone, until the end.
+_REFUSALS = """(
+  select count(*) from (
+    select from private.audit_log
+    where actor_id = $1 and refusal is not null and occurred_at > now() - $2::interval
+    limit $3
+  ) recent
+)"""
+LOCK_REFUSALS = f"""
+select pg_advisory_xact_lock({REFUSALS_LOCK}, hashtext($1::uuid::text)) where {_REFUSALS} < $3
+"""
+
+# $1 user, $2 session, $3 what is locked, $4 the roles for which it is.
+_MAY_SEE = "exists (select from caller where caller_role = any ($4::text[]))"
+# What a post earned, whether that was taken back, and what an approval pays: the post's lock orders all of it.
+READ_POST = f"""
+with {_CALLER}, post as materialized (
+  select {POST_COLUMNS} from public.posts where id = $3 and {_MAY_SEE}
+), wallet as materialized (
+  select balance, version from public.wallets where user_id = (select author_id from post) for update
+)
+select c.*, p.*, w.balance, w.version as wallet_version, private.account_status(p.author_id, null) as owner_status,
+       e.id as earning_id, e.amount as earning_amount,
+       exists (
+         select from public.wallet_transactions r where r.kind = 'reversal' and r.reference_id = e.id
+       ) as earning_reversed,
+       (select amount from private.reward_rates where action = 'post_approved') as rate,
+       clock_timestamp() as now
+from caller c left join post p on true left join wallet w on true
+left join public.wallet_transactions e on e.kind = 'earning' and e.reference_id = p.id
+"""  # noqa: S608
+READ_WITHDRAWAL = f"""
+with {_CALLER}, withdrawal as materialized (
+  select {WITHDRAWAL_COLUMNS} from public.wallet_withdrawals where id = $3 and {_MAY_SEE}
+), wallet as materialized (
+  select balance, version from public.wallets where user_id = (select user_id from withdrawal) for update
+)
+select c.*, d.*, w.balance, w.version, clock_timestamp() as now
+from caller c left join withdrawal d on true left join wallet w on true
+"""  # noqa: S608
+READ_RATE = f"""
+with {_CALLER}, rate as materialized (
+  select action, amount, updated_at from private.reward_rates where action = $3 and {_MAY_SEE} for update
+)
+select c.*, r.*, clock_timestamp() as now from caller c left join rate r on true
+"""  # noqa: S608
+_OTHER_ADMINS = """(
+  select count(*) from public.profiles o
+  where o.role = 'admin' and o.id <> {subject}
+    and not exists (select from private.bans x where x.user_id = o.id)
+    and private.account_status(o.id, null) = 'active'
+) as other_admins"""
+READ_USER = f"""
+with {_CALLER}, target as (
+  select {USER_COLUMNS} from {USER_TABLES} where p.id = $3 and {_MAY_SEE}
+)
+select c.*, t.*, {_OTHER_ADMINS.format(subject="$3")}, clock_timestamp() as now
+from caller c left join target t on true
+"""  # noqa: S608
+READ_USER_AS_OPERATOR = f"""
+select t.*, {_OTHER_ADMINS.format(subject="$1")}, clock_timestamp() as now
+from (select) one left join (select {USER_COLUMNS} from {USER_TABLES} where p.id = $1) t on true
+"""  # noqa: S608
+READ_REFUSALS = f"""
+with caller as materialized (
+  select private.account_status($1, $4) as caller_status,
+         (select p.role from public.profiles p where p.id = $1) as caller_role,
+         exists (select from private.bans b where b.user_id = $1) as caller_banned
+)
+select c.*, {_REFUSALS} as recorded, clock_timestamp() as now from caller c
+"""  # noqa: S608

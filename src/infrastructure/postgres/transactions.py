@@ -1,0 +1,245 @@
+"""Transactions on the shared database, each alone. Nothing commits but :meth:`PostgresTransaction.commit`."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from application.idempotency import (
+    IDEMPOTENCY_KEY_TTL,
+    KEYS_PER_DAY,
+    NOT_FOUND_KEY_TTL,
+    IdempotencyKey,
+    IdempotencyRecord,
+    StoredResponse,
+)
+from application.transactions import (
+    Lock,
+    LockedUser,
+    Opened,
+    Opening,
+    PostLock,
+    RateLock,
+    RefusalsLock,
+    UserLock,
+    WithdrawalLock,
+    WriteBatch,
+)
+from domain.audit import REFUSALS_KEPT, REFUSALS_PERIOD
+from domain.errors import RateLimited, SerializationConflict, Unavailable
+from domain.events import Event
+from domain.identity import AccountStatus, Actor, DisplayFields, Principal
+from infrastructure.postgres import mappers, queries
+from infrastructure.postgres.accounts import open_account
+from infrastructure.postgres.errors import acquire_connection
+from infrastructure.postgres.write_batch import statement_of
+
+L = TypeVar("L")
+Connection = Any
+AfterCommit = Callable[[Sequence[Event]], None]
+"""Told of the events of a transaction that committed; what it raises is its own affair."""
+
+_LIVING: Final = {AccountStatus.ACTIVE, AccountStatus.BANNED}
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class PostgresTransaction(Generic[L]):
+    """See :class:`application.transactions.OpenTransaction`, which says what is promised."""
+
+    connection: Connection
+    after_commit: AfterCommit
+    opened: Opened[L]
+    ended: bool = False
+
+    async def commit(self, writes: WriteBatch) -> None:
+        """Two statements."""
+        if writes:
+            text, arguments, expected = statement_of(writes)
+            if await self.connection.fetchval(text, *arguments) != expected:
+                raise RuntimeError("what was locked has changed")  # a mistake of ours: nothing is written
+        # Where this fails, it may have committed or not (Unavailable): the key finds the truth.
+        tag = await self.connection.execute("commit")
+        self.ended = True
+        if tag != "COMMIT":
+            # The server answers ROLLBACK, and no error, where a statement before had failed.
+            log.error("transaction.not_committed", tag=tag)
+            raise Unavailable
+        self.after_commit(writes.events)
+
+
+class PostgresDatabase:
+    """The port :class:`application.transactions.Database`: each transaction has a connection to itself."""
+
+    def __init__(self, pool: asyncpg.Pool, after_commit: AfterCommit) -> None:
+        self._pool = pool
+        self._after_commit = after_commit
+
+    @asynccontextmanager
+    async def begin(self, principal: Principal, opening: Opening[L]) -> AsyncIterator[PostgresTransaction[L]]:
+        """Two statements; a third for a lock, and more for a first request or payment, or a key that is taken."""
+        async with self._begin(lambda connection: _open(connection, principal, opening)) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def begin_as_operator(self, lock: UserLock) -> AsyncIterator[PostgresTransaction[LockedUser]]:
+        """Three statements."""
+
+        async def opened(connection: Connection) -> Opened[LockedUser]:
+            await connection.execute("begin")
+            await connection.fetchval(queries.LOCK_USER_AS_OPERATOR, lock.user_id)
+            row = await connection.fetchrow(queries.READ_USER_AS_OPERATOR, lock.user_id)
+            return Opened(None, row["now"], locked=mappers.locked_user(row))
+
+        async with self._begin(opened) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def _begin(self, opened: Callable[[Connection], Any]) -> AsyncIterator[PostgresTransaction[Any]]:
+        async with acquire_connection(self._pool) as connection:
+            transaction = None
+            try:
+                transaction = PostgresTransaction(connection, self._after_commit, await opened(connection))
+                yield transaction
+            except (asyncio.CancelledError, TimeoutError):
+                raise  # the connection is closed with all that it began
+            except BaseException:
+                await _roll_back(connection, transaction)
+                raise
+            await _roll_back(connection, transaction)
+
+
+async def _roll_back(connection: Connection, transaction: PostgresTransaction[Any] | None) -> None:
+    """Undo what did not commit; a connection that can't even do that is thrown away, never handed out again."""
+    if transaction is not None and transaction.ended:
+        return
+    try:
+        if not connection.is_closed():
+            await connection.execute("rollback")
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        connection.terminate()
+
+
+async def _open(connection: Connection, principal: Principal, opening: Opening[Any]) -> Opened[Any]:
+    await connection.execute("begin")
+    rows = await _enter(connection, principal, opening)
+    if rows[0]["caller_role"] is None and rows[0]["caller_status"] in _LIVING:
+        # Committed by itself: the account stays, whatever becomes of this request.
+        await connection.execute("rollback")
+        await open_account(connection, principal.user_id, principal.display)
+        await connection.execute("begin")
+        rows = await _enter(connection, principal, opening)
+    head = rows[0]
+    actor = mappers.actor_of(principal, head)
+    if opening.key is not None:
+        return await _keyed(connection, opening, opening.key, actor, rows)
+    if isinstance(opening.lock, RefusalsLock):
+        return Opened(actor, head["now"], locked=head["recorded"])
+    if await _open_subject(connection, opening.lock, head):
+        [head] = await _enter(connection, principal, opening)
+    return Opened(actor, head["now"], locked=_KINDS[type(opening.lock)].locked(head))
+
+
+async def _enter(connection: Connection, principal: Principal, opening: Opening[Any]) -> Sequence[Any]:
+    """Lock and read: rows that all begin with the caller."""
+    user_id, session_id, lock = principal.user_id, principal.session_id, opening.lock
+    roles = list(opening.roles)
+    if opening.key is not None:
+        if lock is not None:
+            await connection.execute(queries.LOCK_CALLER, user_id)
+        key, wallets = opening.key, list(opening.wallets)
+        arguments = (user_id, session_id, key.key, key.fingerprint, wallets, roles, KEYS_PER_DAY)
+        return list(await connection.fetch(queries.CLAIM, *arguments))
+    if isinstance(lock, RefusalsLock):
+        counting = (user_id, REFUSALS_PERIOD, REFUSALS_KEPT)
+        await connection.execute(queries.LOCK_REFUSALS, *counting)
+        return [await connection.fetchrow(queries.READ_REFUSALS, *counting, session_id)]
+    kind = _KINDS[type(lock)]
+    subject = getattr(lock, kind.subject)
+    await connection.execute(kind.lock, user_id, subject, roles)
+    return [await connection.fetchrow(kind.read, user_id, session_id, subject, roles)]
+
+
+async def _open_subject(connection: Connection, lock: Lock[Any] | None, row: Any) -> bool:
+    """Make the wallet of a post's author or of a user who never came to the backend; whether there was none."""
+    if isinstance(lock, PostLock):
+        owner_id, status = row["author_id"], row["owner_status"]
+    elif isinstance(lock, UserLock):
+        owner_id, status = row["id"], row["account_status"]
+    else:
+        return False
+    if owner_id is None or row["balance"] is not None or status not in _LIVING:
+        return False
+    await open_account(connection, owner_id, DisplayFields())
+    return True
+
+
+async def _keyed(
+    connection: Connection,
+    opening: Opening[Any],
+    key: IdempotencyKey[Any],
+    actor: Actor,
+    rows: Sequence[Any],
+) -> Opened[None]:
+    head = rows[0]
+    if head["claimed"]:
+        found = [row for row in rows if row["user_id"] is not None]
+        if len(found) < len(opening.wallets):
+            wallets = list(opening.wallets)
+            await connection.execute(queries.OPEN_WALLETS, wallets)
+            found = await connection.fetch(queries.LOCK_WALLETS, wallets)
+        now = max((row["now"] for row in found), default=head["now"])
+        return Opened(actor, now, mappers.usable_wallets(found))
+    earlier = None
+    if actor.account_status is AccountStatus.ACTIVE and actor.role in opening.roles:
+        earlier = await _earlier(connection, actor.user_id, key, head["free_in"])
+    return Opened(actor, head["now"], earlier=earlier)
+
+
+async def _earlier(
+    connection: Connection, user_id: UUID, key: IdempotencyKey[Any], free_in_s: float | None
+) -> IdempotencyRecord:
+    """What the key stands for already.
+
+    Raises:
+        RateLimited: for nothing, and the caller has no room for another one.
+        SerializationConflict: for nothing any more: its time is over, so it can be claimed anew.
+    """
+    lifetimes = (IDEMPOTENCY_KEY_TTL, NOT_FOUND_KEY_TTL)
+    row = await connection.fetchrow(queries.EARLIER, user_id, key.key, *lifetimes)
+    if row is not None and not row["expired"]:
+        return IdempotencyRecord(row["fingerprint"], StoredResponse(row["status"], row["body"]))
+    if row is None and free_in_s is not None:
+        raise RateLimited(max(1, math.ceil(free_in_s)))
+    if row is not None:
+        await connection.execute(queries.DELETE_EXPIRED, user_id, key.key, *lifetimes)
+        await connection.execute("commit")
+        await connection.execute("begin")
+    raise SerializationConflict
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How one kind of lock is taken and read, and under which name it has what it locks."""
+
+    subject: str
+    lock: str
+    read: str
+    locked: Callable[[Any], Any]
+
+
+_KINDS: Final[dict[Any, _Kind]] = {
+    PostLock: _Kind("post_id", queries.LOCK_POST, queries.READ_POST, mappers.locked_post),
+    UserLock: _Kind("user_id", queries.LOCK_USER, queries.READ_USER, mappers.locked_user),
+    RateLock: _Kind("action", queries.LOCK_RATE, queries.READ_RATE, mappers.locked_rate),
+    WithdrawalLock: _Kind(
+        "withdrawal_id", queries.LOCK_WITHDRAWAL, queries.READ_WITHDRAWAL, mappers.locked_withdrawal
+    ),
+}

@@ -1,0 +1,87 @@
+"""``/vault/reward-rates``: what approvals pay."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from dishka import FromDishka
+from litestar import Controller, Request, Response, get, put
+from litestar.params import FromPath, JSONBody
+
+from application.vault.rewards import ChangeRewardRate, ReadRewardRates
+from domain.identity import Principal
+from domain.money import Money
+from domain.policies import Action, error_codes
+from domain.rewards import RewardedAction
+from web.bodies import strict_json
+from web.fields import AmountField, MoneyText
+from web.headers import request_info
+from web.injection import inject
+from web.openapi import problems
+from web.settings import Currency
+from web.wire import wire
+
+
+class RewardRateOut(msgspec.Struct):
+    """What an action pays from now on."""
+
+    action: RewardedAction
+    amount: MoneyText
+    currency: str
+    updated_at: datetime
+
+
+class RewardRatesOut(msgspec.Struct):
+    """Every rate that was ever said; an action that is missing pays nothing."""
+
+    items: list[RewardRateOut]
+
+
+class RewardRateIn(msgspec.Struct, forbid_unknown_fields=True):
+    """What an action shall pay; ``"0"`` turns it off."""
+
+    amount: AmountField
+
+
+class RewardRatesController(Controller):
+    """What approvals pay. For admins."""
+
+    path = "/vault/reward-rates"
+    tags = ["vault"]  # noqa: RUF012 - Litestar's form
+
+    @get(
+        responses=problems(*error_codes(Action.READ_REWARD_RATES)),
+        operation_id="listRewardRates",
+        summary="What approvals pay",
+    )
+    @inject
+    async def rates(
+        self,
+        request: Request[Principal, Any, Any],
+        read_reward_rates: FromDishka[ReadRewardRates],
+        currency: FromDishka[Currency],
+    ) -> Response[RewardRatesOut]:
+        """List the rates in force. For admins."""
+        rates = await read_reward_rates(request.user, request_info(request))
+        return wire(RewardRatesOut, {"items": [{**rate, "currency": currency} for rate in rates]})
+
+    @put(
+        "/{action:str}",
+        before_request=strict_json,
+        responses=problems(*error_codes(Action.CHANGE_REWARD_RATE)),
+        operation_id="changeRewardRate",
+        summary="Change what an approval pays",
+    )
+    @inject
+    async def change(
+        self,
+        request: Request[Principal, Any, Any],
+        change_reward_rate: FromDishka[ChangeRewardRate],
+        currency: FromDishka[Currency],
+        action: FromPath[RewardedAction],
+        data: JSONBody[RewardRateIn],
+    ) -> RewardRateOut:
+        """Say what an action pays from now on; zero turns it off. What was paid stays. For admins."""
+        amount = Money.parse_rate(data.amount)
+        rate = await change_reward_rate(request.user, action, amount, request_info(request))
+        return RewardRateOut(rate.action, str(rate.amount), currency, rate.updated_at)

@@ -1,0 +1,87 @@
+"""``/vault/withdrawals``: what waits to be paid out, and how it ended."""
+
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from dishka import FromDishka
+from litestar import Controller, Request, Response, get, post
+from litestar.params import FromQuery, JSONBody
+
+from application.ports import Position
+from application.vault.withdrawals import ReadWithdrawalQueue, SettleCommand, SettleWithdrawal
+from domain.errors import InvalidCursor
+from domain.identity import Principal
+from domain.policies import Action, error_codes
+from domain.withdrawals import WithdrawalStatus
+from web.bodies import strict_json
+from web.fields import ReasonField, UuidPath
+from web.headers import request_info
+from web.injection import inject
+from web.openapi import problems
+from web.pagination import Cursor, Cursors, Limit
+from web.wallet.withdrawals import WithdrawalOut, WithdrawalPageOut
+from web.wire import wire
+
+
+class Outcome(StrEnum):
+    """How a withdrawal ends."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class SettlementIn(msgspec.Struct, forbid_unknown_fields=True):
+    """The end of a withdrawal."""
+
+    outcome: Outcome
+    reason: ReasonField | None = None
+
+
+class WithdrawalQueueController(Controller):
+    """Withdrawals to settle: for admins, and never their own."""
+
+    path = "/vault/withdrawals"
+    tags = ["vault"]  # noqa: RUF012 - Litestar's form
+
+    @get(
+        responses=problems(*error_codes(Action.READ_WITHDRAWALS), InvalidCursor.code),
+        operation_id="listWithdrawalQueue",
+        summary="Withdrawals to settle",
+    )
+    @inject
+    async def withdrawals(
+        self,
+        request: Request[Principal, Any, Any],
+        read_queue: FromDishka[ReadWithdrawalQueue],
+        cursors: FromDishka[Cursors],
+        status: FromQuery[WithdrawalStatus | None] = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> Response[WithdrawalPageOut]:
+        """List everybody's withdrawals, oldest first. For admins."""
+        scope = ("withdrawal queue", request.user.user_id, status)
+        after = cursors.read(cursor, Position, of=scope)
+        page = await read_queue(request.user, status, request_info(request), after=after, limit=limit)
+        return wire(WithdrawalPageOut, cursors.page(page, of=scope))
+
+    @post(
+        "/{withdrawal_id:str}/settlement",
+        status_code=200,
+        before_request=strict_json,
+        responses=problems(*error_codes(Action.SETTLE_WITHDRAWAL)),
+        operation_id="settleWithdrawal",
+        summary="Say how a withdrawal ended",
+    )
+    @inject
+    async def settle(
+        self,
+        request: Request[Principal, Any, Any],
+        settle_withdrawal: FromDishka[SettleWithdrawal],
+        withdrawal_id: UuidPath,
+        data: JSONBody[SettlementIn],
+    ) -> Response[WithdrawalOut]:
+        """Settle once: ``failed`` gives the money back. The same outcome again changes nothing. For admins."""
+        command = SettleCommand(UUID(withdrawal_id), WithdrawalStatus(data.outcome.value), data.reason)
+        return wire(WithdrawalOut, await settle_withdrawal(request.user, command, request_info(request)))

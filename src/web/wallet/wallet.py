@@ -1,0 +1,149 @@
+"""``/wallet``: balance, history, transfers."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from dishka import FromDishka
+from litestar import Controller, Request, Response, get, post
+from litestar.params import FromQuery, JSONBody, QueryParameter
+
+from application.wallet.reading import ReadWallet, TransactionFilter
+from application.wallet.transfers import TransferCommand, TransferFunds
+from domain.errors import InvalidCursor, SessionRevoked
+from domain.identity import Principal
+from domain.money import Money
+from domain.policies import Action, error_codes
+from domain.wallet import TransactionKind
+from web.bodies import strict_json
+from web.fields import AmountField, MoneyText, NoteField, UuidField
+from web.headers import IdempotencyKeyHeader
+from web.injection import inject
+from web.openapi import problems
+from web.pagination import Cursor, Cursors, Limit
+from web.settings import Currency
+from web.times import instant
+from web.wire import REPLAYED, keyed, sent, wire
+
+Since = Annotated[datetime | None, QueryParameter(description="From this time on (RFC 3339).")]
+Until = Annotated[datetime | None, QueryParameter(description="Before this time (RFC 3339).")]
+
+
+class WalletOut(msgspec.Struct):
+    """A balance, and how many transactions made it."""
+
+    user_id: UUID
+    balance: MoneyText
+    currency: str
+    version: int
+
+
+class TransactionOut(msgspec.Struct):
+    """One immutable ledger row."""
+
+    id: UUID
+    user_id: UUID
+    kind: TransactionKind
+    amount: MoneyText
+    balance_after: MoneyText
+    version: int
+    counterparty_id: UUID | None
+    reference_id: UUID | None
+    note: str | None
+    created_at: datetime
+
+
+class TransactionPage(msgspec.Struct):
+    """Some ledger rows, newest first; ``next_cursor`` is null on the last page."""
+
+    items: list[TransactionOut]
+    next_cursor: str | None
+
+
+class TransferIn(msgspec.Struct, forbid_unknown_fields=True):
+    """A payment to another user."""
+
+    recipient_id: UuidField
+    amount: AmountField
+    note: NoteField | None = None
+
+    def to_command(self) -> TransferCommand:
+        """The command that this body means.
+
+        Raises:
+            InvalidAmount: the amount is no plain decimal.
+        """
+        return TransferCommand(UUID(self.recipient_id), Money.parse(self.amount), self.note)
+
+
+class PostedTransactionOut(msgspec.Struct):
+    """What was posted on a wallet, with its balance and version after it."""
+
+    transaction: TransactionOut
+    balance: MoneyText
+    version: int
+
+
+class WalletController(Controller):
+    """The caller's own money."""
+
+    path = "/wallet"
+    tags = ["wallet"]  # noqa: RUF012 - Litestar's form
+
+    @get(responses=problems(SessionRevoked.code), operation_id="readWallet", summary="Your balance")
+    @inject
+    async def read(
+        self,
+        request: Request[Principal, Any, Any],
+        read_wallet: FromDishka[ReadWallet],
+        currency: FromDishka[Currency],
+    ) -> Response[WalletOut]:
+        """Read the balance and its version. The first call opens the wallet."""
+        return wire(WalletOut, {**await read_wallet.balance(request.user), "currency": currency})
+
+    @get(
+        "/transactions",
+        responses=problems(SessionRevoked.code, InvalidCursor.code),
+        operation_id="listTransactions",
+        summary="Your ledger",
+    )
+    @inject
+    async def history(
+        self,
+        request: Request[Principal, Any, Any],
+        read_wallet: FromDishka[ReadWallet],
+        cursors: FromDishka[Cursors],
+        limit: Limit = 50,
+        cursor: Cursor = None,
+        kind: FromQuery[TransactionKind | None] = None,
+        since: Since = None,
+        until: Until = None,
+    ) -> Response[TransactionPage]:
+        """List the ledger rows of the session's user, newest first. New rows never move a page."""
+        wanted = TransactionFilter(kind, instant("since", since), instant("until", until))
+        scope = ("wallet", request.user.user_id, wanted)
+        before = cursors.read(cursor, int, of=scope)
+        page = await read_wallet.transactions(request.user, wanted, before_version=before, limit=limit)
+        return wire(TransactionPage, cursors.page(page, of=scope))
+
+    @post(
+        "/transfers",
+        before_request=strict_json,
+        response_headers=[REPLAYED],
+        responses=problems(*error_codes(Action.TRANSFER)),
+        operation_id="transferFunds",
+        summary="Pay another user",
+    )
+    @inject
+    async def transfer(
+        self,
+        request: Request[Principal, Any, Any],
+        transfer_funds: FromDishka[TransferFunds],
+        data: JSONBody[TransferIn],
+        key: IdempotencyKeyHeader = None,  # noqa: ARG002 - for the OpenAPI document
+    ) -> Response[PostedTransactionOut]:
+        """Move money to another user, once for each Idempotency-Key."""
+        sent_key = await keyed(request)
+        answer = await transfer_funds(request.user, data.to_command(), sent_key)
+        return sent(PostedTransactionOut, request, answer)

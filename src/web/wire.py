@@ -1,0 +1,65 @@
+"""Keyed requests and ready-made JSON: what came and what goes over the wire, each decoded and encoded once.
+
+The ``…Out`` structs say in the OpenAPI document what rows and domain objects look like; nothing is copied into them
+where they have that shape already (``tests/web/test_wire.py`` holds the two together).
+"""
+
+from typing import Any, TypeVar, cast
+
+import msgspec
+from litestar import MediaType, Request, Response
+from litestar.datastructures import ResponseHeader
+
+from application.encoding import to_json, to_json_bytes
+from application.idempotency import IdempotencyKey, StoredResponse, fingerprint
+from domain.errors import Refusal
+from web.headers import idempotency_key
+from web.problems import MEDIA_TYPE, STATUS_OF, TITLES, TYPE_PREFIX
+
+Out = TypeVar("Out")
+
+REPLAYED = ResponseHeader(
+    name="Idempotency-Replayed",
+    documentation_only=True,
+    description="`true` where this is the answer to an earlier request with the same key.",
+)
+
+
+def wire(_: type[Out], value: object) -> Response[Out]:
+    """An answer whose *value* has the shape of the struct that documents it."""
+    return Response(cast("Out", to_json_bytes(value)), media_type=MediaType.JSON)
+
+
+async def keyed(request: Request[Any, Any, Any]) -> IdempotencyKey[Any]:
+    """The request's key, with the digest of its method, path and body.
+
+    Raises:
+        IdempotencyKeyMissing, IdempotencyKeyInvalid: see :func:`web.headers.idempotency_key`.
+    """
+    digest = fingerprint(request.method, request.scope["path"], await request.body())
+    return IdempotencyKey(idempotency_key(request), digest, _to_response)
+
+
+def _to_response(answer: object) -> StoredResponse:
+    """What goes over the wire; a refusal without the id of the request, for each request has its own."""
+    if not isinstance(answer, Refusal):
+        return StoredResponse(201, to_json(answer))
+    status = STATUS_OF[answer.code]
+    problem = {
+        "type": TYPE_PREFIX + answer.code,
+        "title": TITLES[answer.code],
+        "status": status,
+        "detail": str(answer),
+        "code": answer.code,
+    }
+    return StoredResponse(status, to_json(problem))
+
+
+def sent(_: type[Out], request: Request[Any, Any, Any], answer: StoredResponse) -> Response[Out]:
+    """The answer to a keyed request, given for the first time or again."""
+    body, media_type = answer.body.encode(), str(MediaType.JSON)
+    if answer.status >= 400:
+        problem = {**msgspec.json.decode(body), "request_id": request.scope["state"]["request_id"]}
+        body, media_type = to_json_bytes(problem), MEDIA_TYPE
+    headers = {"Idempotency-Replayed": "true"} if answer.replayed else None
+    return Response(cast("Out", body), status_code=answer.status, media_type=media_type, headers=headers)

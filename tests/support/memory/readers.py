@@ -1,0 +1,201 @@
+"""Reading in memory: accounts, wallets, and the vault's lists."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import UUID
+
+from application.authorization import COUNTED_TO, AuditFilter, PostFilter, UserFilter
+from application.ports import Position, Row
+from application.wallet.reading import TransactionFilter
+from domain.audit import AuditEntry
+from domain.errors import SessionRevoked
+from domain.identity import AccountStatus, Actor, Principal
+from domain.money import Money
+from domain.posts import Post, PostStatus
+from domain.profile import User
+from domain.withdrawals import Withdrawal, WithdrawalStatus
+from support.memory.database import MemoryDatabase
+
+T = TypeVar("T")
+
+
+def _row(entity: Any) -> Row:
+    """An entity as it goes to the wire: money is text."""
+    row: Row = {
+        name: str(value) if isinstance(value, Money) else value for name, value in asdict(entity).items()
+    }
+    if isinstance(entity, Post):
+        row["validation_status"] = row.pop("status")
+    if isinstance(entity, AuditEntry):
+        row |= row.pop("request")
+    return row
+
+
+class MemoryAccounts:
+    """The port :class:`application.profile.reading.Accounts`."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    async def find(self, user_id: UUID) -> Row | None:
+        """See the port."""
+        user = self._database.user(user_id)
+        if user is None or user.deleted:
+            return None
+        names = ("id", "username", "full_name", "avatar_url", "role", "banned")
+        return {"balance": str(user.balance), **{name: getattr(user, name) for name in names}}
+
+    async def open(self, principal: Principal) -> None:
+        """See the port."""
+        self._database.open(principal)
+
+
+class MemoryWallets:
+    """The port :class:`application.wallet.reading.Wallets`."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    async def wallet(self, principal: Principal) -> Row | None:
+        """See the port."""
+        self._living(principal)
+        wallet = self._database.wallets.get(principal.user_id)
+        return None if wallet is None else _row(wallet)
+
+    async def transactions(
+        self, principal: Principal, wanted: TransactionFilter, *, before_version: int | None, limit: int
+    ) -> Sequence[Row]:
+        """See the port."""
+        self._living(principal)
+        rows = [
+            row
+            for row in self._database.ledger
+            if row.user_id == principal.user_id
+            and (before_version is None or row.version < before_version)
+            and wanted.kind in {None, row.kind}
+            and (wanted.since is None or row.created_at >= wanted.since)
+            and (wanted.until is None or row.created_at < wanted.until)
+        ]
+        return [_row(row) for row in sorted(rows, key=lambda row: -row.version)[:limit]]
+
+    async def withdrawals(
+        self,
+        principal: Principal,
+        status: WithdrawalStatus | None,
+        *,
+        after: Position | None,
+        limit: int,
+    ) -> Sequence[Row]:
+        """See the port."""
+        self._living(principal)
+        own = [row for row in _withdrawals(self._database, status) if row.user_id == principal.user_id]
+        return [_row(row) for row in _page(own, lambda row: (row.created_at, row.id), after, limit)]
+
+    def _living(self, principal: Principal) -> None:
+        if self._database.account_status(principal.user_id) is AccountStatus.DELETED:
+            raise SessionRevoked
+
+
+class MemoryVaultReader:
+    """The port :class:`application.authorization.VaultReader`."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is held."""
+
+    async def enter(self, principal: Principal) -> Actor:
+        """See the port."""
+        return self._database.actor(principal)
+
+    async def posts(self, wanted: PostFilter, *, after: Position | None, limit: int) -> Sequence[Row]:
+        """See the port."""
+        rows = [
+            post
+            for post in self._database.posts.values()
+            if wanted.status in {None, post.status}
+            and wanted.language in {None, post.language}
+            and wanted.kind in {None, post.kind}
+            and wanted.author_id in {None, post.author_id}
+        ]
+        page = _page(rows, lambda post: (post.created_at, post.id), after, limit, newest_first=False)
+        return [_row(post) for post in page]
+
+    async def post(self, post_id: UUID) -> Row | None:
+        """See the port."""
+        post = self._database.posts.get(post_id)
+        return None if post is None else _row(post)
+
+    async def post_counts(self) -> Row:
+        """See the port."""
+        found = [post.status for post in self._database.posts.values()]
+        return {status.value: min(found.count(status), COUNTED_TO) for status in PostStatus}
+
+    async def users(self, wanted: UserFilter, *, after: Position | None, limit: int) -> Sequence[User]:
+        """See the port."""
+        everybody = filter(None, map(self._database.user, self._database.profiles))
+        rows = [user for user in everybody if _matches(user, wanted.query)]
+        return _page(rows, lambda user: (user.created_at, user.id), after, limit)
+
+    async def user(self, user_id: UUID) -> User | None:
+        """See the port."""
+        return self._database.user(user_id)
+
+    async def reward_rates(self) -> Sequence[Row]:
+        """See the port."""
+        return [_row(rate) for rate in sorted(self._database.rates.values(), key=lambda rate: rate.action)]
+
+    async def audit_log(self, wanted: AuditFilter, *, after: Position | None, limit: int) -> Sequence[Row]:
+        """See the port."""
+        rows = [
+            entry
+            for entry in self._database.audit
+            if wanted.actor_id in {None, entry.actor_id}
+            and wanted.target_id in {None, entry.target_id}
+            and wanted.action in {None, entry.action}
+        ]
+        return [_row(row) for row in _page(rows, lambda row: (row.occurred_at, row.id), after, limit)]
+
+    async def withdrawals(
+        self, status: WithdrawalStatus | None, *, after: Position | None, limit: int
+    ) -> Sequence[Row]:
+        """See the port."""
+        rows = _withdrawals(self._database, status)
+        page = _page(rows, lambda row: (row.created_at, row.id), after, limit, newest_first=False)
+        return [_row(row) for row in page]
+
+
+def _withdrawals(database: MemoryDatabase, status: WithdrawalStatus | None) -> list[Withdrawal]:
+    return [row for row in database.withdrawals.values() if status in {None, row.status}]
+
+
+def _matches(user: User, query: str | None) -> bool:
+    if not query:
+        return True
+    names = [name.lower() for name in (user.username, user.full_name) if name]
+    return query == str(user.id) or any(name.startswith(query.lower()) for name in names)
+
+
+def _page(
+    rows: Sequence[T],
+    key: Callable[[T], tuple[datetime, UUID]],
+    after: Position | None,
+    limit: int,
+    *,
+    newest_first: bool = True,
+) -> Sequence[T]:
+    """The rows beyond *after* in the list's order."""
+    ordered = sorted(rows, key=key, reverse=newest_first)
+    if after is None:
+        return ordered[:limit]
+    end = (after.at, after.id)
+    return [row for row in ordered if (key(row) < end if newest_first else key(row) > end)][:limit]

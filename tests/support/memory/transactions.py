@@ -1,0 +1,187 @@
+"""Transactions in memory: one at a time, undone unless they commit."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from application.idempotency import (
+    IDEMPOTENCY_KEY_TTL,
+    KEYS_PER_DAY,
+    NOT_FOUND_KEY_TTL,
+    IdempotencyKey,
+    IdempotencyRecord,
+)
+from application.transactions import (
+    Lock,
+    LockedPost,
+    LockedRate,
+    LockedUser,
+    LockedWithdrawal,
+    Opened,
+    Opening,
+    PostLock,
+    RateLock,
+    RefusalsLock,
+    UserLock,
+    WithdrawalLock,
+    WriteBatch,
+)
+from domain.audit import REFUSALS_KEPT, REFUSALS_PERIOD
+from domain.errors import DomainError, PostNotFound, RateLimited, UserNotFound, WithdrawalNotFound
+from domain.identity import AccountStatus, Principal, Role
+from domain.money import ZERO
+from domain.rewards import Earning, RewardedAction, RewardRate
+from domain.wallet import TransactionKind, Wallet
+from support.memory.database import MemoryDatabase, StoredKey
+
+L = TypeVar("L")
+
+
+@dataclass
+class MemoryTransaction(Generic[L]):
+    """See :class:`application.transactions.OpenTransaction`, which says what is promised."""
+
+    database: MemoryDatabase
+    opened: Opened[L]
+    key: IdempotencyKey[Any] | None
+
+    async def commit(self, writes: WriteBatch) -> None:
+        """See the port."""
+        database = self.database
+        for row in writes.transactions:
+            database.ledger.append(row)
+            database.wallets[row.user_id] = Wallet(row.user_id, row.balance_after, row.version)
+        database.posts.update({post.id: post for post in writes.posts})
+        database.withdrawals.update({row.id: row for row in writes.withdrawals})
+        for user_id, role in writes.roles:
+            database.profiles[user_id] = replace(database.profiles[user_id], role=role)
+        database.bans.update({ban.user_id: ban for ban in writes.bans})
+        for user_id in writes.lifted_bans:
+            del database.bans[user_id]
+        database.rates.update({rate.action: rate for rate in writes.rates})
+        database.audit.extend(writes.audit)
+        database.outbox.extend(writes.events)
+        for user_id, name, response in writes.responses:
+            assert self.key is not None
+            record = IdempotencyRecord(self.key.fingerprint, response)
+            database.keys[user_id, name] = StoredKey(record, self.opened.now)
+
+
+class MemoryTransactions:
+    """The port :class:`application.transactions.Database`: one transaction at a time holds everything."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def begin(self, principal: Principal, opening: Opening[L]) -> AsyncIterator[MemoryTransaction[L]]:
+        """See the port."""
+        async with self._database.lock:
+            actor = self._database.actor(principal)
+            now = datetime.now(UTC)
+            allowed = actor.account_status is AccountStatus.ACTIVE and actor.role in opening.roles
+            earlier = None
+            if opening.key is not None and allowed:
+                earlier = self._claim(principal.user_id, opening.key, now)
+            wallets = {user_id: wallet for user_id in opening.wallets if (wallet := self._usable(user_id))}
+            locked: Any = None
+            if isinstance(opening.lock, RefusalsLock):
+                locked = self._refusals(principal.user_id, now - REFUSALS_PERIOD)
+            elif opening.lock is not None and actor.role in opening.roles:
+                locked = self._locked(opening.lock)
+            opened: Opened[L] = Opened(actor, now, wallets, locked, earlier)
+            yield MemoryTransaction(self._database, opened, opening.key)
+
+    @asynccontextmanager
+    async def begin_as_operator(self, lock: UserLock) -> AsyncIterator[MemoryTransaction[LockedUser]]:
+        """See the port."""
+        async with self._database.lock:
+            opened: Opened[LockedUser] = Opened(None, datetime.now(UTC), locked=self._locked(lock))
+            yield MemoryTransaction(self._database, opened, None)
+
+    def _claim(self, user_id: UUID, key: IdempotencyKey[Any], now: datetime) -> IdempotencyRecord | None:
+        """What the key stands for already.
+
+        Raises:
+            RateLimited: for nothing, and its caller has too many of them.
+        """
+        known = self._database.keys.get((user_id, key.key))
+        if known is not None:
+            life = NOT_FOUND_KEY_TTL if known.record.response.status == 404 else IDEMPOTENCY_KEY_TTL
+            if now - known.created_at < life:
+                return known.record
+        day = timedelta(days=1)
+        made = [stored.created_at for (owner, _), stored in self._database.keys.items() if owner == user_id]
+        young = sorted(at for at in made if now - at < day)
+        if len(young) >= KEYS_PER_DAY:
+            raise RateLimited(max(1, int((young[-KEYS_PER_DAY] + day - now).total_seconds())))
+        return None
+
+    def _locked(self, lock: Lock[Any]) -> Any:
+        match lock:
+            case PostLock():
+                return self._post(lock.post_id)
+            case UserLock():
+                return self._user(lock.user_id)
+            case RateLock():
+                now = datetime.now(UTC)
+                return LockedRate(self._database.rates.get(lock.action, RewardRate(lock.action, ZERO, now)))
+            case WithdrawalLock():
+                return self._withdrawal(lock.withdrawal_id)
+        return None
+
+    def _post(self, post_id: UUID) -> LockedPost | DomainError:
+        post = self._database.posts.get(post_id)
+        if post is None:
+            return PostNotFound()
+        self._database.wallets.setdefault(post.author_id, Wallet(post.author_id))
+        rate = self._database.rates.get(RewardedAction.POST_APPROVED)
+        wallet, earning = self._usable(post.author_id), self._earning(post_id)
+        return LockedPost(post, wallet, earning, None if rate is None else rate.amount)
+
+    def _user(self, user_id: UUID) -> LockedUser | DomainError:
+        database = self._database
+        user = database.user(user_id)
+        if user is None or user.deleted:
+            return UserNotFound()
+        admins = {key for key, profile in database.profiles.items() if profile.role is Role.ADMIN}
+        active = {key for key in admins if database.account_status(key) is AccountStatus.ACTIVE}
+        return LockedUser(user, len(active - {user_id}))
+
+    def _withdrawal(self, withdrawal_id: UUID) -> LockedWithdrawal | DomainError:
+        withdrawal = self._database.withdrawals.get(withdrawal_id)
+        if withdrawal is None:
+            return WithdrawalNotFound()
+        return LockedWithdrawal(withdrawal, self._database.wallets[withdrawal.user_id])
+
+    def _refusals(self, actor_id: UUID, since: datetime) -> int:
+        refused = [
+            entry
+            for entry in self._database.audit
+            if entry.actor_id == actor_id and entry.refusal and entry.occurred_at > since
+        ]
+        return min(len(refused), REFUSALS_KEPT)
+
+    def _usable(self, user_id: UUID) -> Wallet | None:
+        """The wallet of a user who has a profile, or wrote a post, and is not deleted."""
+        if self._database.account_statuses.get(user_id) is AccountStatus.DELETED:
+            return None
+        if user_id in self._database.profiles:
+            self._database.wallets.setdefault(user_id, Wallet(user_id))
+        return self._database.wallets.get(user_id)
+
+    def _earning(self, post_id: UUID) -> Earning | None:
+        ledger = self._database.ledger
+        earned = next(
+            (row for row in ledger if row.kind is TransactionKind.EARNING and row.reference_id == post_id),
+            None,
+        )
+        if earned is None:
+            return None
+        taken_back = any(
+            row.kind is TransactionKind.REVERSAL and row.reference_id == earned.id for row in ledger
+        )
+        return Earning(earned.id, earned.amount, taken_back)
