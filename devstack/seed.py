@@ -7,6 +7,8 @@ from typing import Final
 import asyncpg
 import httpx
 
+from infrastructure.postgres.opening import OPEN_WITH_BALANCE
+
 PASSWORD: Final = "password"
 
 
@@ -47,15 +49,8 @@ _ACCOUNT = """
 with profile as (
   insert into public.profiles (id, username, full_name, role) values ($1, $2, $3, $4)
   on conflict (id) do update set role = excluded.role
-), wallet as (
-  insert into public.wallets (user_id, balance, version)
-  values ($1, $5::numeric, case when $5::numeric > 0 then 1 else 0 end)
-  on conflict do nothing
-  returning true
 )
-insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, created_at)
-select gen_random_uuid(), $1, 'opening', $5::numeric, $5::numeric, 1, now()
-where exists (select from wallet) and $5::numeric > 0
+insert into public.wallets (user_id) values ($1) on conflict do nothing
 """
 _POST = "insert into public.posts (author_id, kind, title, body, language, dialect) values ($1, $2, $3, $4, $5, $6)"
 _RATE = (
@@ -72,9 +67,8 @@ async def seed(supabase_url: str, secret_key: str, database_url: str) -> None:
         await _sign_up(supabase_url, secret_key)
         async with connection.transaction():
             for person in SAMPLES:
-                await connection.execute(
-                    _ACCOUNT, person.id, person.name, person.full_name, person.role, person.balance
-                )
+                await connection.execute(_ACCOUNT, person.id, person.name, person.full_name, person.role)
+                await connection.execute(OPEN_WITH_BALANCE, person.id, person.balance)
             await connection.executemany(_POST, [(LEARNER.id, *post) for post in _POSTS])
             await connection.execute(_RATE)
     finally:

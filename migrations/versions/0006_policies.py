@@ -44,7 +44,14 @@ ONLY = {
 }
 
 HIDDEN = (
-    *("private.bans", "private.reward_rates", "private.audit_log", "private.idempotency_keys"),
+    *("private.ledger_entries", "private.ledger_days", "private.ledger_seals", "private.ledger_epoch"),
+    *(
+        "private.approvals",
+        "private.bans",
+        "private.reward_rates",
+        "private.audit_log",
+        "private.idempotency_keys",
+    ),
     *("private.schema_level", "private.realtime_outbox", "private.relay_lease"),
 )
 SERVED = (*(f"public.{table}" for table in ONLY), *HIDDEN)

@@ -3,6 +3,7 @@
 Both are pure. docs/wallet.md gives the hash byte by byte, and docs/ledger-vectors.json examples of it.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -28,6 +29,19 @@ class Account(StrEnum):
     """Withdrawals that are completed: it has left."""
     OPENING = "opening"
     """The balances that an adopted database brought along."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """What stands against a wallet's row, or one half of what moves between two accounts.
+
+    ``reference_id`` is the row's id, or the withdrawal's that was paid out. ``created_at`` is UTC.
+    """
+
+    reference_id: UUID
+    account: Account
+    amount: Money
+    created_at: datetime
 
 
 def hash_row(

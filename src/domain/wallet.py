@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from domain.errors import InsufficientFunds
+from domain.ledger import GENESIS, Account, LedgerEntry, hash_row
 from domain.money import ZERO, Money
 
 
@@ -23,12 +25,24 @@ class TransactionKind(StrEnum):
     OPENING = "opening"
 
 
+_ACCOUNTS: Final = {
+    TransactionKind.EARNING: Account.REWARDS,
+    TransactionKind.BONUS: Account.ADJUSTMENTS,
+    TransactionKind.REFUND: Account.ADJUSTMENTS,
+    TransactionKind.PENALTY: Account.ADJUSTMENTS,
+    TransactionKind.WITHDRAWAL: Account.PAYOUTS_PENDING,
+    TransactionKind.OPENING: Account.OPENING,
+}
+TRANSFERS: Final = frozenset({TransactionKind.TRANSFER_OUT, TransactionKind.TRANSFER_IN})
+
+
 @dataclass(frozen=True, slots=True)
 class Transaction:
     """One immutable ledger row of one wallet.
 
     ``amount`` is signed; ``balance_after`` and ``version`` (1, 2, 3, … without gaps) are the wallet's after it.
-    ``created_at`` is UTC.
+    ``created_at`` is UTC. ``hash`` (64 hex digits) covers this row and, through the hash before it, all rows of the
+    wallet up to it; the note is not covered.
     """
 
     id: UUID
@@ -38,18 +52,32 @@ class Transaction:
     balance_after: Money
     version: int
     created_at: datetime
+    hash: str
     counterparty_id: UUID | None = None
     reference_id: UUID | None = None
     note: str | None = None
 
+    def other_side(self, corrects: TransactionKind | None = None) -> LedgerEntry | None:
+        """The entry that stands against this row; None for a transfer's, whose other side is a wallet's row.
+
+        A reversal stands where what it *corrects* did; what takes a transfer back is an adjustment.
+        """
+        kind = corrects if self.kind is TransactionKind.REVERSAL else self.kind
+        if kind is None:
+            raise ValueError("a reversal says what it corrects")
+        if self.kind in TRANSFERS:
+            return None
+        return LedgerEntry(self.id, _ACCOUNTS.get(kind, Account.ADJUSTMENTS), -self.amount, self.created_at)
+
 
 @dataclass(frozen=True, slots=True)
 class Wallet:
-    """A user's balance, and how many transactions made it."""
+    """A user's balance, how many transactions made it, and the hash of the newest."""
 
     user_id: UUID
     balance: Money = ZERO
     version: int = 0
+    hash: bytes = GENESIS
 
     def book(
         self,
@@ -71,18 +99,36 @@ class Wallet:
         balance = self.balance + amount
         if balance < ZERO:
             raise InsufficientFunds
+        version = self.version + 1
+        digest = hash_row(
+            self.hash,
+            id=id,
+            user_id=self.user_id,
+            kind=kind,
+            amount=amount,
+            balance_after=balance,
+            version=version,
+            counterparty_id=counterparty_id,
+            reference_id=reference_id,
+            created_at=at,
+        )
         return Transaction(
             id=id,
             user_id=self.user_id,
             kind=kind,
             amount=amount,
             balance_after=balance,
-            version=self.version + 1,
+            version=version,
             created_at=at,
+            hash=digest.hex(),
             counterparty_id=counterparty_id,
             reference_id=reference_id,
             note=note,
         )
+
+    def after(self, row: Transaction) -> "Wallet":
+        """The wallet once *row* is posted on it."""
+        return Wallet(self.user_id, row.balance_after, row.version, bytes.fromhex(row.hash))
 
 
 @dataclass(frozen=True, slots=True)

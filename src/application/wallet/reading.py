@@ -11,7 +11,6 @@ from typing import Protocol
 from application.ports import Page, Position, Row, page_of, position_of
 from application.profile.reading import Accounts
 from domain.identity import Principal
-from domain.money import ZERO
 from domain.wallet import TransactionKind
 from domain.withdrawals import WithdrawalStatus
 
@@ -34,7 +33,7 @@ class Wallets(Protocol):
     """
 
     async def wallet(self, principal: Principal) -> Row | None:
-        """``user_id``, ``balance`` and ``version``; None when there is no wallet yet."""
+        """``user_id``, ``balance``, ``version`` and ``epoch``; None when there is no wallet yet."""
         ...
 
     async def transactions(
@@ -63,7 +62,7 @@ class ReadWallet:
         self._wallets = wallets
 
     async def balance(self, principal: Principal) -> Row:
-        """``user_id``, ``balance`` and ``version``.
+        """``user_id``, ``balance``, ``version`` and ``epoch``.
 
         Raises:
             SessionRevoked, Unavailable: see :class:`Wallets`.
@@ -71,7 +70,9 @@ class ReadWallet:
         wallet = await self._wallets.wallet(principal)
         if wallet is None:
             await self._accounts.open(principal)
-            return {"user_id": principal.user_id, "balance": str(ZERO), "version": 0}
+            wallet = await self._wallets.wallet(principal)
+        if wallet is None:
+            raise RuntimeError("an account that was just made has no wallet")
         return wallet
 
     async def transactions(

@@ -6,7 +6,7 @@ that it sees what was committed by whoever held them.
 """
 
 TRANSACTION_COLUMNS = (
-    "id, user_id, kind, amount, balance_after, version, created_at, counterparty_id, reference_id, note"
+    "id, user_id, kind, amount, balance_after, version, created_at, counterparty_id, reference_id, note, hash"
 )
 POST_COLUMNS = (
     "id, author_id, kind, title, body, language, dialect, media_url, validation_status, validated_by, "
@@ -26,6 +26,9 @@ WITHDRAWAL_COLUMNS = "id, user_id, amount, status, transaction_id, created_at, s
 STAFF_LOCK = 6_117_004
 # The class of the locks that count one user's refusals.
 REFUSALS_LOCK = 6_117
+
+# How often the database was restored to an earlier time.
+EPOCH = "(select epoch from private.ledger_epoch) as epoch"
 
 # $1 user, $2 session.
 _CALLER = """caller as materialized (
@@ -52,14 +55,14 @@ with {_CALLER}, quota as materialized (
   on conflict do nothing
   returning true
 ), locked as materialized (
-  select w.user_id, w.balance, w.version
+  select w.user_id, w.balance, w.version, w.hash
   from public.wallets w
   where w.user_id = any ($5::uuid[]) and exists (select from claim)
   order by w.user_id
   for update
 )
 select c.*, exists (select from claim) as claimed, extract(epoch from q.free_at - now())::float8 as free_in,
-       l.user_id, l.balance, l.version, clock_timestamp() as now,
+       l.user_id, l.balance, l.version, l.hash, {EPOCH}, clock_timestamp() as now,
        case when l.user_id = $1 then 'active' else private.account_status(l.user_id, null) end as owner_status
 from caller c cross join quota q left join locked l on true
 """  # noqa: S608 - our own text
@@ -81,10 +84,11 @@ order by p.id
 on conflict do nothing
 """
 LOCK_WALLETS = """
-select w.user_id, w.balance, w.version, private.account_status(w.user_id, null) as owner_status,
+select w.user_id, w.balance, w.version, w.hash, private.account_status(w.user_id, null) as owner_status,
        clock_timestamp() as now
 from (
-  select user_id, balance, version from public.wallets where user_id = any ($1::uuid[]) order by user_id for update
+  select user_id, balance, version, hash from public.wallets
+  where user_id = any ($1::uuid[]) order by user_id for update
 ) w
 """
 
@@ -153,9 +157,10 @@ READ_POST = f"""
 with {_CALLER}, post as materialized (
   select {POST_COLUMNS} from public.posts where id = $3 and {_MAY_SEE}
 ), wallet as materialized (
-  select balance, version from public.wallets where user_id = (select author_id from post) for update
+  select balance, version, hash from public.wallets where user_id = (select author_id from post) for update
 )
-select c.*, p.*, w.balance, w.version as wallet_version, private.account_status(p.author_id, null) as owner_status,
+select c.*, p.*, w.balance, w.version as wallet_version, w.hash, {EPOCH},
+       private.account_status(p.author_id, null) as owner_status,
        e.id as earning_id, e.amount as earning_amount,
        exists (
          select from public.wallet_transactions r where r.kind = 'reversal' and r.reference_id = e.id
@@ -169,9 +174,9 @@ READ_WITHDRAWAL = f"""
 with {_CALLER}, withdrawal as materialized (
   select {WITHDRAWAL_COLUMNS} from public.wallet_withdrawals where id = $3 and {_MAY_SEE}
 ), wallet as materialized (
-  select balance, version from public.wallets where user_id = (select user_id from withdrawal) for update
+  select balance, version, hash from public.wallets where user_id = (select user_id from withdrawal) for update
 )
-select c.*, d.*, w.balance, w.version, clock_timestamp() as now
+select c.*, d.*, w.balance, w.version, w.hash, {EPOCH}, clock_timestamp() as now
 from caller c left join withdrawal d on true left join wallet w on true
 """  # noqa: S608
 READ_RATE = f"""

@@ -11,14 +11,16 @@ from domain.identity import Principal
 from domain.withdrawals import WithdrawalStatus
 from infrastructure.postgres.errors import acquire_connection
 from infrastructure.postgres.mappers import wire_row
-from infrastructure.postgres.queries import TRANSACTION_COLUMNS, WITHDRAWAL_COLUMNS
+from infrastructure.postgres.queries import EPOCH, TRANSACTION_COLUMNS, WITHDRAWAL_COLUMNS
 
 # Each begins with whether the owner's user is deleted: a token outlives its user, their account does not.
 _OWNED = """
 select private.account_status($1, null) = 'deleted' as deleted, found.*
 from (select) one left join lateral ({query}) found on true
 """
-_WALLET = _OWNED.format(query="select user_id, balance, version from public.wallets where user_id = $1")
+_WALLET = _OWNED.format(
+    query=f"select user_id, balance, version, {EPOCH} from public.wallets where user_id = $1"  # noqa: S608
+)
 _TRANSACTIONS = _OWNED.format(
     query=f"""
   select {TRANSACTION_COLUMNS}

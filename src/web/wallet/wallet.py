@@ -17,7 +17,7 @@ from domain.money import Money
 from domain.policies import Action, error_codes
 from domain.wallet import TransactionKind
 from web.bodies import strict_json
-from web.fields import AmountField, MoneyText, NoteField, UuidField
+from web.fields import AmountField, HashText, MoneyText, NoteField, UuidField
 from web.headers import IdempotencyKeyHeader
 from web.injection import inject
 from web.openapi import problems
@@ -31,16 +31,17 @@ Until = Annotated[datetime | None, QueryParameter(description="Before this time 
 
 
 class WalletOut(msgspec.Struct):
-    """A balance, and how many transactions made it."""
+    """A balance, and how many transactions made it; of two the one with the higher (epoch, version) is the newer."""
 
     user_id: UUID
     balance: MoneyText
     currency: str
     version: int
+    epoch: int
 
 
 class TransactionOut(msgspec.Struct):
-    """One immutable ledger row."""
+    """One immutable ledger row; ``hash`` covers it and all rows before it (docs/wallet.md)."""
 
     id: UUID
     user_id: UUID
@@ -52,6 +53,7 @@ class TransactionOut(msgspec.Struct):
     reference_id: UUID | None
     note: str | None
     created_at: datetime
+    hash: HashText
 
 
 class TransactionPage(msgspec.Struct):
@@ -83,6 +85,7 @@ class PostedTransactionOut(msgspec.Struct):
     transaction: TransactionOut
     balance: MoneyText
     version: int
+    epoch: int
 
 
 class WalletController(Controller):

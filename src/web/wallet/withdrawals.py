@@ -70,6 +70,7 @@ class PostedWithdrawalOut(msgspec.Struct):
     transaction: TransactionOut
     balance: MoneyText
     version: int
+    epoch: int
 
 
 class WithdrawalsController(Controller):

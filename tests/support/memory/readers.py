@@ -63,7 +63,10 @@ class MemoryWallets:
         """See the port."""
         self._living(principal)
         wallet = self._database.wallets.get(principal.user_id)
-        return None if wallet is None else _row(wallet)
+        if wallet is None:
+            return None
+        balance = str(wallet.balance)
+        return {"user_id": wallet.user_id, "balance": balance, "version": wallet.version, "epoch": 1}
 
     async def transactions(
         self, principal: Principal, wanted: TransactionFilter, *, before_version: int | None, limit: int

@@ -53,7 +53,8 @@ class MemoryTransaction(Generic[L]):
         database = self.database
         for row in writes.transactions:
             database.ledger.append(row)
-            database.wallets[row.user_id] = Wallet(row.user_id, row.balance_after, row.version)
+            database.wallets[row.user_id] = Wallet(row.user_id).after(row)
+        database.entries.extend(writes.entries)
         database.posts.update({post.id: post for post in writes.posts})
         database.withdrawals.update({row.id: row for row in writes.withdrawals})
         for user_id, role in writes.roles:

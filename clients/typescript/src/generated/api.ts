@@ -300,9 +300,9 @@ export type paths = {
         put?: never;
         /**
          * Correct a user's balance
-         * @description Book a bonus, a refund or a penalty, once for each Idempotency-Key. For admins.
+         * @description Post a bonus, a refund or a penalty, once for each Idempotency-Key. For admins.
          */
-        post: operations["bookTransaction"];
+        post: operations["adjustBalance"];
         delete?: never;
         options?: never;
         head?: never;
@@ -438,6 +438,25 @@ export type webhooks = Record<string, never>;
 export type components = {
     schemas: {
         /**
+         * AdjustmentIn
+         * @description A correction of a balance; the note is for its owner.
+         */
+        AdjustmentIn: {
+            kind: components["schemas"]["AdjustmentKind"];
+            /**
+             * @description Decimal, above zero, at most 99999999.9999; never a JSON number.
+             * @example 12.50
+             */
+            amount: string;
+            note: string;
+        };
+        /**
+         * AdjustmentKind
+         * @description The kinds that are posted by hand.
+         * @enum {string}
+         */
+        AdjustmentKind: "bonus" | "penalty" | "refund";
+        /**
          * AuditAction
          * @description The closed list of what is recorded. Readings are recorded only where they were refused.
          * @enum {string}
@@ -502,58 +521,12 @@ export type components = {
             banned_at: string;
         };
         /**
-         * BookIn
-         * @description A correction of a balance; the note is for its owner.
-         */
-        BookIn: {
-            kind: components["schemas"]["BookableKind"];
-            /**
-             * @description Decimal, above zero, at most 99999999.9999; never a JSON number.
-             * @example 12.50
-             */
-            amount: string;
-            note: string;
-        };
-        /**
-         * BookableKind
-         * @description The kinds that are booked by hand.
-         * @enum {string}
-         */
-        BookableKind: "bonus" | "penalty" | "refund";
-        /**
-         * BookedOut
-         * @description What was booked on the caller's wallet, with its balance and version after it.
-         */
-        BookedOut: {
-            transaction: components["schemas"]["TransactionOut"];
-            /**
-             * @example 12.50
-             * @example 0.005
-             */
-            balance: string;
-            version: number;
-        };
-        /**
          * FieldProblem
          * @description What is wrong with one part of the input; ``pointer`` is a JSON pointer (RFC 6901) or a parameter's name.
          */
         FieldProblem: {
             pointer: string;
             detail: string;
-        };
-        /**
-         * HoldOut
-         * @description The withdrawal, what was booked for it, and the wallet's balance and version after it.
-         */
-        HoldOut: {
-            withdrawal: components["schemas"]["WithdrawalOut"];
-            transaction: components["schemas"]["TransactionOut"];
-            /**
-             * @example 12.50
-             * @example 0.005
-             */
-            balance: string;
-            version: number;
         };
         /**
          * Liveness
@@ -622,6 +595,35 @@ export type components = {
          */
         PostStatus: "approved" | "pending" | "rejected";
         /**
+         * PostedTransactionOut
+         * @description What was posted on a wallet, with its balance and version after it.
+         */
+        PostedTransactionOut: {
+            transaction: components["schemas"]["TransactionOut"];
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
+            balance: string;
+            version: number;
+            epoch: number;
+        };
+        /**
+         * PostedWithdrawalOut
+         * @description The withdrawal, what was posted for it, and the wallet's balance and version after it.
+         */
+        PostedWithdrawalOut: {
+            withdrawal: components["schemas"]["WithdrawalOut"];
+            transaction: components["schemas"]["TransactionOut"];
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
+            balance: string;
+            version: number;
+            epoch: number;
+        };
+        /**
          * Problem
          * @description The body of every answer that is an error; clients program against ``code``.
          */
@@ -640,7 +642,7 @@ export type components = {
          * @description Why a request was refused. Stable; new ones may be added.
          * @enum {string}
          */
-        ProblemCode: "invalid_request" | "invalid_amount" | "invalid_cursor" | "idempotency_key_missing" | "idempotency_key_invalid" | "missing_token" | "invalid_token" | "expired_token" | "session_revoked" | "forbidden" | "own_post" | "banned" | "anonymous_session" | "mfa_required" | "last_admin" | "not_found" | "post_not_found" | "user_not_found" | "withdrawal_not_found" | "method_not_allowed" | "insufficient_funds" | "balance_limit" | "withdrawal_already_settled" | "idempotency_key_in_progress" | "version_mismatch" | "body_too_large" | "unsupported_media_type" | "idempotency_key_reused" | "precondition_required" | "internal_error" | "unavailable";
+        ProblemCode: "invalid_request" | "invalid_amount" | "invalid_cursor" | "idempotency_key_missing" | "idempotency_key_invalid" | "missing_token" | "invalid_token" | "expired_token" | "session_revoked" | "forbidden" | "own_post" | "banned" | "anonymous_session" | "mfa_required" | "client_not_allowed" | "last_admin" | "not_found" | "post_not_found" | "user_not_found" | "withdrawal_not_found" | "method_not_allowed" | "insufficient_funds" | "balance_limit" | "withdrawal_already_settled" | "idempotency_key_in_progress" | "version_mismatch" | "body_too_large" | "unsupported_media_type" | "idempotency_key_reused" | "precondition_required" | "rate_limited" | "internal_error" | "unavailable";
         /**
          * ProfileOut
          * @description The session's user, as the database has them.
@@ -739,7 +741,7 @@ export type components = {
         TransactionKind: "bonus" | "earning" | "opening" | "penalty" | "refund" | "reversal" | "transfer_in" | "transfer_out" | "withdrawal";
         /**
          * TransactionOut
-         * @description One immutable ledger row.
+         * @description One immutable ledger row; ``hash`` covers it and all rows before it (docs/wallet.md).
          */
         TransactionOut: {
             /** Format: uuid */
@@ -762,6 +764,7 @@ export type components = {
             reference_id: string | null;
             note: string | null;
             created_at: string;
+            hash: string;
         };
         /**
          * TransactionPage
@@ -826,7 +829,7 @@ export type components = {
         };
         /**
          * WalletOut
-         * @description A balance, and how many transactions made it.
+         * @description A balance, and how many transactions made it; of two the one with the higher (epoch, version) is the newer.
          */
         WalletOut: {
             /** Format: uuid */
@@ -838,6 +841,7 @@ export type components = {
             balance: string;
             currency: string;
             version: number;
+            epoch: number;
         };
         /**
          * WithdrawIn
@@ -904,17 +908,15 @@ export type components = {
     };
     pathItems: never;
 };
+export type AdjustmentIn = components['schemas']['AdjustmentIn'];
+export type AdjustmentKind = components['schemas']['AdjustmentKind'];
 export type AuditAction = components['schemas']['AuditAction'];
 export type AuditEntryOut = components['schemas']['AuditEntryOut'];
 export type AuditOutcome = components['schemas']['AuditOutcome'];
 export type AuditPageOut = components['schemas']['AuditPageOut'];
 export type BanIn = components['schemas']['BanIn'];
 export type BanOut = components['schemas']['BanOut'];
-export type BookIn = components['schemas']['BookIn'];
-export type BookableKind = components['schemas']['BookableKind'];
-export type BookedOut = components['schemas']['BookedOut'];
 export type FieldProblem = components['schemas']['FieldProblem'];
-export type HoldOut = components['schemas']['HoldOut'];
 export type Liveness = components['schemas']['Liveness'];
 export type Outcome = components['schemas']['Outcome'];
 export type PostCountsOut = components['schemas']['PostCountsOut'];
@@ -922,6 +924,8 @@ export type PostKind = components['schemas']['PostKind'];
 export type PostOut = components['schemas']['PostOut'];
 export type PostPageOut = components['schemas']['PostPageOut'];
 export type PostStatus = components['schemas']['PostStatus'];
+export type PostedTransactionOut = components['schemas']['PostedTransactionOut'];
+export type PostedWithdrawalOut = components['schemas']['PostedWithdrawalOut'];
 export type Problem = components['schemas']['Problem'];
 export type ProblemCode = components['schemas']['ProblemCode'];
 export type ProfileOut = components['schemas']['ProfileOut'];
@@ -1037,7 +1041,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `missing_token` · `invalid_token` · `expired_token` */
+            /** @description `missing_token` · `invalid_token` · `expired_token` · `session_revoked` */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1049,7 +1053,7 @@ export interface operations {
                         /** @constant */
                         status: 401;
                         /** @enum {string} */
-                        code: "missing_token" | "invalid_token" | "expired_token";
+                        code: "missing_token" | "invalid_token" | "expired_token" | "session_revoked";
                     };
                 };
             };
@@ -1144,7 +1148,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1155,7 +1159,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -1251,7 +1255,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1262,7 +1266,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -1349,7 +1353,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1360,7 +1364,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -1450,7 +1454,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1461,7 +1465,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -1573,7 +1577,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` · `own_post` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` · `own_post` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1584,7 +1588,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden" | "own_post";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required" | "own_post";
                     };
                 };
             };
@@ -1746,7 +1750,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1757,7 +1761,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -1851,7 +1855,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1862,7 +1866,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -1985,7 +1989,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1996,7 +2000,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -2090,7 +2094,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2101,7 +2105,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -2214,7 +2218,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` · `last_admin` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` · `last_admin` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2225,7 +2229,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden" | "last_admin";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required" | "last_admin";
                     };
                 };
             };
@@ -2364,7 +2368,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2375,7 +2379,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -2488,7 +2492,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `mfa_required` · `forbidden` · `last_admin` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` · `last_admin` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2499,7 +2503,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "mfa_required" | "forbidden" | "last_admin";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required" | "last_admin";
                     };
                 };
             };
@@ -2581,7 +2585,7 @@ export interface operations {
             };
         };
     };
-    bookTransaction: {
+    adjustBalance: {
         parameters: {
             query?: never;
             header: {
@@ -2596,11 +2600,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["BookIn"];
+                "application/json": components["schemas"]["AdjustmentIn"];
             };
         };
         responses: {
-            /** @description What was booked on the caller's wallet, with its balance and version after it. */
+            /** @description What was posted on a wallet, with its balance and version after it. */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -2608,10 +2612,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["BookedOut"];
+                    "application/json": components["schemas"]["PostedTransactionOut"];
                 };
             };
-            /** @description `invalid_request` · `idempotency_key_missing` · `idempotency_key_invalid` · `invalid_amount` */
+            /** @description `invalid_request` · `invalid_amount` · `idempotency_key_missing` · `idempotency_key_invalid` */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2622,7 +2626,7 @@ export interface operations {
                         /** @constant */
                         status: 400;
                         /** @enum {string} */
-                        code: "invalid_request" | "idempotency_key_missing" | "idempotency_key_invalid" | "invalid_amount";
+                        code: "invalid_request" | "invalid_amount" | "idempotency_key_missing" | "idempotency_key_invalid";
                     };
                 };
             };
@@ -2642,7 +2646,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2653,7 +2657,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -2732,6 +2736,22 @@ export interface operations {
                         status: 422;
                         /** @enum {string} */
                         code: "idempotency_key_reused";
+                    };
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 429;
+                        /** @enum {string} */
+                        code: "rate_limited";
                     };
                 };
             };
@@ -2824,7 +2844,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2835,7 +2855,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -2929,7 +2949,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2940,7 +2960,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
                     };
                 };
             };
@@ -3046,7 +3066,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A balance, and how many transactions made it. */
+            /** @description A balance, and how many transactions made it; of two the one with the higher (epoch, version) is the newer. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3071,7 +3091,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `missing_token` · `invalid_token` · `expired_token` */
+            /** @description `missing_token` · `invalid_token` · `expired_token` · `session_revoked` */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3083,7 +3103,7 @@ export interface operations {
                         /** @constant */
                         status: 401;
                         /** @enum {string} */
-                        code: "missing_token" | "invalid_token" | "expired_token";
+                        code: "missing_token" | "invalid_token" | "expired_token" | "session_revoked";
                     };
                 };
             };
@@ -3164,7 +3184,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `missing_token` · `invalid_token` · `expired_token` */
+            /** @description `missing_token` · `invalid_token` · `expired_token` · `session_revoked` */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3176,7 +3196,7 @@ export interface operations {
                         /** @constant */
                         status: 401;
                         /** @enum {string} */
-                        code: "missing_token" | "invalid_token" | "expired_token";
+                        code: "missing_token" | "invalid_token" | "expired_token" | "session_revoked";
                     };
                 };
             };
@@ -3229,7 +3249,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was booked on the caller's wallet, with its balance and version after it. */
+            /** @description What was posted on a wallet, with its balance and version after it. */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -3237,10 +3257,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["BookedOut"];
+                    "application/json": components["schemas"]["PostedTransactionOut"];
                 };
             };
-            /** @description `invalid_request` · `idempotency_key_missing` · `idempotency_key_invalid` · `invalid_amount` */
+            /** @description `invalid_request` · `invalid_amount` · `idempotency_key_missing` · `idempotency_key_invalid` */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3251,7 +3271,7 @@ export interface operations {
                         /** @constant */
                         status: 400;
                         /** @enum {string} */
-                        code: "invalid_request" | "idempotency_key_missing" | "idempotency_key_invalid" | "invalid_amount";
+                        code: "invalid_request" | "invalid_amount" | "idempotency_key_missing" | "idempotency_key_invalid";
                     };
                 };
             };
@@ -3271,7 +3291,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3282,7 +3302,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden";
                     };
                 };
             };
@@ -3364,6 +3384,22 @@ export interface operations {
                     };
                 };
             };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 429;
+                        /** @enum {string} */
+                        code: "rate_limited";
+                    };
+                };
+            };
             /** @description `internal_error` */
             500: {
                 headers: {
@@ -3437,7 +3473,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `missing_token` · `invalid_token` · `expired_token` */
+            /** @description `missing_token` · `invalid_token` · `expired_token` · `session_revoked` */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3449,7 +3485,7 @@ export interface operations {
                         /** @constant */
                         status: 401;
                         /** @enum {string} */
-                        code: "missing_token" | "invalid_token" | "expired_token";
+                        code: "missing_token" | "invalid_token" | "expired_token" | "session_revoked";
                     };
                 };
             };
@@ -3502,7 +3538,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The withdrawal, what was booked for it, and the wallet's balance and version after it. */
+            /** @description The withdrawal, what was posted for it, and the wallet's balance and version after it. */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -3510,10 +3546,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HoldOut"];
+                    "application/json": components["schemas"]["PostedWithdrawalOut"];
                 };
             };
-            /** @description `invalid_request` · `idempotency_key_missing` · `idempotency_key_invalid` · `invalid_amount` */
+            /** @description `invalid_request` · `invalid_amount` · `idempotency_key_missing` · `idempotency_key_invalid` */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3524,7 +3560,7 @@ export interface operations {
                         /** @constant */
                         status: 400;
                         /** @enum {string} */
-                        code: "invalid_request" | "idempotency_key_missing" | "idempotency_key_invalid" | "invalid_amount";
+                        code: "invalid_request" | "invalid_amount" | "idempotency_key_missing" | "idempotency_key_invalid";
                     };
                 };
             };
@@ -3544,7 +3580,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `banned` · `anonymous_session` · `forbidden` */
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3555,7 +3591,7 @@ export interface operations {
                         /** @constant */
                         status: 403;
                         /** @enum {string} */
-                        code: "banned" | "anonymous_session" | "forbidden";
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden";
                     };
                 };
             };
@@ -3618,6 +3654,22 @@ export interface operations {
                         status: 422;
                         /** @enum {string} */
                         code: "idempotency_key_reused";
+                    };
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 429;
+                        /** @enum {string} */
+                        code: "rate_limited";
                     };
                 };
             };
