@@ -100,7 +100,7 @@ class Infrastructure(Provider):
             jwks_url=settings.jwks_url,
             jwt_secret=None if secret is None else secret.get_secret_value(),
             local_development=settings.is_local,
-            on_refused=self._metrics.token_refused,
+            observer=self._metrics,
         )
         yield verifier
         await verifier.aclose()

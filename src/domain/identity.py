@@ -48,9 +48,9 @@ class Principal:
     session_id: UUID
     is_anonymous: bool = False
     assurance: Assurance = Assurance.AAL1
-    display: DisplayFields = DisplayFields()
     client_id: str | None = None
-    """The OAuth client that the token was given to; None for the app itself."""
+    """The OAuth client that acts for the user; None when it is the user's own app."""
+    display: DisplayFields = DisplayFields()
 
 
 class AccountStatus(StrEnum):

@@ -17,7 +17,7 @@ from prometheus_client import (
 from application.realtime.ports import BatchRefused, Message, Outbox, Publisher, PublishFailed
 from application.realtime.relay_events import Progress
 from domain.errors import Unavailable
-from infrastructure.supabase.refusals import RefusalReason
+from infrastructure.supabase.rejection_reasons import RejectionReason
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 NAMESPACE: Final = "lingualink"
@@ -35,9 +35,10 @@ class Metrics:
         self._requests = self._histogram(
             "http_request_seconds", "Requests, and how long they took.", "method", "route", "status"
         )
-        self._refused = self._counter(
-            "tokens_refused", "Access tokens that were refused, by reason.", "reason"
+        self._verified = self._counter(
+            "tokens_verified", "Access tokens that were verified for the first time.", "algorithm"
         )
+        self._rejected = self._counter("tokens_rejected", "Access tokens that prove nothing.", "reason")
         self._publish = self._histogram(
             "realtime_publish_seconds", "Batches sent to Realtime, and how long the answers took.", "outcome"
         )
@@ -66,9 +67,13 @@ class Metrics:
         known = method if method in _METHODS else "other"
         self._requests.labels(known, route or "unmatched", str(status)).observe(seconds)
 
-    def token_refused(self, reason: RefusalReason) -> None:
-        """A token was refused."""
-        self._refused.labels(reason.value).inc()
+    def token_verified(self, algorithm: str) -> None:
+        """A token that was not seen before is good."""
+        self._verified.labels(algorithm).inc()
+
+    def token_rejected(self, reason: RejectionReason) -> None:
+        """A token proved nothing."""
+        self._rejected.labels(reason.value).inc()
 
     def progress(self, progress: Progress) -> None:
         """The relay of this process did a round."""

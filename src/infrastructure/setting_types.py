@@ -194,7 +194,7 @@ Release = Annotated[
     ),
 ]
 Origins = Annotated[list[str], NoDecode, _list_of(_origin)]
-Issuers = Annotated[list[str], NoDecode, _list_of(lambda word: word.rstrip("/"))]
+Issuers = Annotated[list[str], NoDecode, _list_of(str)]
 Networks = Annotated[list[str], NoDecode, _list_of(_network)]
 HeaderNames = Annotated[
     list[str],

@@ -25,7 +25,7 @@ from infrastructure.setting_types import (
     SupabaseUrl,
     plain,
 )
-from infrastructure.supabase.keys import shared_secret
+from infrastructure.supabase.jwks import shared_secret
 
 DISTRIBUTION = "lingualink-backend"
 CORS_HEADERS = ["traceparent", "tracestate", "baggage", "sentry-trace", "apikey", "x-client-info"]
@@ -155,8 +155,12 @@ class Settings(DatabaseSettings):
 
     @property
     def jwt_issuers(self) -> list[str]:
-        """The issuers whose tokens are accepted, in canonical form: without a slash at the end."""
-        return self.supabase_jwt_issuer or [f"{self.supabase_url}/auth/v1"]
+        """The issuers whose tokens are accepted, to the letter.
+
+        One written with a slash at the end is accepted without it, too: Auth may say either, and means one thing.
+        """
+        written = self.supabase_jwt_issuer or [f"{self.supabase_url}/auth/v1"]
+        return list(dict.fromkeys([*written, *(issuer.rstrip("/") for issuer in written)]))
 
     @property
     def is_local(self) -> bool:

@@ -163,6 +163,10 @@ class World(Protocol):
         """The user's transactions, oldest first."""
         ...
 
+    async def entries(self) -> Sequence[tuple[UUID, str, Decimal]]:
+        """All entries that stand against wallets' rows: reference, account and amount."""
+        ...
+
     async def owed(self) -> Sequence[OwedEvent]:
         """All events of the outbox, oldest first."""
         ...
@@ -268,6 +272,11 @@ class MemoryWorld(World):
 
     async def ledger(self, session: Principal) -> Sequence[Transaction]:
         return [row for row in self.tables.ledger if row.user_id == session.user_id]
+
+    async def entries(self) -> Sequence[tuple[UUID, str, Decimal]]:
+        return [
+            (entry.reference_id, entry.account.value, entry.amount.amount) for entry in self.tables.entries
+        ]
 
     async def owed(self) -> Sequence[OwedEvent]:
         return [
@@ -384,6 +393,10 @@ class PostgresWorld(World):
             session.user_id,
         )
         return [transaction_of(row) for row in rows]
+
+    async def entries(self) -> Sequence[tuple[UUID, str, Decimal]]:
+        rows = await self._platform.fetch("select reference_id, account, amount from private.ledger_entries")
+        return [(row["reference_id"], row["account"], row["amount"]) for row in rows]
 
     async def owed(self) -> Sequence[OwedEvent]:
         rows = await self._platform.fetch(

@@ -234,10 +234,14 @@ def test_an_origin_is_compared_as_browsers_write_it(
     assert load(environment, LINGUALINK_CORS_ORIGINS=written).lingualink_cors_origins == [canonical]
 
 
-def test_a_slash_at_the_end_of_an_issuer_makes_no_difference(environment: pytest.MonkeyPatch) -> None:
-    assert load(environment, SUPABASE_JWT_ISSUER="https://a/auth/v1/,https://a/auth/v1").jwt_issuers == [
-        "https://a/auth/v1"
+def test_an_issuer_with_a_slash_at_the_end_is_accepted_without_it_too(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    assert load(environment, SUPABASE_JWT_ISSUER="https://a/auth/v1/").jwt_issuers == [
+        "https://a/auth/v1/",
+        "https://a/auth/v1",
     ]
+    assert load(environment, SUPABASE_JWT_ISSUER="https://a/auth/v1").jwt_issuers == ["https://a/auth/v1"]
 
 
 @pytest.mark.parametrize(

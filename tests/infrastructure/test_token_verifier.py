@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,15 +13,14 @@ from structlog.testing import capture_logs
 from application.ports import TokenVerifier
 from domain.errors import DomainError, ExpiredToken, InvalidToken, Unavailable
 from infrastructure.supabase.claims import TokenRules
-from infrastructure.supabase.jwk_set import parse_key_set
-from infrastructure.supabase.keys import Keys, SigningKey, shared_secret
-from infrastructure.supabase.refusals import RefusalReason
-from infrastructure.supabase.signing_keys import SigningKeys
-from infrastructure.supabase.verifier import FixedKeys, SupabaseTokenVerifier, token_verifier
+from infrastructure.supabase.jwks import KeySet, SigningKey, parse_jwks
+from infrastructure.supabase.jwks_client import JwksClient
+from infrastructure.supabase.rejection_reasons import RejectionReason
+from infrastructure.supabase.verifier import SupabaseTokenVerifier, token_verifier
 from support.clock import Clock
 from support.hostile_tokens import Maker, rows
-from support.key_server import KeyServer, answer, document
-from support.minting import MISSING, KeyMaterial, as_json, ec_jwk, es256, hs
+from support.key_server import FixedKeys, KeyServer, answer, document
+from support.minting import MISSING, KeyMaterial, as_json, ec_jwk, es256, hs, rs256
 
 pytestmark = pytest.mark.anyio
 
@@ -30,23 +31,36 @@ MATERIAL = KeyMaterial.fresh()
 MAKE = Maker(ISSUER, MATERIAL, SUBJECT, SESSION, NOW)
 ROWS = [row for row in rows(ISSUER, MATERIAL, subject=SUBJECT, session=SESSION, now=NOW) if not row.http_only]
 RULES = TokenRules(frozenset({ISSUER}))
-KEYS = parse_key_set(as_json(MATERIAL.jwks()), local_development=False)
+KEYS = parse_jwks(as_json(MATERIAL.jwks()))
 
 
-class Counted:
-    """Keys that count how often a signature was verified."""
+class Counted(dict[str, SigningKey]):
+    """Keys that count how often one was looked for: once for each signature that is verified."""
 
-    def __init__(self, keys: Keys) -> None:
-        self._keys = keys
-        self.searches = 0
+    searches = 0
 
-    @property
-    def algorithms(self) -> frozenset[str]:
-        return self._keys.algorithms
-
-    def find(self, key_id: str | None) -> SigningKey | None:
+    def get(self, *arguments: Any) -> Any:
         self.searches += 1
-        return self._keys.find(key_id)
+        return super().get(*arguments)
+
+
+def counted() -> tuple[Counted, KeySet]:
+    by_id = Counted(KEYS.by_id)
+    return by_id, KeySet(by_id)
+
+
+@dataclass
+class Observed:
+    """What was counted, in its order."""
+
+    verified: list[str] = field(default_factory=list)
+    rejected: list[RejectionReason] = field(default_factory=list)
+
+    def token_verified(self, algorithm: str) -> None:
+        self.verified.append(algorithm)
+
+    def token_rejected(self, reason: RejectionReason) -> None:
+        self.rejected.append(reason)
 
 
 async def outcome(verifier: TokenVerifier, token: str) -> object:
@@ -92,15 +106,15 @@ async def test_the_memory_changes_no_answer_as_time_goes_by(clock: Clock) -> Non
 
 
 async def test_a_token_is_verified_once_and_its_time_always(clock: Clock) -> None:
-    keys = Counted(KEYS)
+    by_id, keys = counted()
     verifier = SupabaseTokenVerifier(FixedKeys(keys), RULES, now=clock)
     token = MAKE.claiming()
     for _ in range(10):
         await verifier.verify(token)
-    assert keys.searches == 1
+    assert by_id.searches == 1
     clock.advance(3600 + 29)
     await verifier.verify(token)
-    assert keys.searches == 1
+    assert by_id.searches == 1
     clock.advance(1)
     with pytest.raises(ExpiredToken):
         await verifier.verify(token)
@@ -108,14 +122,14 @@ async def test_a_token_is_verified_once_and_its_time_always(clock: Clock) -> Non
 
 
 async def test_the_memory_holds_the_tokens_used_last_and_no_more() -> None:
-    keys = Counted(KEYS)
+    by_id, keys = counted()
     verifier = SupabaseTokenVerifier(FixedKeys(keys), RULES, now=lambda: NOW, remember=2)
     first, second, third = (MAKE.claiming(session_id=str(uuid4())) for _ in range(3))
     for token in (first, second, first, third, first):
         await verifier.verify(token)
-    assert keys.searches == 3
+    assert by_id.searches == 3
     await verifier.verify(second)
-    assert keys.searches == 4
+    assert by_id.searches == 4
     assert len(verifier._verified) == 2
 
 
@@ -128,15 +142,24 @@ async def test_refused_tokens_are_not_remembered() -> None:
 
 
 async def test_the_reason_is_logged_and_counted_once_and_nothing_of_the_token_is(clock: Clock) -> None:
-    counted: list[RefusalReason] = []
-    verifier = SupabaseTokenVerifier(FixedKeys(KEYS), RULES, now=clock, on_refused=counted.append)
+    observed = Observed()
+    verifier = SupabaseTokenVerifier(FixedKeys(KEYS), RULES, now=clock, observer=observed)
     for row in ROWS:
         with capture_logs() as logs:
             await outcome(verifier, row.token)
         reasons = [] if row.reason is None else [row.reason.value]
         assert [entry["reason"] for entry in logs] == reasons, row.name
         assert all(set(entry) == {"event", "log_level", "reason"} for entry in logs)
-    assert counted == [row.reason for row in ROWS if row.reason is not None]
+    assert observed.rejected == [row.reason for row in ROWS if row.reason is not None]
+
+
+async def test_a_good_token_is_counted_once_by_its_algorithm(clock: Clock) -> None:
+    observed = Observed()
+    verifier = SupabaseTokenVerifier(FixedKeys(KEYS), RULES, now=clock, observer=observed)
+    rsa = MAKE.headed(rs256(MATERIAL.rsa_private), alg="RS256", kid=MATERIAL.rsa_id)
+    for token in (MAKE.claiming(), rsa, rsa):
+        await verifier.verify(token)
+    assert observed.verified == ["ES256", "RS256"]
 
 
 async def test_the_caller_is_told_no_reason() -> None:
@@ -154,14 +177,14 @@ async def server() -> AsyncIterator[KeyServer]:
 
 
 @pytest.fixture
-async def source(server: KeyServer, clock: Clock) -> AsyncIterator[SigningKeys]:
-    source = SigningKeys(server.url, clock=clock)
+async def source(server: KeyServer, clock: Clock) -> AsyncIterator[JwksClient]:
+    source = JwksClient(server.url, clock=clock)
     yield source
     await source.aclose()
 
 
 async def test_without_keys_every_token_is_unavailable_and_the_first_probe_after_finds_them(
-    server: KeyServer, source: SigningKeys, clock: Clock
+    server: KeyServer, source: JwksClient, clock: Clock
 ) -> None:
     verifier = SupabaseTokenVerifier(source, RULES, now=clock)
     server.now = answer(b"", "500 Internal Server Error")
@@ -178,7 +201,7 @@ async def test_without_keys_every_token_is_unavailable_and_the_first_probe_after
 
 
 async def test_a_rotated_key_is_good_at_first_sight_and_a_withdrawn_one_is_not_remembered(
-    server: KeyServer, source: SigningKeys, clock: Clock
+    server: KeyServer, source: JwksClient, clock: Clock
 ) -> None:
     verifier = SupabaseTokenVerifier(source, RULES, now=clock)
     old = MAKE.claiming(exp=NOW + 7200)
@@ -191,7 +214,7 @@ async def test_a_rotated_key_is_good_at_first_sight_and_a_withdrawn_one_is_not_r
 
 
 async def test_a_storm_of_hostile_tokens_costs_one_fetch(
-    server: KeyServer, source: SigningKeys, clock: Clock
+    server: KeyServer, source: JwksClient, clock: Clock
 ) -> None:
     verifier = SupabaseTokenVerifier(source, RULES, now=clock)
     await verifier.prepare()
@@ -199,16 +222,16 @@ async def test_a_storm_of_hostile_tokens_costs_one_fetch(
     assert server.requests == 2
 
 
-async def test_only_an_unknown_key_makes_us_ask(server: KeyServer, source: SigningKeys, clock: Clock) -> None:
+async def test_only_an_unknown_key_makes_us_ask(server: KeyServer, source: JwksClient, clock: Clock) -> None:
     verifier = SupabaseTokenVerifier(source, RULES, now=clock)
     for row in ROWS:
-        if row.reason is not RefusalReason.KEY_UNKNOWN:
+        if row.reason is not RejectionReason.KEY_UNKNOWN:
             await outcome(verifier, row.token)
     assert server.requests == 1
 
 
 async def test_keys_that_got_too_old_end_what_was_remembered(
-    server: KeyServer, source: SigningKeys, clock: Clock
+    server: KeyServer, source: JwksClient, clock: Clock
 ) -> None:
     verifier = SupabaseTokenVerifier(source, RULES, now=clock)
     token = MAKE.claiming(exp=NOW + 10 * 86_400)
@@ -221,21 +244,42 @@ async def test_keys_that_got_too_old_end_what_was_remembered(
         await verifier.verify(token)
 
 
-async def test_with_a_secret_only_hs256_passes_and_without_one_it_never_does(server: KeyServer) -> None:
+@pytest.mark.parametrize("published", [True, False], ids=["keys published", "none yet"])
+async def test_a_move_to_signing_keys_is_noticed_by_nobody(server: KeyServer, *, published: bool) -> None:
     secret = "a secret that only this test knows, and nobody else"
-    symmetric = MAKE.headed(hs(secret.encode()), alg="HS256", kid=MISSING)
-    with_secret = token_verifier(RULES, jwks_url=server.url, jwt_secret=secret)
-    without = token_verifier(RULES, jwks_url=server.url)
-    assert with_secret.keys_known
-    assert await with_secret.prepare()
-    assert (await with_secret.verify(symmetric)).user_id == SUBJECT
-    assert await outcome(with_secret, MAKE.claiming()) == "invalid_token"
-    assert await outcome(with_secret, MAKE.headed(hs(b"x" * 40), alg="HS256", kid="k")) == "invalid_token"
-    assert server.requests == 0
-    assert await outcome(without, symmetric) == "invalid_token"
-    assert (await without.verify(MAKE.claiming())).user_id == SUBJECT
-    await with_secret.aclose()
-    await without.aclose()
+    old = MAKE.headed(hs(secret.encode()), alg="HS256", kid=MISSING)
+    verifier = token_verifier(RULES, jwks_url=server.url, jwt_secret=secret)
+    if not published:
+        server.now = document({"keys": []})
+        assert await outcome(verifier, old) == await verifier.verify(old)
+        assert await outcome(verifier, MAKE.claiming()) == "invalid_token"
+        server.now = document(MATERIAL.jwks())
+        verifier._source._asked_for_at = float("-inf")  # ten seconds later
+    for token in (MAKE.claiming(), old, MAKE.claiming()):
+        assert (await verifier.verify(token)).user_id == SUBJECT
+    assert await outcome(verifier, MAKE.headed(hs(b"x" * 40), alg="HS256", kid="k")) == "invalid_token"
+    await verifier.aclose()
+
+
+async def test_without_a_secret_no_hs256_token_is_good(server: KeyServer) -> None:
+    old = MAKE.headed(hs(b"a secret that only this test knows, and nobody else"), alg="HS256", kid=MISSING)
+    verifier = token_verifier(RULES, jwks_url=server.url)
+    assert await outcome(verifier, old) == "invalid_token"
+    assert (await verifier.verify(MAKE.claiming())).user_id == SUBJECT
+    await verifier.aclose()
+
+
+async def test_a_revoked_key_is_dead_with_the_first_answer_that_does_not_hold_it(
+    server: KeyServer, source: JwksClient, clock: Clock
+) -> None:
+    verifier = SupabaseTokenVerifier(source, RULES, now=clock)
+    token = MAKE.claiming(exp=NOW + 86_400)
+    await verifier.verify(token)
+    server.now = document({"keys": []})
+    clock.advance(600)
+    with pytest.raises(InvalidToken):
+        await verifier.verify(token)
+    assert not await verifier.prepare()
 
 
 async def test_a_public_secret_or_an_address_in_the_clear_never_makes_a_verifier() -> None:
@@ -247,9 +291,3 @@ async def test_a_public_secret_or_an_address_in_the_clear_never_makes_a_verifier
         )
     with pytest.raises(ValueError, match="https"):
         token_verifier(RULES, jwks_url="http://x.example/keys")
-
-
-async def test_a_secret_is_a_source_that_never_changes() -> None:
-    keys = shared_secret("a secret that only this test knows", local_development=False)
-    source = FixedKeys(keys)
-    assert await source.current() is await source.newer_than(keys) is keys

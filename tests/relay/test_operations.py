@@ -88,7 +88,7 @@ async def test_requests_are_counted_by_route_and_tokens_by_reason(running: Syste
     assert told[f'{name}{{method="GET",route="/wallet",status="401"}}'] == 1
     assert told[f'{name}{{method="GET",route="unmatched",status="404"}}'] == 1
     assert (
-        sum(value for name, value in told.items() if name.startswith("lingualink_tokens_refused_total")) == 1
+        sum(value for name, value in told.items() if name.startswith("lingualink_tokens_rejected_total")) == 1
     )
 
 

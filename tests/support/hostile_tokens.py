@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from infrastructure.supabase.keys import PUBLIC_SECRETS
-from infrastructure.supabase.refusals import RefusalReason as R
+from infrastructure.supabase.jwks import PUBLIC_SECRETS
+from infrastructure.supabase.rejection_reasons import RejectionReason as R
 from support.minting import (
+    ED25519_ORDER,
     MISSING,
     P256_ORDER,
     Json,
@@ -27,6 +29,7 @@ from support.minting import (
     ec_jwk,
     ec_key,
     ecdsa,
+    eddsa,
     es256,
     fixed,
     hs,
@@ -152,6 +155,7 @@ def friendly(make: Maker) -> Iterator[Row]:
     material, now = make.material, make.now
     yield good("as Supabase Auth makes it", make.claiming())
     yield good("RS256", make.headed(rs256(material.rsa_private), alg="RS256", kid=material.rsa_id))
+    yield good("EdDSA", make.headed(eddsa(material.ed_private), alg="EdDSA", kid=material.ed_id))
     yield good("another published key", make.headed(es256(material.second_ec), kid=material.second_ec_id))
     yield good("the other half of the ECDSA signature", make.headed(_twin(material.ec_private)))
     yield good("no typ", make.headed(typ=MISSING))
@@ -203,8 +207,8 @@ def algorithms(make: Maker) -> Iterator[Row]:
         "ES384",
         "ES512",
         "ES256K",
-        "EdDSA",
         "Ed25519",
+        "Ed448",
         "RS384",
         "RS512",
         "PS256",
@@ -214,6 +218,8 @@ def algorithms(make: Maker) -> Iterator[Row]:
     ):
         yield bad(f"alg {alg}", make.headed(alg=alg), R.ALGORITHM_NOT_ALLOWED)
     yield bad("alg of another key", make.headed(alg="RS256"), R.ALGORITHM_NOT_OF_KEY)
+    yield bad("alg EdDSA for an EC key", make.headed(alg="EdDSA"), R.ALGORITHM_NOT_OF_KEY)
+    yield bad("alg of an Ed25519 key said to be EC", make.headed(kid=material.ed_id), R.ALGORITHM_NOT_OF_KEY)
     yield bad("alg of an RSA key said to be EC", make.headed(kid=material.rsa_id), R.ALGORITHM_NOT_OF_KEY)
     yield bad("RSA signature under an EC key", make.headed(rs256(material.rsa_private)), R.SIGNATURE_WRONG)
     rsa_header = {"alg": "RS256", "kid": material.rsa_id}
@@ -402,9 +408,38 @@ def signatures(make: Maker) -> Iterator[Row]:
         "a zero before": b"\0" + rsa_octets,
     }.items():
         yield bad(f"RSA signature: {name}", make.headed(fixed(forged), **rsa_header), R.SIGNATURE_WRONG)
+    yield from ed25519_signatures(make)
     low = ec.derive_private_key(1, ec.SECP256R1())
     yield bad("signed with the private key 1", make.headed(es256(low)), R.SIGNATURE_WRONG)
     yield bad("ECDSA over SHA-384", make.headed(ecdsa(key, SHA384())), R.SIGNATURE_WRONG)
+
+
+def ed25519_signatures(make: Maker) -> Iterator[Row]:
+    """RFC 8032 section 5.1.7: s is below the order of the group, so that a signature has no twin."""
+    material = make.material
+    header: dict[str, Json] = {"alg": "EdDSA", "kid": material.ed_id}
+
+    def plus_order(message: bytes) -> bytes:
+        octets = material.ed_private.sign(message)
+        s = int.from_bytes(octets[32:], "little") + ED25519_ORDER
+        return octets[:32] + s.to_bytes(32, "little")
+
+    def changed(change: Callable[[bytes], bytes]) -> Sign:
+        return lambda message: change(material.ed_private.sign(message))
+
+    for name, forged in {
+        "none": fixed(b""),
+        "all zeroes": fixed(bytes(64)),
+        "the neutral point and zero": fixed(b"\1" + bytes(63)),
+        "its twin, s plus the order": plus_order,
+        "cut by one octet": changed(lambda octets: octets[:-1]),
+        "one octet more": changed(lambda octets: octets + b"\0"),
+        "halves swapped": changed(lambda octets: octets[32:] + octets[:32]),
+        "of a P-256 key": make.sign,
+        "of a stranger": eddsa(Ed25519PrivateKey.generate()),
+        "of the public key, by HMAC": hs(material.ed_private.public_key().public_bytes_raw()),
+    }.items():
+        yield bad(f"Ed25519 signature: {name}", make.headed(forged, **header), R.SIGNATURE_WRONG)
 
 
 def shapes(make: Maker) -> Iterator[Row]:
@@ -583,6 +618,21 @@ def flags(make: Maker) -> Iterator[Row]:
     wrong: Json
     for wrong in (None, 0, 1, "", "false", "true", [], {}):
         yield bad(f"is_anonymous {_shown(wrong)}", make.claiming(is_anonymous=wrong), R.ANONYMITY_MALFORMED)
+    for wrong in (
+        None,
+        0,
+        True,
+        "",
+        " ",
+        "a b",
+        "x" * 256,
+        "app\n",
+        "\u00e4pp",
+        "a\0",
+        [str(make.subject)],
+        {"id": "x"},
+    ):
+        yield bad(f"client_id {_shown(wrong)}", make.claiming(client_id=wrong), R.CLIENT_MALFORMED)
     for wrong in (None, 0, 2, True, "", "aal0", "aal4", "AAL2", "aal2 ", ["aal2"], {"aal2": 1}):
         yield bad(f"aal {_shown(wrong)}", make.claiming(aal=wrong), R.ASSURANCE_UNKNOWN)
 
@@ -613,9 +663,13 @@ def requests(make: Maker) -> Iterator[Row]:
     yield ask("a parameter", f'Bearer token="{token}"', code="invalid_token")
 
 
-def legacy_rows(issuer: str, secret: str, *, subject: UUID, session: UUID, now: int) -> list[Row]:
-    """The table for a service that was given *secret*: HS256 is all that it takes."""
-    material = KeyMaterial.fresh()
+def moving_rows(
+    issuer: str, material: KeyMaterial, secret: str, *, subject: UUID, session: UUID, now: int
+) -> list[Row]:
+    """The table for a service that was given *secret* beside the published *material*, as while a project moves.
+
+    A key decides its algorithm: the secret is good for HS256 alone, and never for a token that names a published key.
+    """
     make = Maker(issuer, material, subject, session, now)
     right = hs(secret.encode())
 
@@ -624,7 +678,16 @@ def legacy_rows(issuer: str, secret: str, *, subject: UUID, session: UUID, now: 
 
     return [
         good("HS256", headed()),
-        good("HS256 with a kid", headed(kid="old")),
+        good("HS256 with the kid of a secret", headed(kid="old")),
+        good("ES256", make.headed()),
+        good("RS256", make.headed(rs256(material.rsa_private), alg="RS256", kid=material.rsa_id)),
+        good("EdDSA", make.headed(eddsa(material.ed_private), alg="EdDSA", kid=material.ed_id)),
+        bad("HS256 with a published kid", headed(kid=material.ec_id), R.ALGORITHM_NOT_OF_KEY),
+        bad("HS256 with the kid of the RSA key", headed(kid=material.rsa_id), R.ALGORITHM_NOT_OF_KEY),
+        bad("HS256 signed by a published key", headed(make.sign), R.SIGNATURE_WRONG),
+        bad("ES256 signed with the secret", headed(alg="ES256", kid=material.ec_id), R.SIGNATURE_WRONG),
+        bad("ES256 without a kid, signed with the secret", headed(alg="ES256"), R.KEY_ID_MISSING),
+        bad("ES256 with the kid of a secret", headed(alg="ES256", kid="old"), R.KEY_UNKNOWN),
         bad("HS256 with another secret", headed(hs(b"x" * 40)), R.SIGNATURE_WRONG),
         bad("HS256 with an empty secret", headed(hs(b"")), R.SIGNATURE_WRONG),
         bad("HS256 with the secret and a newline", headed(hs(f"{secret}\n".encode())), R.SIGNATURE_WRONG),
@@ -632,24 +695,27 @@ def legacy_rows(issuer: str, secret: str, *, subject: UUID, session: UUID, now: 
             bad(f"HS256 with public secret {number}", headed(hs(public.encode())), R.SIGNATURE_WRONG)
             for number, public in enumerate(sorted(PUBLIC_SECRETS))
         ),
+        *(
+            bad(f"HS256 with {what}", headed(hs(public), **kid), reason)
+            for what, public in _public_key_spellings(material).items()
+            for kid, reason in (({}, R.SIGNATURE_WRONG), ({"kid": material.ec_id}, R.ALGORITHM_NOT_OF_KEY))
+        ),
         bad("a cut tag", headed(lambda message: right(message)[:16]), R.SIGNATURE_WRONG),
         bad("no tag", headed(fixed(b"")), R.SIGNATURE_WRONG),
         bad("HS384", headed(hs(secret.encode(), "HS384"), alg="HS384"), R.ALGORITHM_NOT_ALLOWED),
         bad("HS512", headed(hs(secret.encode(), "HS512"), alg="HS512"), R.ALGORITHM_NOT_ALLOWED),
         bad("SHA-512 under HS256", headed(hs(secret.encode(), "HS512")), R.SIGNATURE_WRONG),
-        bad("ES256", make.headed(), R.ALGORITHM_NOT_ALLOWED),
-        bad("RS256", make.headed(rs256(material.rsa_private), alg="RS256"), R.ALGORITHM_NOT_ALLOWED),
         bad("none", headed(fixed(b""), alg="none"), R.ALGORITHM_NOT_ALLOWED),
         bad("a kid that is a number", headed(kid=1), R.KEY_ID_MALFORMED),
         bad(
             "the anon key",
             mint(make.header(alg="HS256", kid=MISSING), _api_key("anon", now), right),
-            R.ISSUER_WRONG,
+            R.AUDIENCE_WRONG,
         ),
         bad(
             "the service_role key",
             mint(make.header(alg="HS256", kid=MISSING), _api_key("service_role", now), right),
-            R.ISSUER_WRONG,
+            R.AUDIENCE_WRONG,
         ),
     ]
 
@@ -671,7 +737,9 @@ def _api_key(role: str, now: int) -> dict[str, Json]:
 def _public_key_spellings(material: KeyMaterial) -> dict[str, bytes]:
     public, rsa_public = material.ec_private.public_key(), material.rsa_private.public_key()
     jwk = ec_jwk(material.ec_private, material.ec_id)
+    ed_public = material.ed_private.public_key()
     return {
+        "the octets of the Ed25519 key": ed_public.public_bytes_raw(),
         "the PEM of the public key": public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
         "the DER of the public key": public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
         "the point of the public key": public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint),

@@ -5,6 +5,8 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from infrastructure.supabase.jwks import KeySet
+from infrastructure.supabase.jwks_client import JwksClient
 from support.minting import Json
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -56,6 +58,24 @@ async def endless(writer: asyncio.StreamWriter) -> None:
     while True:
         writer.write(b"2000\r\n" + b" " * 0x2000 + b"\r\n")
         await writer.drain()
+
+
+class FixedKeys(JwksClient):
+    """Keys that are always known and never change; nothing is fetched."""
+
+    def __init__(self, keys: KeySet) -> None:
+        super().__init__("http://127.0.0.1:1/never-asked")
+        self._fixed = keys
+
+    @property
+    def known(self) -> bool:
+        return True
+
+    async def current(self) -> KeySet:
+        return self._fixed
+
+    async def newer_than(self, keys: KeySet) -> KeySet:
+        return keys
 
 
 class KeyServer:

@@ -6,19 +6,20 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA512, HashAlgorithm
 
 Json = object
 Sign = Callable[[bytes], bytes]
 
+ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 @dataclass(frozen=True)
 class KeyMaterial:
-    """Two published P-256 keys, a published RSA key, and one P-256 key that nobody knows: new keys, the same names."""
+    """Two published P-256 keys, an RSA and an Ed25519 one, and a P-256 key that nobody knows: always of these names."""
 
     ec_private: ec.EllipticCurvePrivateKey
     ec_id: str
@@ -26,6 +27,8 @@ class KeyMaterial:
     second_ec_id: str
     rsa_private: rsa.RSAPrivateKey
     rsa_id: str
+    ed_private: ed25519.Ed25519PrivateKey
+    ed_id: str
     stranger: ec.EllipticCurvePrivateKey
 
     @classmethod
@@ -37,6 +40,8 @@ class KeyMaterial:
             second_ec_id="bbbbbbbb-0000-4000-8000-000000000002",
             rsa_private=rsa_key(2048),
             rsa_id="cccccccc-0000-4000-8000-000000000003",
+            ed_private=ed25519.Ed25519PrivateKey.generate(),
+            ed_id="eeeeeeee-0000-4000-8000-000000000005",
             stranger=ec_key(),
         )
 
@@ -47,6 +52,7 @@ class KeyMaterial:
                 ec_jwk(self.ec_private, self.ec_id),
                 ec_jwk(self.second_ec, self.second_ec_id),
                 rsa_jwk(self.rsa_private, self.rsa_id),
+                ed_jwk(self.ed_private, self.ed_id),
             ]
         }
 
@@ -90,6 +96,19 @@ def rsa_jwk(key: rsa.RSAPrivateKey, key_id: str, **changes: Json) -> dict[str, J
     return without_missing(published | changes)
 
 
+def ed_jwk(key: ed25519.Ed25519PrivateKey, key_id: str, **changes: Json) -> dict[str, Json]:
+    published: dict[str, Json] = {
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "x": b64(key.public_key().public_bytes_raw()),
+        "kid": key_id,
+        "use": "sig",
+        "key_ops": ["verify"],
+        "alg": "EdDSA",
+    }
+    return without_missing(published | changes)
+
+
 MISSING = object()
 
 
@@ -125,6 +144,10 @@ def ecdsa(key: ec.EllipticCurvePrivateKey, digest: HashAlgorithm) -> Sign:
 
 def es256(key: ec.EllipticCurvePrivateKey) -> Sign:
     return ecdsa(key, SHA256())
+
+
+def eddsa(key: ed25519.Ed25519PrivateKey) -> Sign:
+    return key.sign
 
 
 def rs256(key: rsa.RSAPrivateKey) -> Sign:

@@ -133,8 +133,8 @@ async def test_each_money_route_costs_what_it_says(line: Line) -> None:
     assert costs == {
         "transfer": 4,  # BEGIN, enter, write, COMMIT
         "withdrawal": 4,
-        "completed": 6,  # BEGIN, lock the caller, enter, lock, write, COMMIT
-        "failed": 6,
+        "completed": 5,  # BEGIN, lock caller and withdrawal, read and lock the wallet, write, COMMIT
+        "failed": 5,
         "bonus": 5,  # BEGIN, lock the caller, enter, write, COMMIT
         "penalty": 5,
         "replay": 4,  # BEGIN, enter, the earlier answer, ROLLBACK
@@ -165,8 +165,8 @@ async def test_a_decision_and_a_page_of_the_queue_cost_what_the_docs_say(line: L
         costs["decision"] = asked_for(line.wire.statements)
 
     assert costs == {
-        "page": 7,  # is the connection alive (3), BEGIN, who asks, the page, ROLLBACK
-        "decision": 9,  # BEGIN, lock the caller, enter, post, wallet, earnings, save, write, COMMIT
+        "page": 2,  # who asks, the page
+        "decision": 5,  # BEGIN, lock caller and post, read and lock the wallet, write, COMMIT
     }
 
 

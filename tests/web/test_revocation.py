@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.anyio
 
 RATE_PER_S = 20
 GRACE_S = 1.0
+PATIENCE_S = 30.0
 
 Change = Callable[[System, Person], Awaitable[None]]
 
@@ -59,43 +61,61 @@ def _admin(system: System) -> httpx.AsyncClient:
 
 @dataclass(frozen=True)
 class Sent:
-    """One request of the stream: when it began, and how it ended."""
+    """One request of the stream: when it began, when it was answered, and how."""
 
     began: float
+    answered: float
     answer: httpx.Response
 
 
-async def stream(send: Callable[[], Awaitable[httpx.Response]], until: asyncio.Event) -> list[Sent]:
-    """Send twenty requests a second until told, each on its own."""
-    sent: list[asyncio.Task[Sent]] = []
+class Stream:
+    """Twenty requests a second, each on its own, for as long as it is entered."""
 
-    async def one() -> Sent:
+    def __init__(self, send: Callable[[], Awaitable[httpx.Response]]) -> None:
+        self._send = send
+        self._sent: list[Sent] = []
+        self._arrived = asyncio.Event()
+
+    async def wait_for(self, wanted: Callable[[Sent], bool]) -> list[Sent]:
+        """Every answer so far that is *wanted*, once there is one."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not (found := [sent for sent in self._sent if wanted(sent)]):
+                self._arrived.clear()
+                await self._arrived.wait()
+        return found
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Stream"]:
+        async with asyncio.TaskGroup() as requests:
+            pace = asyncio.create_task(self._go_on(requests))
+            yield self
+            pace.cancel()
+
+    async def _go_on(self, requests: asyncio.TaskGroup) -> None:
+        while True:
+            requests.create_task(self._one())
+            await asyncio.sleep(1 / RATE_PER_S)
+
+    async def _one(self) -> None:
         began = time.monotonic()
-        return Sent(began, await send())
-
-    while not until.is_set():
-        sent.append(asyncio.create_task(one()))
-        try:
-            await asyncio.wait_for(until.wait(), 1 / RATE_PER_S)
-        except TimeoutError:
-            continue
-    return list(await asyncio.gather(*sent))
+        answer = await self._send()
+        self._sent.append(Sent(began, time.monotonic(), answer))
+        self._arrived.set()
 
 
 async def changed_under_load(
     system: System, person: Person, change: Change, send: Callable[[], Awaitable[httpx.Response]]
 ) -> tuple[list[Sent], list[Sent]]:
-    """The requests that began before the change, and those that began a second after it."""
-    stop = asyncio.Event()
-    requests = asyncio.create_task(stream(send, stop))
-    await asyncio.sleep(0.3)
-    began = time.monotonic()
-    await change(system, person)
-    done = time.monotonic()
-    await asyncio.sleep(GRACE_S + 0.3)
-    stop.set()
-    sent = await requests
-    return [one for one in sent if one.began < began], [one for one in sent if one.began > done + GRACE_S]
+    """The requests that were answered before the change began, and those that began a second after its end.
+
+    A request that was under way meanwhile may end either way.
+    """
+    async with Stream(send).running() as stream:
+        before = await stream.wait_for(lambda sent: sent.answered <= time.monotonic())
+        await change(system, person)
+        done = time.monotonic()
+        after = await stream.wait_for(lambda sent: sent.began > done + GRACE_S)
+    return before, after
 
 
 @pytest.mark.parametrize(

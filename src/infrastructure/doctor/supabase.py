@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import httpx
 
-from infrastructure.doctor.findings import Finding, error
+from infrastructure.doctor.findings import Finding, error, warning
 from infrastructure.settings import Settings
-from infrastructure.supabase.jwk_set import KeySetRefused, parse_key_set
+from infrastructure.supabase.jwks import JwksMalformed, parse_jwks
 
 TIMEOUT_S = 5
 # A topic that nobody listens to.
@@ -14,26 +14,37 @@ _PROBE = {"topic": "lingualink:doctor", "event": "checked", "payload": {}, "priv
 
 
 async def check_signing_keys(settings: Settings) -> Sequence[Finding]:
-    """Find out whether tokens can be verified."""
-    if settings.supabase_jwt_secret is not None:
-        return []
+    """Find out whether tokens can be verified, and whether the legacy secret is still needed."""
     url = settings.jwks_url
     fix = "check SUPABASE_URL and SUPABASE_JWKS_URL"
+    has_secret = settings.supabase_jwt_secret is not None
+    tell = warning if has_secret else error  # its tokens are good whatever the endpoint does
     try:
         async with _client(settings) as http:
             answer = await http.get(url)
     except httpx.HTTPError as failure:
-        return [error("signing_keys_unreachable", f"{url} does not answer ({type(failure).__name__})", fix)]
+        return [tell("signing_keys_unreachable", f"{url} does not answer ({type(failure).__name__})", fix)]
     if answer.status_code != httpx.codes.OK:
-        return [error("signing_keys_unreachable", f"{url} answers {answer.status_code}", fix)]
+        return [tell("signing_keys_unreachable", f"{url} answers {answer.status_code}", fix)]
     try:
-        parse_key_set(answer.content, local_development=settings.is_local)
-    except KeySetRefused as refused:
+        keys = parse_jwks(answer.content, local_development=settings.is_local)
+    except JwksMalformed as fault:
+        return [tell("signing_keys_unreachable", f"{url} answers with no key set ({fault})", fix)]
+    if not keys and not has_secret:
         return [
             error(
                 "signing_keys_unusable",
-                f"{url} holds no key to verify tokens with ({refused})",
-                "switch the project to asymmetric signing keys (ES256 or RS256), or set SUPABASE_JWT_SECRET",
+                f"{url} holds no key to verify tokens with",
+                "switch the project to asymmetric signing keys (ES256, RS256 or EdDSA), or set SUPABASE_JWT_SECRET",
+            )
+        ]
+    if keys and has_secret:
+        return [
+            warning(
+                "legacy_secret_accepted",
+                "the project publishes signing keys, and HS256 tokens are still accepted (SUPABASE_JWT_SECRET)",
+                "unset it when no HS256 token came for a day "
+                '(lingualink_tokens_verified_total{algorithm="HS256"} stands still)',
             )
         ]
     return []

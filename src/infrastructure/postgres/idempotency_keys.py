@@ -7,15 +7,16 @@ from infrastructure.postgres.errors import acquire_connection
 
 _PURGE = """
 with old as materialized (
-  (select user_id, key from private.idempotency_keys
-   where created_at < now() - $1::interval
-   order by created_at limit $3 for update skip locked)
-  union all
-  (select user_id, key from private.idempotency_keys
-   where status = 404 and created_at between now() - $1::interval and now() - $2::interval
-   order by created_at limit $3 for update skip locked)
+  select user_id, key from private.idempotency_keys
+  where created_at < now() - $1::interval
+  order by created_at limit $3 for update skip locked
+), not_found as materialized (
+  select user_id, key from private.idempotency_keys
+  where status = 404 and created_at between now() - $1::interval and now() - $2::interval
+  order by created_at limit $3 for update skip locked
 ), gone as (
-  delete from private.idempotency_keys k using (select * from old limit $3) o
+  delete from private.idempotency_keys k
+  using (select * from old union all select * from not_found limit $3) o
   where (k.user_id, k.key) = (o.user_id, o.key)
   returning true
 )

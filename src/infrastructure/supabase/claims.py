@@ -1,22 +1,62 @@
 """What a verified payload must say before it is somebody's session (RFC 7519 section 4.1, RFC 8725 section 3).
 
-The claims are those of Supabase Auth's user access tokens; see its source, internal/tokens.
+The claims are those of Supabase Auth's user access tokens; see its source, internal/tokens. msgspec types them.
 """
 
+import math
 import re
 from dataclasses import dataclass
+from typing import Annotated, Any, Final
 from uuid import UUID
 
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from application.strict_json import json_object
 from domain.identity import Assurance, DisplayFields, Principal
-from infrastructure.supabase.compact import JsonObject, json_object
-from infrastructure.supabase.refusals import RefusalReason, TokenRefused
+from infrastructure.supabase.rejection_reasons import RejectionReason, TokenRejected
 
-_CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_NIL = "00000000-0000-0000-0000-000000000000"
-# Beyond this no float tells two seconds apart; no clock will ever show it.
-_LAST_SECOND = 2**53
+# One user has one spelling: ``UUID()`` alone would take braces, ``urn:uuid:`` and upper case.
+_Id = Annotated[str, Meta(pattern=r"\A(?![0-]*\Z)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+# Beyond 2**53 no float tells two seconds apart; no clock will ever show it.
+_Second = Annotated[int, Meta(gt=-(2**53), lt=2**53)] | Annotated[float, Meta(gt=-(2.0**53), lt=2.0**53)]
 
-_DISPLAY_NAMES = {
+
+class _Claims(msgspec.Struct):
+    """A user's access token; further claims are nobody's business here."""
+
+    iss: str
+    aud: str | list[str]
+    role: str
+    sub: _Id
+    session_id: _Id
+    exp: _Second
+    nbf: _Second | UnsetType = UNSET
+    iat: _Second | UnsetType = UNSET
+    is_anonymous: bool = False
+    aal: Assurance = Assurance.AAL1
+    client_id: Annotated[str, Meta(pattern=r"\A[\x21-\x7e]{1,255}\Z")] | UnsetType = UNSET
+    user_metadata: Any = None
+
+
+# By the first member that is wrong; a missing one is named, too.
+_WRONG_MEMBER = re.compile(r"`(?:\$\.)?(\w+)[^`]*`$")
+_REASONS: Final = {
+    "iss": RejectionReason.ISSUER_WRONG,
+    "aud": RejectionReason.AUDIENCE_WRONG,
+    "role": RejectionReason.ROLE_WRONG,
+    "sub": RejectionReason.SUBJECT_MALFORMED,
+    "session_id": RejectionReason.SESSION_ID_MALFORMED,
+    "exp": RejectionReason.EXPIRY_MALFORMED,
+    "nbf": RejectionReason.NOT_BEFORE_MALFORMED,
+    "iat": RejectionReason.ISSUED_AT_MALFORMED,
+    "is_anonymous": RejectionReason.ANONYMITY_MALFORMED,
+    "aal": RejectionReason.ASSURANCE_UNKNOWN,
+    "client_id": RejectionReason.CLIENT_MALFORMED,
+}
+
+# A new profile's column, the metadata it may come from, and how long it may be.
+_DISPLAY_NAMES: Final = {
     "username": (("user_name", "preferred_username", "username"), 100),
     "full_name": (("full_name", "name"), 200),
     "avatar_url": (("avatar_url", "picture"), 2048),
@@ -25,7 +65,9 @@ _DISPLAY_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class TokenRules:
-    """Whose tokens are taken, for whom, and how far two clocks may be apart.
+    """Whose tokens are taken, for whom, and how far two clocks may be apart (seconds).
+
+    A token's issuer is one of *issuers* to the letter.
 
     Raises:
         ValueError: there is no issuer, or the leeway is not 0 to 60 seconds.
@@ -45,104 +87,76 @@ class TokenRules:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedToken:
-    """A session, and when its token is good; everything else about the token is settled."""
+    """Who signed in, and when the token is good (seconds since 1970); all else about the token is settled."""
 
-    session: Principal
+    principal: Principal
+    algorithm: str
     expires_at: float
-    not_before: float | None
-    issued_at: float | None
+    not_before: float
+    issued_at: float
 
     def check_time(self, now: float, leeway: float) -> None:
-        """Refuse the token outside its time (RFC 7519 sections 4.1.4 to 4.1.6).
+        """Reject the token outside its time (RFC 7519 sections 4.1.4 to 4.1.6).
 
         Raises:
-            TokenRefused: with EXPIRED only if nothing else is wrong.
+            TokenRejected: with EXPIRED only if nothing else is wrong.
         """
-        if self.not_before is not None and now < self.not_before - leeway:
-            raise TokenRefused(RefusalReason.NOT_YET_VALID)
-        if self.issued_at is not None and now < self.issued_at - leeway:
-            raise TokenRefused(RefusalReason.ISSUED_IN_FUTURE)
+        if now < self.not_before - leeway:
+            raise TokenRejected(RejectionReason.NOT_YET_VALID)
+        if now < self.issued_at - leeway:
+            raise TokenRejected(RejectionReason.ISSUED_IN_FUTURE)
         if now >= self.expires_at + leeway:
-            raise TokenRefused(RefusalReason.EXPIRED)
+            raise TokenRejected(RejectionReason.EXPIRED)
 
 
-def read_claims(payload: bytes, rules: TokenRules) -> VerifiedToken:
-    """What *payload*, whose signature was verified, claims; its time is not looked at.
+def read_claims(payload: bytes, rules: TokenRules, algorithm: str) -> VerifiedToken:
+    """What *payload*, whose *algorithm* signature was verified, claims; its time is not looked at.
 
     Raises:
-        TokenRefused: a claim is missing, malformed, or not what *rules* ask for.
+        TokenRejected: a claim is missing, malformed, or not what *rules* ask for.
     """
     try:
-        claims = json_object(payload)
+        members = json_object(payload)
     except ValueError:
-        raise TokenRefused(RefusalReason.PAYLOAD_NOT_JSON) from None
+        raise TokenRejected(RejectionReason.PAYLOAD_NOT_JSON) from None
+    try:
+        claims = msgspec.convert(members, _Claims)
+    except msgspec.ValidationError as error:
+        raise TokenRejected(_reason(error)) from None
     _check_addressing(claims, rules)
-    session = Principal(
-        user_id=_uuid(claims.get("sub"), RefusalReason.SUBJECT_MALFORMED),
-        session_id=_uuid(claims.get("session_id"), RefusalReason.SESSION_ID_MALFORMED),
-        is_anonymous=_is_anonymous(claims),
-        assurance=_assurance(claims),
-        display=_display(claims.get("user_metadata")),
+    principal = Principal(
+        user_id=UUID(claims.sub),
+        session_id=UUID(claims.session_id),
+        is_anonymous=claims.is_anonymous,
+        assurance=claims.aal,
+        client_id=None if claims.client_id is UNSET else claims.client_id,
+        display=_display(claims.user_metadata),
     )
     return VerifiedToken(
-        session=session,
-        expires_at=_second(claims.get("exp"), RefusalReason.EXPIRY_MALFORMED),
-        not_before=_optional_second(claims, "nbf", RefusalReason.NOT_BEFORE_MALFORMED),
-        issued_at=_optional_second(claims, "iat", RefusalReason.ISSUED_AT_MALFORMED),
+        principal=principal,
+        algorithm=algorithm,
+        expires_at=claims.exp,
+        not_before=-math.inf if claims.nbf is UNSET else claims.nbf,
+        issued_at=-math.inf if claims.iat is UNSET else claims.iat,
     )
 
 
-def _check_addressing(claims: JsonObject, rules: TokenRules) -> None:
-    issuer = claims.get("iss")
-    if not isinstance(issuer, str) or issuer not in rules.issuers:
-        raise TokenRefused(RefusalReason.ISSUER_WRONG)
-    audience = claims.get("aud")
-    audiences = audience if isinstance(audience, list) else [audience]
-    if rules.audience not in audiences or not all(isinstance(name, str) for name in audiences):
-        raise TokenRefused(RefusalReason.AUDIENCE_WRONG)
-    if claims.get("role") != rules.role:
-        raise TokenRefused(RefusalReason.ROLE_WRONG)
+def _reason(error: msgspec.ValidationError) -> RejectionReason:
+    found = _WRONG_MEMBER.search(str(error))
+    return _REASONS[found[1]] if found else RejectionReason.PAYLOAD_NOT_JSON
 
 
-def _uuid(value: object, otherwise: RefusalReason) -> UUID:
-    """One user has one spelling: ``UUID()`` alone would take braces, ``urn:uuid:`` and upper case."""
-    if not isinstance(value, str) or not _CANONICAL_UUID.fullmatch(value) or value == _NIL:
-        raise TokenRefused(otherwise)
-    return UUID(value)
-
-
-def _is_anonymous(claims: JsonObject) -> bool:
-    value = claims.get("is_anonymous", False)
-    if not isinstance(value, bool):
-        raise TokenRefused(RefusalReason.ANONYMITY_MALFORMED)
-    return value
-
-
-def _assurance(claims: JsonObject) -> Assurance:
-    """The claimed level; a token that claims none has the lowest."""
-    value = claims.get("aal", Assurance.AAL1.value)
-    if not isinstance(value, str) or value not in set(Assurance):
-        raise TokenRefused(RefusalReason.ASSURANCE_UNKNOWN)
-    return Assurance(value)
-
-
-def _second(value: object, otherwise: RefusalReason) -> float:
-    """A NumericDate (RFC 7519 section 2); Python would count True as the first second of 1970."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not -_LAST_SECOND < value < _LAST_SECOND
-    ):
-        raise TokenRefused(otherwise)
-    return value
-
-
-def _optional_second(claims: JsonObject, name: str, otherwise: RefusalReason) -> float | None:
-    return _second(claims[name], otherwise) if name in claims else None
+def _check_addressing(claims: _Claims, rules: TokenRules) -> None:
+    if claims.iss not in rules.issuers:
+        raise TokenRejected(RejectionReason.ISSUER_WRONG)
+    if rules.audience not in (claims.aud if isinstance(claims.aud, list) else [claims.aud]):
+        raise TokenRejected(RejectionReason.AUDIENCE_WRONG)
+    if claims.role != rules.role:
+        raise TokenRejected(RejectionReason.ROLE_WRONG)
 
 
 def _display(metadata: object) -> DisplayFields:
-    """What the user calls themself. They can write anything here, so what is odd is left out, never refused."""
+    """What the user calls themself. They can write anything here, so what is odd is left out, never rejected."""
     if not isinstance(metadata, dict):
         return DisplayFields()
     return DisplayFields(

@@ -1,8 +1,9 @@
-"""The port TokenVerifier, over Supabase's tokens: keeps what it verified, and tells the log why it refused."""
+"""The port TokenVerifier, over Supabase's tokens: keeps what it verified, and tells the log why it rejected."""
 
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from typing import Protocol
 
@@ -11,58 +12,24 @@ import structlog
 from domain.errors import DomainError, ExpiredToken, InvalidToken, Unavailable
 from domain.identity import Principal
 from infrastructure.supabase.claims import TokenRules, VerifiedToken
-from infrastructure.supabase.compact import MAX_TOKEN_CHARACTERS
-from infrastructure.supabase.keys import Keys, shared_secret
-from infrastructure.supabase.refusals import RefusalReason, TokenRefused
-from infrastructure.supabase.signing_keys import SigningKeys
-from infrastructure.supabase.tokens import verify
+from infrastructure.supabase.jwks import KeySet, shared_secret
+from infrastructure.supabase.jwks_client import JwksClient
+from infrastructure.supabase.jws import MAX_TOKEN_CHARACTERS, verify
+from infrastructure.supabase.rejection_reasons import RejectionReason, TokenRejected
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-class KeySource(Protocol):
-    """Where the keys come from, as `SigningKeys` and `FixedKeys` do it."""
+class TokenObserver(Protocol):
+    """Counts what comes of tokens."""
 
-    @property
-    def known(self) -> bool:
-        """Whether a token could be verified right now."""
+    def token_verified(self, algorithm: str) -> None:
+        """A token that was not seen before is good; its key signs with *algorithm*."""
         ...
 
-    async def current(self) -> Keys:
-        """The keys to verify with; Unavailable if there are none."""
+    def token_rejected(self, reason: RejectionReason) -> None:
+        """A token proved nothing."""
         ...
-
-    async def newer_than(self, keys: Keys) -> Keys:
-        """Newer keys if there are any to be had, else *keys*."""
-        ...
-
-    async def aclose(self) -> None:
-        """Let go of connections and tasks."""
-        ...
-
-
-class FixedKeys:
-    """Keys that are always known and never change, as a legacy secret."""
-
-    known = True
-
-    def __init__(self, keys: Keys) -> None:
-        self._keys = keys
-
-    async def current(self) -> Keys:
-        """The keys."""
-        return self._keys
-
-    async def newer_than(self, keys: Keys) -> Keys:
-        """The same keys."""
-        return keys
-
-    async def aclose(self) -> None:
-        """Nothing to let go of."""
-
-
-def nobody(reason: RefusalReason) -> None:
-    """Counts nothing."""
 
 
 class SupabaseTokenVerifier:
@@ -74,17 +41,17 @@ class SupabaseTokenVerifier:
 
     def __init__(
         self,
-        source: KeySource,
+        source: JwksClient,
         rules: TokenRules,
         *,
         remember: int = 4096,
         now: Callable[[], float] = time.time,
-        on_refused: Callable[[RefusalReason], None] = nobody,
+        observer: TokenObserver | None = None,
     ) -> None:
         self._source = source
         self._rules = rules
         self._now = now
-        self._on_refused = on_refused
+        self._observer = observer
         self._verified = _VerifiedTokens(remember)
 
     @property
@@ -97,14 +64,12 @@ class SupabaseTokenVerifier:
 
         A service that is not ready gets no requests, so the probe must be what finds the keys.
         """
-        try:
+        with suppress(Unavailable):
             await self._source.current()
-        except Unavailable:
-            return False
-        return True
+        return self.keys_known
 
     async def verify(self, token: str) -> Principal:
-        """The session that *token* proves.
+        """Who signed in, as *token* proves.
 
         Raises:
             ExpiredToken: it was good once.
@@ -112,17 +77,18 @@ class SupabaseTokenVerifier:
             Unavailable: no signing key is known.
         """
         try:
-            return await self._session(token)
-        except TokenRefused as refusal:
-            _log.info("token_refused", reason=refusal.reason.value)
-            self._on_refused(refusal.reason)
-            raise _told(refusal.reason) from None
+            return await self._principal(token)
+        except TokenRejected as rejection:
+            _log.info("token_rejected", reason=rejection.reason.value)
+            if self._observer is not None:
+                self._observer.token_rejected(rejection.reason)
+            raise _told(rejection.reason) from None
 
     async def aclose(self) -> None:
         """Let go of connections and tasks."""
         await self._source.aclose()
 
-    async def _session(self, token: str) -> Principal:
+    async def _principal(self, token: str) -> Principal:
         keys = await self._source.current()
         digest = _digest(token)
         earlier = self._verified.find(digest, keys)
@@ -130,21 +96,23 @@ class SupabaseTokenVerifier:
             return self._still_good(digest, earlier)
         try:
             verified = verify(token, keys, self._rules, self._now())
-        except TokenRefused as refusal:
-            if refusal.reason is not RefusalReason.KEY_UNKNOWN:
+        except TokenRejected as rejection:
+            if rejection.reason is not RejectionReason.KEY_UNKNOWN:
                 raise
             keys = await self._source.newer_than(keys)
             verified = verify(token, keys, self._rules, self._now())
         self._verified.add(digest, keys, verified)
-        return verified.session
+        if self._observer is not None:
+            self._observer.token_verified(verified.algorithm)
+        return verified.principal
 
     def _still_good(self, digest: bytes, earlier: VerifiedToken) -> Principal:
         try:
             earlier.check_time(self._now(), self._rules.leeway)
-        except TokenRefused:
+        except TokenRejected:
             self._verified.forget(digest)
             raise
-        return earlier.session
+        return earlier.principal
 
 
 def token_verifier(
@@ -153,19 +121,18 @@ def token_verifier(
     jwks_url: str,
     jwt_secret: str | None = None,
     local_development: bool = False,
-    on_refused: Callable[[RefusalReason], None] = nobody,
+    observer: TokenObserver | None = None,
 ) -> SupabaseTokenVerifier:
-    """The verifier that a configuration asks for: with *jwt_secret* HS256 alone, without it no HS256.
+    """The verifier that a configuration asks for: with *jwt_secret* HS256 beside the published keys, without it none.
 
     Raises:
         ValueError: the secret or the address may not be used; the message names neither.
     """
-    source: KeySource = (
-        SigningKeys(jwks_url, local_development=local_development)
-        if jwt_secret is None
-        else FixedKeys(shared_secret(jwt_secret, local_development=local_development))
+    secret = (
+        shared_secret(jwt_secret, local_development=local_development) if jwt_secret is not None else None
     )
-    return SupabaseTokenVerifier(source, rules, on_refused=on_refused)
+    source = JwksClient(jwks_url, secret=secret, local_development=local_development)
+    return SupabaseTokenVerifier(source, rules, observer=observer)
 
 
 class _VerifiedTokens:
@@ -173,20 +140,20 @@ class _VerifiedTokens:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._keys: Keys | None = None
+        self._keys: KeySet | None = None
         self._tokens: OrderedDict[bytes, VerifiedToken] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._tokens)
 
-    def find(self, digest: bytes, keys: Keys) -> VerifiedToken | None:
+    def find(self, digest: bytes, keys: KeySet) -> VerifiedToken | None:
         self._use(keys)
         verified = self._tokens.get(digest)
         if verified is not None:
             self._tokens.move_to_end(digest)
         return verified
 
-    def add(self, digest: bytes, keys: Keys, verified: VerifiedToken) -> None:
+    def add(self, digest: bytes, keys: KeySet, verified: VerifiedToken) -> None:
         self._use(keys)
         self._tokens[digest] = verified
         if len(self._tokens) > self._size:
@@ -195,7 +162,7 @@ class _VerifiedTokens:
     def forget(self, digest: bytes) -> None:
         self._tokens.pop(digest, None)
 
-    def _use(self, keys: Keys) -> None:
+    def _use(self, keys: KeySet) -> None:
         """Forget everything at once when a key came or went: it may have been revoked."""
         if keys is not self._keys:
             self._tokens.clear()
@@ -207,5 +174,5 @@ def _digest(token: str) -> bytes:
     return sha256(token[: MAX_TOKEN_CHARACTERS + 1].encode(errors="surrogatepass")).digest()
 
 
-def _told(reason: RefusalReason) -> DomainError:
-    return ExpiredToken() if reason is RefusalReason.EXPIRED else InvalidToken()
+def _told(reason: RejectionReason) -> DomainError:
+    return ExpiredToken() if reason is RejectionReason.EXPIRED else InvalidToken()

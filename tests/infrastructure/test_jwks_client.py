@@ -5,12 +5,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 
 from domain.errors import Unavailable
-from infrastructure.supabase.keys import KeySet
-from infrastructure.supabase.signing_keys import Schedule, SigningKeys, is_loopback
+from infrastructure.supabase.jwks import KeySet, shared_secret
+from infrastructure.supabase.jwks_client import JwksClient, Schedule
 from support.clock import Clock
 from support.key_server import Answer, KeyServer, answer, document, endless, hang, raw, reset, trickle
 from support.minting import ec_jwk, ec_key
@@ -20,6 +21,13 @@ pytestmark = pytest.mark.anyio
 OLD, NEW = ec_jwk(ec_key(), "old"), ec_jwk(ec_key(), "new")
 SHORT = Schedule(timeout=0.5)
 MINUTE, HOUR = 60.0, 3600.0
+
+NO_KEYS: dict[str, Answer] = {
+    "an empty set": document({"keys": []}),
+    "no usable key": document({"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "old"}]}),
+    "a key of another curve": document({"keys": [ec_jwk(ec_key(ec.SECP384R1()), "old", alg="ES384")]}),
+}
+"""Good answers, of which none says anything about a key of ours."""
 
 FAULTS: dict[str, Answer] = {
     "error 500": answer(b"{}", "500 Internal Server Error"),
@@ -33,8 +41,6 @@ FAULTS: dict[str, Answer] = {
     "garbage": answer(b"<html>Please log in</html>"),
     "no HTTP at all": raw(b"220 mail.example.org ESMTP\r\n"),
     "an empty body": answer(b""),
-    "an empty set": document({"keys": []}),
-    "no usable key": document({"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "old"}]}),
     "another document": document({"message": "no"}),
     "a redirect": answer(b"", "302 Found", "Location: /elsewhere"),
     "a permanent redirect": answer(b"", "308 Permanent Redirect", "Location: http://127.0.0.1:1/"),
@@ -55,8 +61,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def keys(server: KeyServer, clock: Clock) -> AsyncIterator[SigningKeys]:
-    keys = SigningKeys(server.url, schedule=SHORT, clock=clock)
+async def keys(server: KeyServer, clock: Clock) -> AsyncIterator[JwksClient]:
+    keys = JwksClient(server.url, schedule=SHORT, clock=clock)
     yield keys
     await keys.aclose()
 
@@ -71,7 +77,19 @@ def ids(keys: KeySet) -> set[str]:
     return set(keys.by_id)
 
 
-async def test_fifty_first_callers_cost_one_fetch(server: KeyServer, keys: SigningKeys) -> None:
+class Held:
+    """An answer that waits for a word."""
+
+    def __init__(self, then: Answer) -> None:
+        self._then = then
+        self.go = asyncio.Event()
+
+    async def __call__(self, writer: asyncio.StreamWriter) -> None:
+        await self.go.wait()
+        await self._then(writer)
+
+
+async def test_fifty_first_callers_cost_one_fetch(server: KeyServer, keys: JwksClient) -> None:
     assert not keys.known
     found = await asyncio.gather(*(keys.current() for _ in range(50)))
     assert {id(each) for each in found} == {id(found[0])}
@@ -80,7 +98,7 @@ async def test_fifty_first_callers_cost_one_fetch(server: KeyServer, keys: Signi
     assert server.paths == ["/auth/v1/.well-known/jwks.json"]
 
 
-async def test_fresh_keys_cost_nothing(server: KeyServer, keys: SigningKeys, clock: Clock) -> None:
+async def test_fresh_keys_cost_nothing(server: KeyServer, keys: JwksClient, clock: Clock) -> None:
     await keys.current()
     clock.advance(7 * MINUTE)
     await keys.current()
@@ -88,20 +106,20 @@ async def test_fresh_keys_cost_nothing(server: KeyServer, keys: SigningKeys, clo
 
 
 async def test_ageing_keys_are_fetched_again_while_nobody_waits(
-    server: KeyServer, keys: SigningKeys, clock: Clock
+    server: KeyServer, keys: JwksClient, clock: Clock
 ) -> None:
     first = await keys.current()
     server.now = document({"keys": [OLD, NEW]})
     clock.advance(9 * MINUTE)
     assert await keys.current() is first
     await eventually(lambda: server.requests == 2)
-    await eventually(lambda: keys._flight is None)
+    await eventually(lambda: keys._refresh_task is None)
     assert ids(await keys.current()) == {"old", "new"}
     assert server.requests == 2
 
 
 async def test_after_a_quiet_hour_the_first_caller_waits_and_a_withdrawn_key_is_gone(
-    server: KeyServer, keys: SigningKeys, clock: Clock
+    server: KeyServer, keys: JwksClient, clock: Clock
 ) -> None:
     await keys.current()
     server.now = document({"keys": [NEW]})
@@ -109,7 +127,7 @@ async def test_after_a_quiet_hour_the_first_caller_waits_and_a_withdrawn_key_is_
     assert ids(await keys.current()) == {"new"}
 
 
-async def test_the_same_keys_stay_the_same_object(server: KeyServer, keys: SigningKeys, clock: Clock) -> None:
+async def test_the_same_keys_stay_the_same_object(server: KeyServer, keys: JwksClient, clock: Clock) -> None:
     first = await keys.current()
     server.now = document({"keys": [OLD | {"ext": False}]})
     clock.advance(HOUR)
@@ -118,7 +136,7 @@ async def test_the_same_keys_stay_the_same_object(server: KeyServer, keys: Signi
 
 
 async def test_a_new_key_is_found_at_first_sight_even_right_after_a_fetch(
-    server: KeyServer, keys: SigningKeys, clock: Clock
+    server: KeyServer, keys: JwksClient, clock: Clock
 ) -> None:
     first = await keys.current()
     server.now = document({"keys": [OLD, NEW]})
@@ -127,7 +145,7 @@ async def test_a_new_key_is_found_at_first_sight_even_right_after_a_fetch(
 
 
 async def test_a_storm_of_unknown_key_ids_costs_one_fetch_in_ten_seconds(
-    server: KeyServer, keys: SigningKeys, clock: Clock
+    server: KeyServer, keys: JwksClient, clock: Clock
 ) -> None:
     known = await keys.current()
     for elapsed, fetches in ((0.0, 2), (5.0, 2), (4.9, 2), (0.2, 3), (9.9, 3), (0.1, 4)):
@@ -139,21 +157,21 @@ async def test_a_storm_of_unknown_key_ids_costs_one_fetch_in_ten_seconds(
 
 
 async def test_a_storm_during_an_outage_costs_no_more(
-    server: KeyServer, keys: SigningKeys, clock: Clock
+    server: KeyServer, keys: JwksClient, clock: Clock
 ) -> None:
     known = await keys.current()
     server.now = FAULTS["error 500"]
     clock.advance(HOUR)
     for second in range(60):
         await asyncio.gather(*(keys.newer_than(known) for _ in range(20)))
-        await eventually(lambda: keys._flight is None)
+        await eventually(lambda: keys._refresh_task is None)
         assert server.requests <= 1 + 1 + second // 10
         clock.advance(1)
     assert server.requests == 7
 
 
 async def test_whoever_brings_an_older_set_gets_the_newer_one_without_a_fetch(
-    server: KeyServer, keys: SigningKeys, clock: Clock
+    server: KeyServer, keys: JwksClient, clock: Clock
 ) -> None:
     older = await keys.current()
     server.now = document({"keys": [NEW]})
@@ -165,7 +183,7 @@ async def test_whoever_brings_an_older_set_gets_the_newer_one_without_a_fetch(
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
 async def test_known_keys_survive_a_fault_for_a_day_and_no_longer(
-    fault: Answer, server: KeyServer, keys: SigningKeys, clock: Clock
+    fault: Answer, server: KeyServer, keys: JwksClient, clock: Clock
 ) -> None:
     known = await keys.current()
     server.now = fault
@@ -184,9 +202,28 @@ async def test_known_keys_survive_a_fault_for_a_day_and_no_longer(
     assert "/elsewhere" not in server.paths
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+@pytest.mark.parametrize("answered", NO_KEYS.values(), ids=NO_KEYS.keys())
+async def test_a_good_answer_without_the_old_key_drops_it_whatever_else_it_holds(
+    answered: Answer, server: KeyServer, keys: JwksClient, clock: Clock
+) -> None:
+    known = await keys.current()
+    server.now = answered
+    clock.advance(10 * MINUTE)
+    assert ids(await keys.current()) == set()
+    assert not keys.known
+    assert ids(await keys.newer_than(known)) == set()
+    server.now = document({"keys": [NEW]})
+    clock.advance(10)
+    assert ids(await keys.newer_than(await keys.current())) == {"new"}
+    assert keys.known
+
+
+COLD = FAULTS | NO_KEYS
+
+
+@pytest.mark.parametrize("fault", COLD.values(), ids=COLD.keys())
 async def test_a_cold_start_is_unavailable_until_the_endpoint_is_back(
-    fault: Answer, server: KeyServer, keys: SigningKeys, clock: Clock
+    fault: Answer, server: KeyServer, keys: JwksClient, clock: Clock
 ) -> None:
     server.now = fault
     for _ in range(5):
@@ -198,17 +235,89 @@ async def test_a_cold_start_is_unavailable_until_the_endpoint_is_back(
     assert ids(await keys.current()) == {"old"}
 
 
+SECRET = shared_secret("a secret that only this test knows, and nobody else", local_development=False)
+
+
+@pytest.fixture
+async def moving(server: KeyServer, clock: Clock) -> AsyncIterator[JwksClient]:
+    """The keys of a project that moves from its secret to signing keys."""
+    keys = JwksClient(server.url, secret=SECRET, schedule=SHORT, clock=clock)
+    yield keys
+    await keys.aclose()
+
+
+async def test_a_secret_is_good_at_once_and_stays_beside_what_is_published(
+    server: KeyServer, moving: JwksClient
+) -> None:
+    assert moving.known
+    alone = await moving.current()
+    assert (ids(alone), alone.secret) == (set(), SECRET)
+    await eventually(lambda: moving._refresh_task is None)
+    both = await moving.current()
+    assert (ids(both), both.secret) == ({"old"}, SECRET)
+    assert await moving.current() is both
+    assert server.requests == 1
+
+
+async def test_a_published_key_is_waited_for_by_whoever_needs_one(
+    server: KeyServer, moving: JwksClient
+) -> None:
+    server.now = held = Held(document({"keys": [NEW]}))
+    asking = asyncio.create_task(moving.newer_than(await moving.current()))
+    await eventually(lambda: server.requests == 1)
+    held.go.set()
+    assert ids(await asking) == {"new"}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+async def test_whatever_the_endpoint_does_the_secret_is_good_and_published_keys_are_unavailable(
+    fault: Answer, server: KeyServer, moving: JwksClient
+) -> None:
+    server.now = fault
+    started = time.perf_counter()
+    alone = await moving.current()
+    assert time.perf_counter() - started < SHORT.timeout / 2
+    assert alone.secret is SECRET
+    with pytest.raises(Unavailable):
+        await moving.newer_than(alone)
+    assert server.requests == 1
+    assert await moving.current() is alone
+
+
+@pytest.mark.parametrize("answered", NO_KEYS.values(), ids=NO_KEYS.keys())
+async def test_a_project_that_publishes_no_key_is_no_outage_while_it_has_a_secret(
+    answered: Answer, server: KeyServer, moving: JwksClient
+) -> None:
+    server.now = answered
+    with capture_logs() as logs:
+        assert ids(await moving.newer_than(await moving.current())) == set()
+    assert moving.known
+    assert [entry["event"] for entry in logs] == ["signing_keys_changed"]
+
+
+async def test_the_secret_outlives_published_keys_that_got_too_old(
+    server: KeyServer, moving: JwksClient, clock: Clock
+) -> None:
+    await moving.newer_than(await moving.current())
+    server.now = FAULTS["error 500"]
+    clock.advance(25 * HOUR)
+    alone = await moving.current()
+    assert (ids(alone), alone.secret) == (set(), SECRET)
+    with pytest.raises(Unavailable):
+        await moving.newer_than(alone)
+
+
 async def test_a_refused_connection_is_an_outage_too(clock: Clock) -> None:
     async with KeyServer(hang).running() as gone:
         pass
-    keys = SigningKeys(gone.url, clock=clock)
+    keys = JwksClient(gone.url, clock=clock)
     with pytest.raises(Unavailable):
         await keys.current()
     await keys.aclose()
 
 
 async def test_during_a_hang_callers_with_known_keys_do_not_wait(
-    server: KeyServer, keys: SigningKeys, clock: Clock
+    server: KeyServer, keys: JwksClient, clock: Clock
 ) -> None:
     known = await keys.current()
     server.now = hang
@@ -221,7 +330,7 @@ async def test_during_a_hang_callers_with_known_keys_do_not_wait(
         assert time.perf_counter() - started < SHORT.timeout / 2
 
 
-async def test_a_slow_endpoint_is_given_up_as_a_whole(server: KeyServer, keys: SigningKeys) -> None:
+async def test_a_slow_endpoint_is_given_up_as_a_whole(server: KeyServer, keys: JwksClient) -> None:
     server.now = trickle
     started = time.perf_counter()
     with pytest.raises(Unavailable):
@@ -229,20 +338,8 @@ async def test_a_slow_endpoint_is_given_up_as_a_whole(server: KeyServer, keys: S
     assert time.perf_counter() - started < SHORT.timeout * 4
 
 
-class Held:
-    """An answer that waits for a word."""
-
-    def __init__(self, then: Answer) -> None:
-        self._then = then
-        self.go = asyncio.Event()
-
-    async def __call__(self, writer: asyncio.StreamWriter) -> None:
-        await self.go.wait()
-        await self._then(writer)
-
-
 async def test_one_fetch_is_under_way_at_a_time_however_long_it_takes(
-    server: KeyServer, keys: SigningKeys, clock: Clock
+    server: KeyServer, keys: JwksClient, clock: Clock
 ) -> None:
     known = await keys.current()
     server.now = held = Held(document({"keys": [NEW]}))
@@ -252,13 +349,13 @@ async def test_one_fetch_is_under_way_at_a_time_however_long_it_takes(
     clock.advance(30)
     assert await keys.current() is known
     held.go.set()
-    await eventually(lambda: keys._flight is None)
+    await eventually(lambda: keys._refresh_task is None)
     assert ids(await keys.current()) == {"new"}
     assert server.requests == 2
 
 
 async def test_an_unknown_key_id_joins_a_fetch_under_way_and_may_still_ask_after_it(
-    server: KeyServer, keys: SigningKeys, clock: Clock
+    server: KeyServer, keys: JwksClient, clock: Clock
 ) -> None:
     known = await keys.current()
     server.now = held = Held(document({"keys": [OLD]}))
@@ -274,7 +371,7 @@ async def test_an_unknown_key_id_joins_a_fetch_under_way_and_may_still_ask_after
 
 
 async def test_after_a_failed_fetch_unknown_key_ids_wait_too(
-    server: KeyServer, keys: SigningKeys, clock: Clock
+    server: KeyServer, keys: JwksClient, clock: Clock
 ) -> None:
     known = await keys.current()
     server.now = FAULTS["error 500"]
@@ -290,7 +387,7 @@ async def test_after_a_failed_fetch_unknown_key_ids_wait_too(
 
 
 async def test_keys_are_as_old_as_the_question_not_as_the_answer(
-    server: KeyServer, keys: SigningKeys, clock: Clock
+    server: KeyServer, keys: JwksClient, clock: Clock
 ) -> None:
     server.now = held = Held(document({"keys": [OLD]}))
     asking = asyncio.create_task(keys.current())
@@ -303,9 +400,7 @@ async def test_keys_are_as_old_as_the_question_not_as_the_answer(
     await eventually(lambda: server.requests == 2)
 
 
-async def test_a_caller_who_leaves_takes_nothing_from_the_others(
-    server: KeyServer, keys: SigningKeys
-) -> None:
+async def test_a_caller_who_leaves_takes_nothing_from_the_others(server: KeyServer, keys: JwksClient) -> None:
     server.now = held = Held(document({"keys": [OLD]}))
     callers = [asyncio.create_task(keys.current()) for _ in range(5)]
     await eventually(lambda: server.requests == 1)
@@ -319,7 +414,7 @@ async def test_a_caller_who_leaves_takes_nothing_from_the_others(
 
 
 async def test_closing_ends_a_fetch_under_way_and_the_waiting_are_told(
-    server: KeyServer, keys: SigningKeys
+    server: KeyServer, keys: JwksClient
 ) -> None:
     server.now = hang
     waiting = asyncio.create_task(keys.current())
@@ -334,7 +429,7 @@ async def test_closing_ends_a_fetch_under_way_and_the_waiting_are_told(
 
 
 async def test_a_closed_source_still_knows_what_it_knew(
-    server: KeyServer, keys: SigningKeys, clock: Clock
+    server: KeyServer, keys: JwksClient, clock: Clock
 ) -> None:
     known = await keys.current()
     await keys.aclose()
@@ -347,7 +442,7 @@ async def test_a_closed_source_still_knows_what_it_knew(
 
 
 async def test_the_log_tells_of_changes_and_failures_and_blames_no_request(
-    server: KeyServer, keys: SigningKeys, clock: Clock
+    server: KeyServer, keys: JwksClient, clock: Clock
 ) -> None:
     with capture_logs(processors=[merge_contextvars]) as logs, bound_contextvars(request_id="r"):
         await keys.current()
@@ -378,16 +473,12 @@ async def test_the_log_tells_of_changes_and_failures_and_blames_no_request(
 )
 async def test_keys_are_asked_for_in_the_clear_on_this_machine_only(url: str) -> None:
     with pytest.raises(ValueError, match="https"):
-        SigningKeys(url)
-
-
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1"])
-def test_loopback_is_known_by_its_name(host: str) -> None:
-    assert is_loopback(host)
+        JwksClient(url)
 
 
 @pytest.mark.parametrize(
-    "host", ["", "192.0.2.1", "::", "127.0.0.1.example.org", "localhost.", "10.0.0.1", "127.1"]
+    "url",
+    ["http://127.0.0.1:54321/keys", "http://[::1]:1/keys", "http://kong:8000/keys", "https://x.example/keys"],
 )
-def test_everything_else_is_not_loopback(host: str) -> None:
-    assert not is_loopback(host)
+async def test_keys_are_asked_for_in_the_clear_where_settings_allow_it_too(url: str) -> None:
+    await JwksClient(url).aclose()

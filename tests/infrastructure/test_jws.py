@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 
 from domain.identity import Assurance, DisplayFields
 from infrastructure.supabase.claims import TokenRules
-from infrastructure.supabase.jwk_set import parse_key_set
-from infrastructure.supabase.keys import KeySet, shared_secret
-from infrastructure.supabase.refusals import RefusalReason, TokenRefused
-from infrastructure.supabase.tokens import verify
-from support.hostile_tokens import Maker, Row, legacy_rows, rows
-from support.minting import MISSING, Json, KeyMaterial, as_json, b64, rs256
+from infrastructure.supabase.jwks import KeySet, parse_jwks, shared_secret
+from infrastructure.supabase.jws import verify
+from infrastructure.supabase.rejection_reasons import RejectionReason, TokenRejected
+from support.hostile_tokens import Maker, Row, moving_rows, rows
+from support.minting import MISSING, Json, KeyMaterial, as_json, b64, eddsa, rs256
 
 ISSUER = "https://abcdefghijklmnopqrst.supabase.co/auth/v1"
 OTHER_ISSUER = "https://auth.example.org/auth/v1"
@@ -28,23 +27,25 @@ NOW = int(time.time())
 SECRET = "a secret that only this test knows, and nobody else"
 
 MATERIAL = KeyMaterial.fresh()
-KEYS = parse_key_set(as_json(MATERIAL.jwks()), local_development=False)
+KEYS = parse_jwks(as_json(MATERIAL.jwks()))
+BOTH = parse_jwks(as_json(MATERIAL.jwks()), secret=shared_secret(SECRET, local_development=False))
 RULES = TokenRules(frozenset({ISSUER, OTHER_ISSUER}))
 MAKE = Maker(ISSUER, MATERIAL, SUBJECT, SESSION, NOW)
 TABLE = rows(ISSUER, MATERIAL, subject=SUBJECT, session=SESSION, now=NOW, other_issuer=OTHER_ISSUER)
 ROWS = [row for row in TABLE if not row.http_only]
-LEGACY_ROWS = legacy_rows(ISSUER, SECRET, subject=SUBJECT, session=SESSION, now=NOW)
+MOVING_ROWS = moving_rows(ISSUER, MATERIAL, SECRET, subject=SUBJECT, session=SESSION, now=NOW)
 
 GOOD = MAKE.claiming()
+GOOD_ED = MAKE.headed(eddsa(MATERIAL.ed_private), alg="EdDSA", kid=MATERIAL.ed_id)
 GOOD_RSA = MAKE.headed(rs256(MATERIAL.rsa_private), alg="RS256", kid=MATERIAL.rsa_id)
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
-def outcome(token: str, keys: KeySet | None = None, now: float = NOW) -> RefusalReason | None:
+def outcome(token: str, keys: KeySet = KEYS, now: float = NOW) -> RejectionReason | None:
     try:
-        verify(token, keys or KEYS, RULES, now)
-    except TokenRefused as refusal:
-        return refusal.reason
+        verify(token, keys, RULES, now)
+    except TokenRejected as rejection:
+        return rejection.reason
     return None
 
 
@@ -52,36 +53,44 @@ def outcome(token: str, keys: KeySet | None = None, now: float = NOW) -> Refusal
 def test_every_row_of_the_table_gets_its_answer_for_its_reason(row: Row) -> None:
     assert outcome(row.token) is row.reason
     if row.reason is None:
-        session = verify(row.token, KEYS, RULES, NOW).session
+        session = verify(row.token, KEYS, RULES, NOW).principal
         assert (session.user_id, session.session_id) == (SUBJECT, SESSION)
 
 
-@pytest.mark.parametrize("row", LEGACY_ROWS, ids=lambda row: row.name)
-def test_with_a_legacy_secret_only_hs256_passes(row: Row) -> None:
-    secret = shared_secret(SECRET, local_development=False)
-    reason = None
-    try:
-        verify(row.token, secret, RULES, NOW)
-    except TokenRefused as refusal:
-        reason = refusal.reason
-    assert reason is row.reason
+@pytest.mark.parametrize("row", MOVING_ROWS, ids=lambda row: row.name)
+def test_beside_a_legacy_secret_the_key_that_a_token_names_decides(row: Row) -> None:
+    assert outcome(row.token, BOTH) is row.reason
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_a_legacy_secret_makes_no_other_token_good(row: Row) -> None:
+    assert (outcome(row.token, BOTH) is None) is (row.reason is None)
+
+
+def test_a_project_without_published_keys_lives_on_its_secret() -> None:
+    alone = parse_jwks(b'{"keys":[]}', secret=shared_secret(SECRET, local_development=False))
+    taken = {row.name for row in MOVING_ROWS if outcome(row.token, alone) is None}
+    assert taken == {
+        "HS256",
+        "HS256 with the kid of a secret",
+        "HS256 with a published kid",
+        "HS256 with the kid of the RSA key",
+    }
 
 
 def test_the_table_is_long_has_no_name_twice_and_knows_every_reason() -> None:
     assert len(TABLE) >= 150
     assert len({row.name for row in TABLE}) == len(TABLE)
-    assert {row.reason for row in ROWS} == {None, *RefusalReason}
+    assert {row.reason for row in ROWS} == {None, *RejectionReason}
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.reason is None], ids=lambda row: row.name)
 def test_what_passes_here_passes_elsewhere(row: Row) -> None:
-    key = MATERIAL.rsa_private if row.name == "RS256" else MATERIAL.ec_private
-    if row.name == "another published key":
-        key = MATERIAL.second_ec
+    published = {jwk["kid"]: jwt.PyJWK(jwk) for jwk in MATERIAL.jwks()["keys"]}
     claims = jwt.decode(
         row.token,
-        key.public_key(),
-        algorithms=["ES256", "RS256"],
+        published[jwt.get_unverified_header(row.token)["kid"]],
+        algorithms=["ES256", "RS256", "EdDSA"],
         audience="authenticated",
         # the table was minted a while ago
         options={"verify_exp": False, "verify_nbf": False, "verify_iat": False},
@@ -102,10 +111,10 @@ def test_a_token_made_by_another_library_passes() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "reason"),
-    [(3599, None), (3629, None), (3630, RefusalReason.EXPIRED), (3631, RefusalReason.EXPIRED)],
+    [(3599, None), (3629, None), (3630, RejectionReason.EXPIRED), (3631, RejectionReason.EXPIRED)],
 )
 def test_a_token_ends_thirty_seconds_after_its_expiry_and_not_a_moment_later(
-    seconds: float, reason: RefusalReason | None
+    seconds: float, reason: RejectionReason | None
 ) -> None:
     assert outcome(GOOD, now=NOW + seconds) is reason
     assert outcome(GOOD, now=NOW + seconds - 0.001) is (None if seconds == 3630 else reason)
@@ -118,7 +127,7 @@ def test_a_token_begins_thirty_seconds_early_and_not_a_moment_before(claim: str)
     assert outcome(token, now=NOW - 30.001) is not None
 
 
-@pytest.mark.parametrize("token", [GOOD, GOOD_RSA], ids=["ES256", "RS256"])
+@pytest.mark.parametrize("token", [GOOD, GOOD_RSA, GOOD_ED], ids=["ES256", "RS256", "EdDSA"])
 def test_no_changed_bit_of_any_segment_passes(token: str) -> None:
     for position, character in enumerate(token):
         if character == ".":
@@ -171,8 +180,8 @@ def test_a_header_member_of_any_kind_is_refused_and_never_breaks(name: str, valu
 
 @given(metadata=json_values | st.dictionaries(st.sampled_from(["user_name", "name", "picture"]), json_values))
 def test_metadata_of_any_kind_changes_nothing_but_what_is_shown(metadata: Json) -> None:
-    session = verify(MAKE.claiming(user_metadata=metadata), KEYS, RULES, NOW).session
-    plain = verify(MAKE.claiming(user_metadata=MISSING), KEYS, RULES, NOW).session
+    session = verify(MAKE.claiming(user_metadata=metadata), KEYS, RULES, NOW).principal
+    plain = verify(MAKE.claiming(user_metadata=MISSING), KEYS, RULES, NOW).principal
     assert (session.user_id, session.is_anonymous, session.assurance) == (
         plain.user_id,
         plain.is_anonymous,
@@ -206,21 +215,27 @@ class Shown:
     ids=lambda shown: str(list(shown.metadata)),
 )
 def test_display_fields_come_from_the_first_usable_name(shown: Shown) -> None:
-    session = verify(MAKE.claiming(user_metadata=shown.metadata), KEYS, RULES, NOW).session
+    session = verify(MAKE.claiming(user_metadata=shown.metadata), KEYS, RULES, NOW).principal
     assert session.display == shown.display
 
 
 def test_a_session_says_what_the_token_says() -> None:
-    session = verify(MAKE.claiming(aal="aal2", is_anonymous=True), KEYS, RULES, NOW).session
+    session = verify(MAKE.claiming(aal="aal2", is_anonymous=True), KEYS, RULES, NOW).principal
     assert session.assurance is Assurance.AAL2
     assert session.is_anonymous
+    assert session.client_id is None
 
 
-def test_a_refusal_holds_nothing_of_the_token() -> None:
-    with pytest.raises(TokenRefused) as refusal:
+def test_an_oauth_client_is_known_by_its_id() -> None:
+    client = "6f2c0a52-3c7b-4f0e-9a55-0123456789ab"
+    assert verify(MAKE.claiming(client_id=client), KEYS, RULES, NOW).principal.client_id == client
+
+
+def test_a_rejection_holds_nothing_of_the_token() -> None:
+    with pytest.raises(TokenRejected) as rejection:
         verify(MAKE.claiming(sub="user_2abc"), KEYS, RULES, NOW)
-    assert str(refusal.value) == "subject_malformed"
-    assert refusal.value.__cause__ is None
+    assert str(rejection.value) == "subject_malformed"
+    assert rejection.value.__cause__ is None
 
 
 @pytest.mark.parametrize(

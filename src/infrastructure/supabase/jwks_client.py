@@ -1,8 +1,9 @@
-"""Fetches the published signing keys and keeps them: fresh, through outages, and never because a caller says so.
+"""Fetches the JWK Set of a project and keeps it: fresh, through outages, and never because a caller says so.
 
 Supabase Auth serves the set with ``max-age=600`` behind an edge that caches as long; a key that vanished from it is
 revoked (Supabase docs, JWT Signing Keys). So no key is used here that was not seen within the last ten minutes, unless
-the endpoint is down, and a revoked key is dead after twenty.
+the endpoint is down, and a revoked key is dead after twenty. A good answer is news, even when it is an empty set; only
+failures keep what was known.
 """
 
 import asyncio
@@ -10,14 +11,13 @@ import contextvars
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 import httpx
 import structlog
 
 from domain.errors import Unavailable
-from infrastructure.supabase.jwk_set import parse_key_set
-from infrastructure.supabase.keys import Keys, KeySet
+from infrastructure.hosts import is_private_name, is_this_machine
+from infrastructure.supabase.jwks import KeySet, SigningKey, parse_jwks
 
 _MAX_DOCUMENT_OCTETS = 64 * 1024
 _LONG_AGO = float("-inf")
@@ -44,39 +44,44 @@ class Schedule:
 
 
 class FetchFailed(Exception):
-    """The endpoint answered with something else than a document."""
+    """The endpoint answered with something that no token can be verified with."""
 
 
-class SigningKeys:
-    """The keys at *url*, for use in one event loop.
+class JwksClient:
+    """The keys at *url*, and beside them the legacy *secret* of a project that has one; for use in one event loop.
+
+    The secret is good at once, and while no published key is known.
 
     Unknown key ids cost at most one fetch in ten seconds, however many tokens bring them. Fetches run one at a time
     in a task of their own, so that a caller who leaves takes nothing from the others.
 
     Raises:
-        ValueError: *url* is neither https nor on the loopback interface.
+        ValueError: *url* is plain http, and neither on this machine nor a private name (``http://kong:8000``).
     """
 
     def __init__(
         self,
         url: str,
         *,
+        secret: SigningKey | None = None,
         local_development: bool = False,
         schedule: Schedule | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = httpx.URL(url)
-        loopback = is_loopback(self._url.host)
-        if self._url.scheme != "https" and not (self._url.scheme == "http" and loopback):
+        near = is_this_machine(self._url.host) or is_private_name(self._url.host)
+        if self._url.scheme != "https" and not (self._url.scheme == "http" and self._url.host and near):
             raise ValueError("signing keys are fetched over https only")
+        self._secret = secret
+        self._secret_alone = None if secret is None else KeySet({}, secret)
         self._local_development = local_development
         self._schedule = schedule or Schedule()
         self._clock = clock
-        # A server on this machine is behind no proxy, whatever the environment says of others.
+        # A server on this machine or beside it is behind no proxy, whatever the environment says of others.
         self._client = httpx.AsyncClient(
             timeout=self._schedule.timeout,
             follow_redirects=False,
-            trust_env=not loopback,
+            trust_env=not near,
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=0),
         )
         self._keys: KeySet | None = None
@@ -84,13 +89,13 @@ class SigningKeys:
         self._attempted_at = _LONG_AGO
         self._failed_at = _LONG_AGO
         self._asked_for_at = _LONG_AGO
-        self._flight: asyncio.Task[None] | None = None
+        self._refresh_task: asyncio.Task[None] | None = None
         self._closed = False
 
     @property
     def known(self) -> bool:
         """Whether a token could be verified right now."""
-        return self._usable() is not None
+        return bool(self._usable() or self._secret_alone)
 
     async def current(self) -> KeySet:
         """The keys to verify with. The same object is returned until the published keys change.
@@ -98,38 +103,44 @@ class SigningKeys:
         Raises:
             Unavailable: none are known, or the last good ones are a day old; each call may find them.
         """
+        if self._usable() is None and self._secret_alone is not None:
+            self._start_refresh(self._schedule.pause)
+            return self._secret_alone
         if self._usable() is None:
-            self._take_off(self._schedule.cold_pause)
-            await self._landing()
+            self._start_refresh(self._schedule.cold_pause)
+            await self._wait_for_refresh()
         elif self._age() >= self._schedule.refresh_after:
             failing = self._failed_at > self._fetched_at
-            self._take_off(self._schedule.pause)
+            self._start_refresh(self._schedule.pause)
             if self._age() >= self._schedule.fresh_for and not failing:
-                await self._landing()
+                await self._wait_for_refresh()
         keys = self._usable()
         if keys is None:
             raise Unavailable
         return keys
 
-    async def newer_than(self, keys: Keys) -> KeySet:
+    async def newer_than(self, keys: KeySet) -> KeySet:
         """The keys to try a token with that names none of *keys*: newer ones, or *keys* themselves.
 
         Raises:
-            Unavailable: as for `current`.
+            Unavailable: no published keys are known, or the last good ones are a day old.
         """
-        if self._keys is keys:
-            if self._flight is None and self._may_ask():
+        if keys is self._keys or keys is self._secret_alone:
+            if self._refresh_task is None and self._may_ask():
                 self._asked_for_at = self._clock()
-                self._take_off(0.0)
-            await self._landing()
-        return await self.current()
+                self._start_refresh(0.0)
+            await self._wait_for_refresh()
+        current = await self.current()
+        if current is self._secret_alone:
+            raise Unavailable
+        return current
 
     async def aclose(self) -> None:
         """Stop fetching. What is known stays known; nothing new is learned."""
         self._closed = True
-        if self._flight is not None:
-            self._flight.cancel()
-        await self._landing()
+        if self._refresh_task is not None:
+            self._refresh_task.cancel()
+        await self._wait_for_refresh()
         await self._client.aclose()
 
     def _usable(self) -> KeySet | None:
@@ -142,25 +153,25 @@ class SigningKeys:
         """Routine fetches that succeed do not count, so that a key is found that was published right after one."""
         return self._clock() - max(self._asked_for_at, self._failed_at) >= self._schedule.pause
 
-    def _take_off(self, pause: float) -> None:
-        if self._flight is not None or self._closed or self._clock() - self._attempted_at < pause:
+    def _start_refresh(self, pause: float) -> None:
+        if self._refresh_task is not None or self._closed or self._clock() - self._attempted_at < pause:
             return
         self._attempted_at = self._clock()
         # In an empty context: the fetch is nobody's request, and is not to be logged as somebody's.
-        self._flight = asyncio.create_task(self._fly(), context=contextvars.Context())
-        self._flight.add_done_callback(self._landed)
+        self._refresh_task = asyncio.create_task(self._refresh(), context=contextvars.Context())
+        self._refresh_task.add_done_callback(self._on_refresh_done)
 
-    async def _landing(self) -> None:
+    async def _wait_for_refresh(self) -> None:
         """Wait for the fetch under way; unlike ``await``, ``wait`` never cancels what it waits for."""
-        if self._flight is not None:
-            await asyncio.wait([self._flight])
+        if self._refresh_task is not None:
+            await asyncio.wait([self._refresh_task])
 
-    def _landed(self, _: asyncio.Task[None]) -> None:
-        self._flight = None
+    def _on_refresh_done(self, _: asyncio.Task[None]) -> None:
+        self._refresh_task = None
 
-    async def _fly(self) -> None:
+    async def _refresh(self) -> None:
         try:
-            keys = parse_key_set(await self._fetch(), local_development=self._local_development)
+            keys = self._read(await self._fetch())
         except Exception as failure:  # whatever it was, the last good set stays
             self._failed_at = self._clock()
             _log.warning("signing_keys_not_fetched", why=type(failure).__name__, detail=str(failure))
@@ -170,6 +181,14 @@ class SigningKeys:
         if keys != self._keys:
             self._keys = keys
             _log.info("signing_keys_changed", key_ids=sorted(keys.by_id))
+
+    def _read(self, document: bytes) -> KeySet:
+        keys = parse_jwks(document, secret=self._secret, local_development=self._local_development)
+        # Later it is a revocation. At the start it is a project that signs with nothing we can verify: no client is
+        # to lose its session over that.
+        if not keys and self._keys is None:
+            raise FetchFailed("no usable key")
+        return keys
 
     async def _fetch(self) -> bytes:
         # The limit is on what is received, so nothing may be unpacked on the way.
@@ -186,13 +205,3 @@ class SigningKeys:
                 if len(document) > _MAX_DOCUMENT_OCTETS:
                     raise FetchFailed("too large")
         return bytes(document)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether *host* is this machine by its very name; no name is looked up."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,9 +1,9 @@
-"""Why a token was refused: for the log and the metrics, never for the caller."""
+"""Why a token was rejected: for the log and the metrics, never for the caller."""
 
 from enum import StrEnum
 
 
-class RefusalReason(StrEnum):
+class RejectionReason(StrEnum):
     """The closed list of what can be wrong with a token, in the order in which it is looked for."""
 
     TOO_LARGE = "too_large"
@@ -24,19 +24,20 @@ class RefusalReason(StrEnum):
     ROLE_WRONG = "role_wrong"
     SUBJECT_MALFORMED = "subject_malformed"
     SESSION_ID_MALFORMED = "session_id_malformed"
-    ANONYMITY_MALFORMED = "anonymity_malformed"
-    ASSURANCE_UNKNOWN = "assurance_unknown"
     EXPIRY_MALFORMED = "expiry_malformed"
     NOT_BEFORE_MALFORMED = "not_before_malformed"
     ISSUED_AT_MALFORMED = "issued_at_malformed"
+    ANONYMITY_MALFORMED = "anonymity_malformed"
+    ASSURANCE_UNKNOWN = "assurance_unknown"
+    CLIENT_MALFORMED = "client_malformed"
     NOT_YET_VALID = "not_yet_valid"
     ISSUED_IN_FUTURE = "issued_in_future"
     EXPIRED = "expired"
 
 
-class TokenRefused(Exception):
+class TokenRejected(Exception):
     """A token proves nothing; ``reason`` says why. It holds nothing of the token itself."""
 
-    def __init__(self, reason: RefusalReason) -> None:
+    def __init__(self, reason: RejectionReason) -> None:
         super().__init__(reason.value)
         self.reason = reason
