@@ -25,7 +25,7 @@ class TransactionKind(StrEnum):
     OPENING = "opening"
 
 
-_ACCOUNTS: Final = {
+_ACCOUNTS: Final[dict[str, Account]] = {
     TransactionKind.EARNING: Account.REWARDS,
     TransactionKind.BONUS: Account.ADJUSTMENTS,
     TransactionKind.REFUND: Account.ADJUSTMENTS,
@@ -34,6 +34,20 @@ _ACCOUNTS: Final = {
     TransactionKind.OPENING: Account.OPENING,
 }
 TRANSFERS: Final = frozenset({TransactionKind.TRANSFER_OUT, TransactionKind.TRANSFER_IN})
+ADJUSTMENTS: Final = frozenset({TransactionKind.BONUS, TransactionKind.REFUND, TransactionKind.PENALTY})
+CORRECTABLE: Final = TRANSFERS | ADJUSTMENTS
+"""What an admin can take back by name; earnings and withdrawals have ways of their own."""
+
+
+def account_against(kind: str, corrects: str | None = None) -> Account | None:
+    """Where the other side of a row is; None for a transfer's, whose other side is a wallet's row.
+
+    A reversal stands where what it *corrects* did; what takes a transfer back is an adjustment.
+    """
+    if kind in TRANSFERS:
+        return None
+    standing = corrects if kind == TransactionKind.REVERSAL else kind
+    return _ACCOUNTS.get(standing or "", Account.ADJUSTMENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +74,12 @@ class Transaction:
     def other_side(self, corrects: TransactionKind | None = None) -> LedgerEntry | None:
         """The entry that stands against this row; None for a transfer's, whose other side is a wallet's row.
 
-        A reversal stands where what it *corrects* did; what takes a transfer back is an adjustment.
+        A reversal says what it *corrects*.
         """
-        kind = corrects if self.kind is TransactionKind.REVERSAL else self.kind
-        if kind is None:
+        if self.kind is TransactionKind.REVERSAL and corrects is None:
             raise ValueError("a reversal says what it corrects")
-        if self.kind in TRANSFERS:
-            return None
-        return LedgerEntry(self.id, _ACCOUNTS.get(kind, Account.ADJUSTMENTS), -self.amount, self.created_at)
+        account = account_against(self.kind, corrects)
+        return None if account is None else LedgerEntry(self.id, account, -self.amount, self.created_at)
 
 
 @dataclass(frozen=True, slots=True)
