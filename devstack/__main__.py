@@ -100,7 +100,7 @@ LinguaLink is ready. Ctrl-C stops it; make clean forgets it.
 
   Demo page       {urls.api}/demo   (open it in two windows, as two people)
   API             {urls.api}   (documentation: {urls.api}/schema)
-  Supabase        {urls.supabase}   (stand-in: Auth and Realtime)
+  Supabase        {urls.supabase}   (stand-in: Auth, REST and Realtime)
   PostgreSQL      postgresql://postgres:postgres@127.0.0.1:{urls.ports.postgres}/{DATABASE}
   Publishable key {urls.keys.publishable}
   Secret key      {urls.keys.secret}

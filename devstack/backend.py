@@ -1,6 +1,7 @@
 """The backend of ``make run``: ``lingualink serve`` as it ships, and the demo page beside it at ``/demo``."""
 
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from litestar import Litestar, get
 from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from application.ops.drain import Drain
+from application.ops.shutdown import ShutdownState
 from bootstrap.app import create_app
 from bootstrap.server import run
 from devstack.seed import PASSWORD, SAMPLES
@@ -52,10 +53,12 @@ class WithDemo:
         await (self._demo if of_demo else self._backend)(scope, receive, send)
 
 
-def create_demo_app(settings: Settings, drain: Drain) -> ASGIApp:
+def create_demo_app(
+    settings: Settings, shutdown: ShutdownState, operations_socket: socket.socket | None
+) -> ASGIApp:
     """What this process serves."""
     demo: Any = demo_site(settings.supabase_url, os.environ[PUBLISHABLE_KEY])
-    return WithDemo(create_app(settings, drain), demo)
+    return WithDemo(create_app(settings, shutdown, operations_socket), demo)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,13 @@ class SupabaseConfig:
     email_autoconfirm: bool = True
     private_channels_only: bool = False
     realtime: RealtimeLimits = field(default_factory=RealtimeLimits)
+
+    @property
+    def authenticator_url(self) -> str:
+        """The same database as the role that ``/rest/v1`` logs in as, which has the superuser's password."""
+        parts = urlsplit(self.database_url)
+        user = f"authenticator:{parts.password}" if parts.password else "authenticator"
+        return urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc.rpartition('@')[2]}"))
 
     @property
     def issuer(self) -> str:

@@ -1,4 +1,4 @@
-"""The superuser connection pool that Auth and Realtime share, as both services have rights of their own."""
+"""Connection pools: the superuser's, which Auth and Realtime share, as both have rights of their own; and others."""
 
 from typing import Any, TypeAlias
 
@@ -21,6 +21,6 @@ async def _read_jsonb_as_objects(connection: Connection) -> None:
     )
 
 
-async def open_pool(url: str) -> Pool:
-    """A small pool whose connections read and write jsonb as Python objects."""
-    return await asyncpg.create_pool(url, min_size=1, max_size=8, init=_read_jsonb_as_objects)
+async def open_pool(url: str, **settings: Any) -> Pool:
+    """A small pool whose connections read and write jsonb as Python objects; *settings* are asyncpg's."""
+    return await asyncpg.create_pool(url, min_size=1, max_size=8, init=_read_jsonb_as_objects, **settings)

@@ -107,7 +107,8 @@ async def prepare_project(postgres: LocalPostgres) -> None:
     connection = await asyncpg.connect(postgres.url(DATABASE))
     try:
         await install_shim(connection)
-        await connection.execute(f"alter role {MIGRATOR} password '{postgres.password}'")
+        for role in (MIGRATOR, "authenticator"):
+            await connection.execute(f"alter role {role} password '{postgres.password}'")
         await connection.execute(f'grant create on database "{DATABASE}" to {MIGRATOR}')
     finally:
         await connection.close()

@@ -1,4 +1,4 @@
-"""The stand-in as one application: gateway, Auth and Realtime of one local Supabase project."""
+"""The stand-in as one application: gateway, Auth, Realtime and the REST API of one local Supabase project."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,17 +18,18 @@ from devstack.gateway import ApiKeyGateway
 from devstack.keys import SigningKey
 from devstack.realtime.routes import realtime_router
 from devstack.realtime.server import Realtime
+from devstack.rest.routes import Rest, rest_router
 
 __all__ = ["RealtimeLimits", "SupabaseConfig", "create_supabase", "install_shim"]
 
 SHIM = Path(__file__).with_name("supabase.sql")
 ALLOWED_HEADERS = [
     "accept", "accept-profile", "apikey", "authorization", "content-profile", "content-type", "prefer",
-    "x-client-info", "x-retry-count", "x-supabase-api-version",
+    "range", "range-unit", "x-client-info", "x-retry-count", "x-supabase-api-version",
 ]  # fmt: skip
 EXPOSED_HEADERS = [
-    "link", "x-rate-limit", "x-rate-limit-remaining", "x-rate-rolling", "x-sb-error-code",
-    "x-supabase-api-version", "x-total-count",
+    "content-range", "link", "preference-applied", "x-rate-limit", "x-rate-limit-remaining", "x-rate-rolling",
+    "x-sb-error-code", "x-supabase-api-version", "x-total-count",
 ]  # fmt: skip
 
 
@@ -49,9 +50,13 @@ def create_supabase(config: SupabaseConfig) -> Litestar:
         pool = await open_pool(config.database_url)
         app.state.auth = Auth(config, key, pool)
         app.state.realtime = Realtime(config, key, pool)
+        # Without prepared statements: the app may change its tables at any time.
+        clients = await open_pool(config.authenticator_url, statement_cache_size=0)
+        app.state.rest = Rest(key, clients)
         try:
             yield
         finally:
+            await clients.close()
             await pool.close()
 
     tokens = {
@@ -61,7 +66,7 @@ def create_supabase(config: SupabaseConfig) -> Litestar:
     return _Project(
         tokens,
         config.secret_key,
-        route_handlers=[auth_router(), realtime_router()],
+        route_handlers=[auth_router(), realtime_router(), rest_router()],
         lifespan=[services],
         cors_config=CORSConfig(
             allow_origins=["*"],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from litestar import Litestar
 
-from web.openapi import CONFIG
+from web.openapi import openapi_config
 from web.routes import ROUTES
 
 TARGET = Path(__file__).parents[1] / "docs" / "openapi.json"
@@ -14,7 +14,7 @@ TARGET = Path(__file__).parents[1] / "docs" / "openapi.json"
 
 def document() -> str:
     """The document that the service serves under ``/schema/openapi.json``, laid out for reading and diffs."""
-    schema = Litestar(ROUTES, openapi_config=CONFIG).openapi_schema.to_schema()
+    schema = Litestar(ROUTES, openapi_config=openapi_config()).openapi_schema.to_schema()
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -7,6 +7,7 @@ import pytest
 from devstack.postgres import LocalPostgres
 from support.backend import System, backend
 from support.database import Database, cloned, make_template
+from support.documented import undocumented
 from support.external import external_project, is_external
 from support.stack import postgres_cluster, supabase_on
 
@@ -23,6 +24,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def anyio_backend() -> str:
     """Async tests run on asyncio alone, as the service does."""
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def documented() -> Iterator[None]:
+    """Nothing that the backend answered in the test is missing in docs/openapi.json."""
+    undocumented.clear()
+    yield
+    assert undocumented == []
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,10 @@
 import { defineConfig } from 'vitest/config'
 
+// The lowest version of supabase-js that the package allows is installed beside the newest.
+const oldest = process.env.LINGUALINK_SUPABASE_JS === 'oldest'
+
 export default defineConfig({
+  resolve: oldest ? { alias: { '@supabase/supabase-js': 'supabase-js-oldest' } } : {},
   test: {
     include: ['tests/**/*.test.ts'],
     testTimeout: 20_000,

@@ -137,7 +137,7 @@ UP = (
       user_id uuid not null,
       key text not null constraint idempotency_keys_key_length check (char_length(key) between 1 and 255),
       fingerprint bytea not null,
-      status smallint,
+      status bigint,
       body text,
       created_at timestamptz not null default now(),
       primary key (user_id, key),

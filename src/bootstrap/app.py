@@ -1,45 +1,54 @@
 """The ASGI application of one process: routes over use-cases, and the relay beside them."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, cast
 
 from dishka import AsyncContainer
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.types import ASGIApp
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from application.ops.drain import Drain
+from application.ops.shutdown import ShutdownState
 from application.ports import TokenVerifier
 from bootstrap.container import create_container
-from bootstrap.operations import operations
+from bootstrap.operations import operations, operations_listener
 from bootstrap.relay import inline_relay
 from infrastructure.maintenance import MaintenanceWorker
 from infrastructure.metrics import Metrics
+from infrastructure.rate_limits import LocalCounter, SharedCounter
 from infrastructure.settings import Settings
 from infrastructure.supabase.verifier import SupabaseTokenVerifier
 from web.authentication import Authentication
 from web.bodies import MAX_BYTES
-from web.openapi import CONFIG
+from web.client_address import TrustedProxies
+from web.openapi import openapi_config
 from web.problems import HANDLERS
+from web.query import query_parameters
+from web.rate_limits import RateLimits
 from web.request_context import RequestContext
 from web.routes import ROUTES
 
 HEADERS_OF_CLIENTS = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Request-Id"]
-HEADERS_FOR_CLIENTS = ["Idempotency-Replayed", "Retry-After", "WWW-Authenticate", "X-Request-Id"]
+HEADERS_FOR_CLIENTS = [
+    *("Idempotency-Replayed", "RateLimit", "RateLimit-Policy", "Retry-After"),
+    *("WWW-Authenticate", "X-Release", "X-Request-Id"),
+]
 
 
-def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
+def create_app(
+    settings: Settings,
+    shutdown: ShutdownState | None = None,
+    operations_socket: socket.socket | None = None,
+) -> ASGIApp:
     """The application that *settings* describe. It starts without its database, and says so when asked.
 
-    Once *drain* has begun it says that it is not ready. The client's address is the peer's, unless the peer is a
-    trusted proxy: then it is the right-most address of ``X-Forwarded-For`` that is no trusted proxy itself; what
-    stands left of it, anybody could have written.
+    Once *shutdown* has begun it says that it is not ready. Operators are answered on *operations_socket*, by default
+    on a socket of its own.
     """
     metrics = Metrics()
-    container = create_container(settings, metrics, drain)
+    container = create_container(settings, metrics, shutdown)
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -47,7 +56,8 @@ def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
         app.state.token_verifier = await container.get(TokenVerifier)
         await (await container.get(SupabaseTokenVerifier)).prepare()
         async with (
-            operations(container, settings),
+            _rate_limits(app, settings),
+            operations(container, operations_socket or operations_listener(settings)),
             inline_relay(container, settings),
             _housekeeping(container),
         ):
@@ -59,13 +69,34 @@ def create_app(settings: Settings, drain: Drain | None = None) -> ASGIApp:
         lifespan=[lifespan],
         middleware=[Authentication()],
         exception_handlers=HANDLERS,
-        cors_config=_cors(settings.lingualink_cors_origins),
-        openapi_config=CONFIG,
+        cors_config=_cors(settings),
+        openapi_config=openapi_config() if settings.lingualink_schema == "on" else None,
         request_max_body_size=MAX_BYTES,
         logging_config=None,
     )
-    inner: Any = RequestContext(app, metrics.request)  # uvicorn has types of its own for the same shapes
-    return cast("ASGIApp", ProxyHeadersMiddleware(inner, settings.lingualink_trusted_proxies))
+    app.state.release = settings.lingualink_release
+    app.state.query_parameters = query_parameters(app)
+    proxies = TrustedProxies(settings.lingualink_trusted_proxies)
+    return RequestContext(app, metrics.request, proxies, settings.lingualink_release)
+
+
+@asynccontextmanager
+async def _rate_limits(app: Litestar, settings: Settings) -> AsyncIterator[None]:
+    """Count requests where the settings say, or not at all."""
+    url = settings.lingualink_rate_limit_url.get_secret_value()
+    app.state.rate_limits = None
+    if not settings.lingualink_rate_limit:
+        yield
+    elif url.startswith("memory:"):
+        app.state.rate_limits = RateLimits(settings.lingualink_rate_limit, LocalCounter())
+        yield
+    else:
+        counter = SharedCounter(url)
+        app.state.rate_limits = RateLimits(settings.lingualink_rate_limit, counter)
+        try:
+            yield
+        finally:
+            await counter.aclose()
 
 
 @asynccontextmanager
@@ -80,13 +111,13 @@ async def _housekeeping(container: AsyncContainer) -> AsyncIterator[None]:
         await task
 
 
-def _cors(origins: list[str]) -> CORSConfig | None:
-    if not origins:
+def _cors(settings: Settings) -> CORSConfig | None:
+    if not settings.lingualink_cors_origins:
         return None
     return CORSConfig(
-        allow_origins=origins,
+        allow_origins=settings.lingualink_cors_origins,
         allow_methods=["GET", "POST", "PUT", "DELETE"],
-        allow_headers=HEADERS_OF_CLIENTS,
+        allow_headers=[*HEADERS_OF_CLIENTS, *settings.lingualink_cors_headers],
         expose_headers=HEADERS_FOR_CLIENTS,
         max_age=600,
     )

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from application.authorization import Authorizer, VaultReaderFactory
 from application.idempotency import IdempotencyKeys
 from application.ops.check_readiness import CheckReadiness
-from application.ops.drain import Drain
+from application.ops.shutdown import ShutdownState
 from application.ports import NewId, TokenVerifier
 from application.profile.reading import Accounts, ReadProfile
 from application.realtime.clean_up_outbox import CleanUpOutbox
@@ -181,7 +181,7 @@ class UseCases(Provider):
     """What the service does; stateless, so each is made once."""
 
     scope = Scope.APP
-    drain = from_context(Drain)
+    shutdown = from_context(ShutdownState)
 
     @provide
     def new_id(self) -> NewId:
@@ -204,10 +204,10 @@ class UseCases(Provider):
 
     @provide
     def readiness(
-        self, schema: PostgresSchema, verifier: SupabaseTokenVerifier, drain: Drain
+        self, schema: PostgresSchema, verifier: SupabaseTokenVerifier, shutdown: ShutdownState
     ) -> CheckReadiness:
         """Asks the database, the signing keys, and whether the process is on its way out."""
-        return CheckReadiness(schema, verifier, drain)
+        return CheckReadiness(schema.read, verifier.prepare, shutdown)
 
     @provide
     def cursors(self, settings: Settings) -> Cursors:
@@ -231,8 +231,13 @@ class UseCases(Provider):
     read_audit_log = provide(ReadAuditLog)
 
 
-def create_container(settings: Settings, metrics: Metrics, drain: Drain | None = None) -> AsyncContainer:
-    """The container of one process, which *drain* speaks of."""
+def create_container(
+    settings: Settings, metrics: Metrics, shutdown: ShutdownState | None = None
+) -> AsyncContainer:
+    """The container of one process, of whose end *shutdown* tells."""
     return make_async_container(
-        Infrastructure(settings, metrics), Realtime(), UseCases(), context={Drain: drain or Drain()}
+        Infrastructure(settings, metrics),
+        Realtime(),
+        UseCases(),
+        context={ShutdownState: shutdown or ShutdownState()},
     )

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Final
 
 import structlog
 import uvicorn
@@ -11,10 +12,15 @@ from dishka import AsyncContainer
 from litestar import Litestar, Response, get
 from typing_extensions import override
 
+from application.ops.probe import Probe
+from bootstrap.sockets import listen
 from infrastructure.metrics import CONTENT_TYPE, Metrics
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.settings import Settings
 from web.problems import HANDLERS
+
+SAMPLE_PATIENCE_S: Final = 2.0
+"""How long a scrape waits for the database: what it does not say in that time is not a number."""
 
 log = structlog.get_logger(__name__)
 
@@ -28,20 +34,24 @@ class _Server(uvicorn.Server):
         yield
 
 
-@asynccontextmanager
-async def operations(container: AsyncContainer, settings: Settings) -> AsyncIterator[None]:
-    """Answer on the operations port for as long as the block runs. Port 0 turns it off.
+def operations_listener(settings: Settings) -> socket.socket | None:
+    """A socket on the operations port; None where the port is 0, or taken.
 
     A port that is taken costs the metrics, never the service: the log says so.
     """
     if not settings.lingualink_ops_port:
-        yield
-        return
-    address = (settings.lingualink_ops_host, settings.lingualink_ops_port)
+        return None
     try:
-        listening = socket.create_server(address, family=_family(settings.lingualink_ops_host))
+        return listen(settings.lingualink_ops_host, settings.lingualink_ops_port)
     except OSError as error:
-        log.error("operations.port_not_available", port=address[1], error=str(error))  # noqa: TRY400 - no trace
+        log.error("operations.port_not_available", port=settings.lingualink_ops_port, error=str(error))  # noqa: TRY400 - no trace
+        return None
+
+
+@asynccontextmanager
+async def operations(container: AsyncContainer, listener: socket.socket | None) -> AsyncIterator[None]:
+    """Answer on *listener*, if there is one, for as long as the block runs."""
+    if listener is None:
         yield
         return
     metrics, outbox = await container.get(Metrics), await container.get(PostgresOutbox)
@@ -52,9 +62,10 @@ async def operations(container: AsyncContainer, settings: Settings) -> AsyncIter
         server_header=False,
         timeout_graceful_shutdown=1,
         lifespan="off",
+        ws="none",
     )
     server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listening]), name="operations")
+    task = asyncio.create_task(server.serve(sockets=[listener]), name="operations")
     try:
         yield
     finally:
@@ -63,14 +74,12 @@ async def operations(container: AsyncContainer, settings: Settings) -> AsyncIter
 
 
 def _application(metrics: Metrics, outbox: PostgresOutbox) -> Litestar:
+    read_backlog = Probe(outbox.backlog, SAMPLE_PATIENCE_S)
+
     @get("/metrics", media_type=CONTENT_TYPE)
     async def scrape() -> Response[bytes]:
-        """Look at the outbox, and tell everything."""
-        await metrics.sample(outbox)
+        """Look at the outbox, and tell everything: also while the database is wrong."""
+        await metrics.sample(read_backlog)
         return Response(metrics.text(), media_type=CONTENT_TYPE)
 
     return Litestar([scrape], exception_handlers=HANDLERS, openapi_config=None, logging_config=None)
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager, suppress
 
 from dishka import AsyncContainer
 
-from application.ops.drain import Drain
+from application.ops.shutdown import ShutdownState
 from bootstrap.container import create_container
-from bootstrap.operations import operations
+from bootstrap.operations import operations, operations_listener
 from infrastructure.metrics import Metrics
 from infrastructure.postgres.engine import behind_transaction_pooler
 from infrastructure.postgres.notifications import OutboxNotifications
@@ -58,13 +58,16 @@ async def inline_relay(container: AsyncContainer, settings: Settings) -> AsyncIt
 
 async def run_relay(settings: Settings) -> None:
     """Run nothing but the relay, until SIGTERM or SIGINT."""
-    container = create_container(settings, Metrics(), Drain())
+    container = create_container(settings, Metrics(), ShutdownState())
     relay = await container.get(Relay)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, relay.stop)
     try:
-        async with operations(container, settings), _notifications(container, settings, relay):
+        async with (
+            operations(container, operations_listener(settings)),
+            _notifications(container, settings, relay),
+        ):
             await relay.run()
     finally:
         await container.close()

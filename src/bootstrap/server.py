@@ -24,9 +24,13 @@ import uvicorn
 from litestar.types import ASGIApp
 from typing_extensions import override
 
-from application.ops.drain import Drain
+from application.ops.shutdown import ShutdownState
 from bootstrap.app import create_app
-from bootstrap.supervisor import STOP, supervise
+from bootstrap.http_protocol import BoundedHttpProtocol
+from bootstrap.operations import operations_listener
+from bootstrap.sockets import listen
+from bootstrap.worker_pool import STOP, run_workers
+from infrastructure.metrics import forget_process, shared_between_processes
 from infrastructure.settings import Settings
 from infrastructure.telemetry import configure_logging
 
@@ -35,44 +39,56 @@ KEEP_ALIVE_S: Final = 75
 
 log = structlog.get_logger(__name__)
 
-
-AppFactory = Callable[[Settings, Drain], ASGIApp]
+AppFactory = Callable[[Settings, ShutdownState, socket.socket | None], ASGIApp]
+"""Makes the application of one process; the socket is where it answers operators, if anywhere."""
 
 
 def run(settings: Settings, app_factory: AppFactory = create_app) -> int:
     """Serve what *app_factory* makes until asked to stop; the exit status, 0 after a clean stop."""
+    configure_logging(settings.lingualink_log_level)
+    host, port = settings.lingualink_host, settings.lingualink_port
+    try:
+        listener = listen(host, port)
+    except OSError as error:
+        log.error("server.address_not_available", host=host, port=port, error=str(error))  # noqa: TRY400 - no trace
+        return 1
+    log.info("server.listening", host=host, port=listener.getsockname()[1])
+    operations = operations_listener(settings)
+    worker = partial(run_worker, settings, listener, operations, app_factory)
     if settings.lingualink_workers == 1:
-        work(settings, None, app_factory)
+        worker()
         return 0
+    with shared_between_processes():
+        return run_workers(settings.lingualink_workers, worker, on_stop=listener.close, on_end=forget_process)
+
+
+def run_worker(
+    settings: Settings,
+    listener: socket.socket,
+    operations: socket.socket | None,
+    app_factory: AppFactory,
+) -> None:
+    """Serve in this process, on *listener*, until asked to stop."""
     configure_logging(settings.lingualink_log_level)
-    listener = uvicorn.Config(
-        "", host=settings.lingualink_host, port=settings.lingualink_port, log_config=None
-    ).bind_socket()
-    return supervise(settings.lingualink_workers, partial(work, app_factory=app_factory), settings, listener)
+    shutdown = ShutdownState()
+    app = app_factory(settings, shutdown, operations)
+    config = server_config(app, settings.lingualink_drain_timeout)
+    DrainingServer(config, shutdown, settings.lingualink_drain_delay).run([listener])
 
 
-def work(settings: Settings, listener: socket.socket | None, app_factory: AppFactory) -> None:
-    """Serve in this process, on *listener* if there is one, until asked to stop."""
-    configure_logging(settings.lingualink_log_level)
-    drain = Drain()
-    server = DrainingServer(
-        _config(settings, app_factory(settings, drain)), drain, settings.lingualink_drain_delay
-    )
-    server.run(None if listener is None else [listener])
-
-
-def _config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
+def server_config(app: ASGIApp, drain_timeout: int) -> uvicorn.Config:
+    """How every process of ours serves *app*."""
     asgi: Any = app  # uvicorn has types of its own for the same shapes
     return uvicorn.Config(
         asgi,
-        host=settings.lingualink_host,
-        port=settings.lingualink_port,
+        http=BoundedHttpProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,  # the application reads them, from the proxies that it is told to trust
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=settings.lingualink_drain_timeout,
+        timeout_graceful_shutdown=drain_timeout,
         lifespan="on",
     )
 
@@ -80,11 +96,11 @@ def _config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
 class DrainingServer(uvicorn.Server):
     """A server that says that it is going before it goes. Unlike uvicorn's own it does not die of the signal."""
 
-    def __init__(self, config: uvicorn.Config, drain: Drain, delay: float) -> None:
+    def __init__(self, config: uvicorn.Config, shutdown: ShutdownState, delay: float) -> None:
         super().__init__(config)
-        self._drain = drain
+        self._shutdown = shutdown
         self._delay = delay
-        self._hurry = asyncio.Event()
+        self._skip_delay = asyncio.Event()
 
     @override
     @contextmanager
@@ -109,17 +125,17 @@ class DrainingServer(uvicorn.Server):
         if not self.should_exit:
             self._stop()
         try:
-            await asyncio.wait_for(self._hurry.wait(), self._delay)
+            await asyncio.wait_for(self._skip_delay.wait(), self._delay)
         except TimeoutError:
             log.info("server.drain_delay_over", seconds=self._delay)
         await super().shutdown(sockets)
 
     def _stop(self) -> None:
-        if self._drain.begun:
-            self._hurry.set()
+        if self._shutdown.begun:
+            self._skip_delay.set()
             return
         log.info("server.draining", delay=self._delay, timeout=self.config.timeout_graceful_shutdown)
-        self._drain.begin()
+        self._shutdown.begin()
         self.should_exit = True
         self.config.encoded_headers.append((b"connection", b"close"))
         self.server_state.default_headers.append((b"connection", b"close"))

@@ -1,8 +1,12 @@
 """What is measured, in Prometheus' terms. Nothing outside this floor knows: others are handed plain callables."""
 
+import os
+import tempfile
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Literal
 
 import structlog
 from prometheus_client import (
@@ -12,19 +16,49 @@ from prometheus_client import (
     Gauge,
     Histogram,
     generate_latest,
+    multiprocess,
+    values,
 )
 
-from application.realtime.ports import BatchRefused, Message, Outbox, Publisher, PublishFailed
+from application.realtime.ports import Backlog, BatchRefused, Message, Publisher, PublishFailed
 from application.realtime.relay_events import Progress
-from domain.errors import Unavailable
 from infrastructure.supabase.rejection_reasons import RejectionReason
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 NAMESPACE: Final = "lingualink"
 BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 _METHODS: Final = {"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"}
 
 log = structlog.get_logger(__name__)
+
+
+@contextmanager
+def shared_between_processes() -> Iterator[None]:
+    """Let the processes that are forked in this block add up their measures: each of them can show all.
+
+    They write into files (prometheus_client's multiprocess mode), in memory where the system has a place for them.
+    Must be entered before the first :class:`Metrics` is made.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of mkdtemp's name inside it
+    folder = memory if os.access(memory, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="lingualink-metrics-", dir=folder) as shared:
+        os.environ[_SHARED_FOLDER] = shared
+        _choose_values()  # the library chose when it was imported
+        try:
+            yield
+        finally:
+            del os.environ[_SHARED_FOLDER]
+            _choose_values()
+
+
+def _choose_values() -> None:
+    values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
+
+
+def forget_process(pid: int) -> None:
+    """Take what only a living process can say (who leads, what is owed) of *pid* out of the shared measures."""
+    multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 class Metrics:
@@ -32,6 +66,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._answered: dict[tuple[str, str, str], Histogram] = {}
         self._requests = self._histogram(
             "http_request_seconds", "Requests, and how long they took.", "method", "route", "status"
         )
@@ -48,7 +83,7 @@ class Metrics:
         self._delivery = self._histogram(
             "outbox_delivery_seconds", "From the writing of an event until Realtime had taken it."
         )
-        self._leading = self._gauge("relay_leading", "1 while this process runs the active relay.")
+        self._leading = self._gauge("relay_leading", "1 while this process runs the active relay.", "livesum")
         self._due = self._gauge("outbox_due", "Events that are owed and not delivered.")
         self._oldest = self._gauge("outbox_oldest_due_seconds", "Age of the oldest event that is owed.")
         self._parked = self._gauge("outbox_parked", "Events that Realtime refused; see lingualink outbox.")
@@ -56,16 +91,26 @@ class Metrics:
     def _counter(self, name: str, what: str, *labels: str) -> Counter:
         return Counter(name, what, labels, namespace=NAMESPACE, registry=self._registry)
 
-    def _gauge(self, name: str, what: str) -> Gauge:
-        return Gauge(name, what, namespace=NAMESPACE, registry=self._registry)
+    def _gauge(
+        self, name: str, what: str, mode: Literal["livesum", "livemostrecent"] = "livemostrecent"
+    ) -> Gauge:
+        return Gauge(name, what, namespace=NAMESPACE, registry=self._registry, multiprocess_mode=mode)
 
     def _histogram(self, name: str, what: str, *labels: str) -> Histogram:
         return Histogram(name, what, labels, namespace=NAMESPACE, registry=self._registry, buckets=BUCKETS_S)
 
-    def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """A request was answered; *route* is its template, or empty where none matched."""
-        known = method if method in _METHODS else "other"
-        self._requests.labels(known, route or "unmatched", str(status)).observe(seconds)
+    def request(self, method: str, route: str, outcome: str, seconds: float) -> None:
+        """A request ended; *route* is its template, or empty where none matched.
+
+        *outcome* is the status, ``disconnected`` or ``cancelled`` (see :data:`web.request_context.Observer`).
+        """
+        measure = self._answered.get((method, route, outcome))
+        if measure is None:
+            known = method if method in _METHODS else "other"
+            measure = self._requests.labels(known, route or "unmatched", outcome)
+            if known == method:
+                self._answered[method, route, outcome] = measure
+        measure.observe(seconds)
 
     def token_verified(self, algorithm: str) -> None:
         """A token that was not seen before is good."""
@@ -88,20 +133,25 @@ class Metrics:
         self._publish.labels(outcome).observe(seconds)
         self._messages.labels(outcome).inc(messages)
 
-    async def sample(self, outbox: Outbox) -> None:
+    async def sample(self, read_backlog: Callable[[], Awaitable[Backlog]]) -> None:
         """Look at the outbox. While the database does not answer, its measures are not a number."""
         try:
-            backlog = await outbox.backlog()
-        except Unavailable:
-            values = (float("nan"),) * 3
+            backlog = await read_backlog()
+        except Exception as error:
+            log.warning("metrics.outbox_unknown", cause=type(error.__cause__ or error).__name__)
+            numbers = (float("nan"),) * 3
         else:
-            values = (backlog.due, backlog.oldest_due_seconds, backlog.parked)
-        for gauge, value in zip((self._due, self._oldest, self._parked), values, strict=True):
-            gauge.set(value)
+            numbers = (backlog.due, backlog.oldest_due_seconds, backlog.parked)
+        for gauge, number in zip((self._due, self._oldest, self._parked), numbers, strict=True):
+            gauge.set(number)
 
     def text(self) -> bytes:
-        """All of it, in Prometheus' text format."""
-        return generate_latest(self._registry)
+        """All of it, in Prometheus' text format: of all workers where they share."""
+        if _SHARED_FOLDER not in os.environ:
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
 
 
 class MeasuredPublisher:

@@ -1,7 +1,7 @@
 """The request headers that routes understand."""
 
 import re
-from ipaddress import ip_address
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from litestar import Request
@@ -9,7 +9,8 @@ from litestar.params import HeaderParameter
 
 from domain.audit import RequestInfo
 from domain.errors import IdempotencyKeyInvalid, IdempotencyKeyMissing
-from web.problems import RequestError
+from web.client_address import canonical_address
+from web.problems import HttpProblem
 
 _PRINTABLE: Final = re.compile(r"[\x20-\x7e]{1,255}", re.ASCII)
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
@@ -31,6 +32,11 @@ IfMatchHeader = Annotated[
 ]
 
 
+def values_of(scope: Mapping[str, Any], name: bytes) -> list[bytes]:
+    """The values of the header *name* (lower case), one for each time that it stands in the request."""
+    return [value for sent, value in scope["headers"] if sent == name]
+
+
 def idempotency_key(request: Request[Any, Any, Any]) -> str:
     """The request's key; its bare and its quoted spelling (RFC 8941 string) are one key.
 
@@ -38,10 +44,10 @@ def idempotency_key(request: Request[Any, Any, Any]) -> str:
         IdempotencyKeyMissing: there is none.
         IdempotencyKeyInvalid: several, empty, too long, or not printable ASCII.
     """
-    sent = request.headers.getall("idempotency-key", [])
+    sent = values_of(request.scope, b"idempotency-key")
     if not sent:
         raise IdempotencyKeyMissing
-    key = sent[0]
+    key = sent[0].decode("latin-1")
     if key.startswith('"'):
         quoted = _QUOTED.fullmatch(key)
         if quoted is None:
@@ -56,32 +62,21 @@ def seen_version(request: Request[Any, Any, Any]) -> int | None:
     """The version in ``If-Match`` (RFC 9110, section 13.1.1); None without the header.
 
     Raises:
-        RequestError: it is not one quoted version.
+        HttpProblem: it is not one quoted version.
     """
-    sent = request.headers.getall("if-match", [])
+    sent = values_of(request.scope, b"if-match")
     if not sent:
         return None
-    version = _VERSION.fullmatch(sent[0])
+    version = _VERSION.fullmatch(sent[0].decode("latin-1"))
     if len(sent) > 1 or version is None:
-        raise RequestError("invalid_request", 'If-Match is one quoted version, such as "3".')
+        raise HttpProblem("invalid_request", 'If-Match is one quoted version, such as "3".')
     return int(version.group(1))
 
 
 def request_info(request: Request[Any, Any, Any]) -> RequestInfo:
-    """Where the request came from, for the audit log.
-
-    The address is the peer's, or what a trusted proxy says (see :func:`bootstrap.app.create_app`); where that is no
-    address, none.
-    """
-    client = request.client
+    """Where the request came from, for the audit log: our id of it, and the client's address if it is one."""
+    client = request.scope["client"]
     return RequestInfo(
         request_id=str(request.scope["state"]["request_id"]),
-        client_address=None if client is None else _address(client.host),
+        client_address=None if client is None else canonical_address(client[0]),
     )
-
-
-def _address(host: str) -> str | None:
-    try:
-        return str(ip_address(host))
-    except ValueError:
-        return None

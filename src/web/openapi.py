@@ -7,16 +7,17 @@ from typing import Any, Final
 from litestar import Router
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.plugins import ScalarRenderPlugin
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, OpenAPI, SecurityScheme
 from typing_extensions import override
 
-from web.authentication import OPEN
-from web.openapi_finish import finish
+from web.authentication import PUBLIC
+from web.openapi_page import PlainPage
+from web.openapi_postprocess import postprocess
 from web.problems import MEDIA_TYPE, STATUS_OF, Problem
 
 _ALWAYS: Final = ("invalid_request", "internal_error", "unavailable")
-_SIGNED_IN: Final = ("missing_token", "invalid_token", "expired_token")
+_SIGNED_IN: Final = ("missing_token", "invalid_token", "expired_token", "rate_limited")
 _CODE: Final = re.compile(r"`([a-z_]+)`")
 
 
@@ -47,7 +48,7 @@ class _Document(OpenAPI):
 
     @override
     def to_schema(self) -> dict[str, Any]:
-        return finish(super().to_schema(), codes_of)
+        return postprocess(super().to_schema(), codes_of)
 
 
 class _Config(OpenAPIConfig):
@@ -57,20 +58,22 @@ class _Config(OpenAPIConfig):
         return _Document(**{part.name: getattr(made, part.name) for part in fields(made)})
 
 
-CONFIG: Final = _Config(
-    title="LinguaLink backend",
-    version="1",
-    description=(
-        "The protected half of LinguaLink, beside Supabase on the same database. Send a Supabase access token as "
-        "`Authorization: Bearer`. Money is a decimal string with two to four places; times are RFC 3339 in UTC. Every "
-        "error is a problem document (RFC 9457) with a stable `code`. Fields and enum values may be added: a client "
-        "passes over what it does not know."
-    ),
-    openapi_router=Router("/schema", route_handlers=[], opt={OPEN: True}, include_in_schema=False),
-    render_plugins=[ScalarRenderPlugin()],
-    use_handler_docstrings=True,
-    security=[{"supabase": []}],
-    components=Components(
-        security_schemes={"supabase": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
-    ),
-)
+def openapi_config() -> OpenAPIConfig:
+    """What Litestar makes the document and its page from."""
+    return _Config(
+        title="LinguaLink backend",
+        version="1",
+        description=(
+            "The protected half of LinguaLink, beside Supabase on the same database. Send a Supabase access token as "
+            "`Authorization: Bearer`. Money is a decimal string with two to four places; times are RFC 3339 in UTC. "
+            "Every error is a problem document (RFC 9457) with a stable `code`. Fields and enum values may be added: a "
+            "client passes over what it does not know."
+        ),
+        openapi_router=Router("/schema", route_handlers=[], opt={PUBLIC: True}, include_in_schema=False),
+        render_plugins=[PlainPage(), JsonRenderPlugin()],
+        use_handler_docstrings=True,
+        security=[{"supabase": []}],
+        components=Components(
+            security_schemes={"supabase": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
+        ),
+    )

@@ -35,16 +35,28 @@ class Problem(msgspec.Struct, omit_defaults=True):
     request_id: str
     errors: list[FieldProblem] = []
 
+    @classmethod
+    def of(
+        cls, code: str, detail: str, request_id: str, errors: list[FieldProblem] | None = None
+    ) -> "Problem":
+        """The problem that *code*, a key of STATUS_OF, stands for."""
+        return cls(TYPE_PREFIX + code, TITLES[code], STATUS_OF[code], detail, code, request_id, errors or [])
 
-class RequestError(Exception):
+
+class HttpProblem(Exception):
     """An error of HTTP itself, before any use-case: ``code`` is a key of STATUS_OF."""
 
     def __init__(
-        self, code: str, detail: str | None = None, problems: list[FieldProblem] | None = None
+        self,
+        code: str,
+        detail: str | None = None,
+        problems: list[FieldProblem] | None = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(detail or TITLES[code])
         self.code = code
         self.problems = problems or []
+        self.headers = headers
 
 
 STATUS_OF: Final = {
@@ -62,8 +74,8 @@ STATUS_OF: Final = {
     "banned": 403,
     "anonymous_session": 403,
     "mfa_required": 403,
-    "client_not_allowed": 403,
     "last_admin": 403,
+    "client_not_allowed": 403,
     "not_found": 404,
     "post_not_found": 404,
     "user_not_found": 404,
@@ -71,14 +83,18 @@ STATUS_OF: Final = {
     "method_not_allowed": 405,
     "insufficient_funds": 409,
     "balance_limit": 409,
+    "below_minimum": 409,
+    "daily_limit": 409,
     "withdrawal_already_settled": 409,
     "idempotency_key_in_progress": 409,
     "version_mismatch": 412,
     "body_too_large": 413,
+    "uri_too_long": 414,
     "unsupported_media_type": 415,
     "idempotency_key_reused": 422,
     "precondition_required": 428,
     "rate_limited": 429,
+    "headers_too_large": 431,
     "internal_error": 500,
     "unavailable": 503,
 }
@@ -102,7 +118,7 @@ _FRAMEWORK_DETAILS: Final = {
 _CHALLENGES: Final = {"missing_token": 'Bearer realm="lingualink"'}
 
 
-def answer(
+def problem_response(
     request: Request[Any, Any, Any],
     code: str,
     detail: str,
@@ -111,16 +127,9 @@ def answer(
 ) -> Response[Problem]:
     """A problem document with the headers that its code calls for."""
     status = STATUS_OF[code]
-    sent = {**(headers or {}), **_headers_of(code, status)}
-    problem = Problem(
-        type=TYPE_PREFIX + code,
-        title=TITLES[code],
-        status=status,
-        detail=detail,
-        code=code,
-        request_id=str(request.scope.get("state", {}).get("request_id", "")),
-        errors=problems or [],
-    )
+    sent = {**_headers_of(code, status), **(headers or {})}
+    request_id = str(request.scope.get("state", {}).get("request_id", ""))
+    problem = Problem.of(code, detail, request_id, problems)
     return Response(problem, status_code=status, media_type=MEDIA_TYPE, headers=sent)
 
 
@@ -142,35 +151,37 @@ def on_domain_error(request: Request[Any, Any, Any], error: DomainError) -> Resp
     if isinstance(error, errors.Forbidden):
         session = request.scope.get("user")
         log.warning("request.refused", code=error.code, user_id=str(getattr(session, "user_id", "")))
-    return answer(request, error.code, str(error), headers=headers)
+    return problem_response(request, error.code, str(error), headers=headers)
 
 
-def on_request_error(request: Request[Any, Any, Any], error: RequestError) -> Response[Problem]:
+def on_http_problem(request: Request[Any, Any, Any], error: HttpProblem) -> Response[Problem]:
     """What our own reading of HTTP refuses."""
-    return answer(request, error.code, str(error), error.problems)
+    return problem_response(request, error.code, str(error), error.problems, error.headers)
 
 
 def on_validation_error(request: Request[Any, Any, Any], error: ValidationException) -> Response[Problem]:
     """A body or a parameter that does not fit its schema."""
     problems = [_field_problem(item) for item in error.extra or []] if isinstance(error.extra, list) else []
     if any(problem.pointer == "/amount" for problem in problems):
-        return answer(request, errors.InvalidAmount.code, errors.InvalidAmount.detail, problems)
-    return answer(request, "invalid_request", "The request does not fit its schema.", problems)
+        return problem_response(request, errors.InvalidAmount.code, errors.InvalidAmount.detail, problems)
+    return problem_response(request, "invalid_request", "The request does not fit its schema.", problems)
 
 
 def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
-    """What Litestar refuses before a handler runs."""
+    """What Litestar refuses before a handler runs; and a client that hung up, who gets no answer any more."""
     code = _FRAMEWORK_CODES.get(error.status_code)
     if code is None:
-        return on_mistake(request, error)
+        if request.scope["state"].get("disconnected"):
+            return problem_response(request, "internal_error", "The client hung up.")
+        return on_unexpected_error(request, error)
     detail = _FRAMEWORK_DETAILS.get(error.status_code, "The request can't be read.")
-    return answer(request, code, detail, headers=dict(error.headers or {}))
+    return problem_response(request, code, detail, headers=dict(error.headers or {}))
 
 
-def on_mistake(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+def on_unexpected_error(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """A mistake of ours: the log has the cause, the caller the request's id."""
     log.error("request.failed", exc_info=error)
-    return answer(request, "internal_error", "Something went wrong on our side.")
+    return problem_response(request, "internal_error", "Something went wrong on our side.")
 
 
 def _field_problem(item: dict[str, Any]) -> FieldProblem:
@@ -184,8 +195,8 @@ def _field_problem(item: dict[str, Any]) -> FieldProblem:
 
 HANDLERS: Final[dict[int | type[Exception], Any]] = {
     DomainError: on_domain_error,
-    RequestError: on_request_error,
+    HttpProblem: on_http_problem,
     ValidationException: on_validation_error,
     HTTPException: on_http_error,
-    Exception: on_mistake,
+    Exception: on_unexpected_error,
 }

@@ -1,24 +1,34 @@
-"""What every answer carries, whatever answers it: a request id, and headers that keep it private."""
+"""What holds for every request, whatever answers it: HTTP's manners, an id, private answers, a line in the log."""
 
-import re
+import asyncio
+import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
-from uuid import uuid4
 
+import msgspec
 import structlog
-from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}", re.ASCII)
-_PRIVATE: Final = [
+from web.client_address import TrustedProxies
+from web.problems import MEDIA_TYPE, STATUS_OF, Problem
+
+NO_CONTENT_POLICY: Final = b"default-src 'none'; frame-ancestors 'none'"
+"""For answers that are no pages: nothing in them may run, load or be framed."""
+_PRIVATE: Final = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
-]
+)
+_HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
+_CALLERS_ID_LENGTH: Final = 128
 
-Observer = Callable[[str, str, int, float], None]
-"""Hears of every answer: method, route template (empty where no route matched), status, seconds."""
+Observer = Callable[[str, str, str, float], None]
+"""Hears of every request: method, route template (empty where no route matched), outcome, seconds.
+
+The outcome is the status that was answered; or ``disconnected``: the client hung up in its own body; or
+``cancelled``: the process went away before there was an answer.
+"""
 
 log = structlog.get_logger("access")
 
@@ -26,46 +36,151 @@ log = structlog.get_logger("access")
 class RequestContext:
     """The outermost ASGI layer: routes that don't exist pass through it too.
 
-    A caller's own ``X-Request-Id`` is kept where it is plain; one log line is written for each request.
+    The application sees header values without the white space around them (RFC 9110, section 5.5), a client's
+    address in its one spelling, and GET for HEAD (section 9.3.2). The request's id is ours; what the caller sent as
+    ``X-Request-Id`` stands beside it in the log. One line is written for each request.
     """
 
-    def __init__(self, app: ASGIApp, observe: Observer) -> None:
+    def __init__(self, app: ASGIApp, observe: Observer, proxies: TrustedProxies, release: str) -> None:
         self._app = app
         self._observe = observe
+        self._proxies = proxies
+        self._always = (*_PRIVATE, (b"x-release", release.encode("ascii", "replace")))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != ScopeType.HTTP:
+        if scope["type"] == "http":  # type: ignore[comparison-overlap]
+            await _Exchange(scope, receive, send).run(self._app, self._observe, self._proxies, self._always)
+        else:
             await self._app(scope, receive, send)
-            return
-        request_id = _request_id(scope["headers"])
-        scope.setdefault("state", {})["request_id"] = request_id
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
-        method = str(scope.get("method"))
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    __slots__ = ("_always", "_receive", "_scope", "_send", "_state", "_status")
+
+    def __init__(self, scope: Any, receive: Receive, send: Send) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._status = 0
+        self._state: dict[str, Any] = scope.setdefault("state", {})
+        self._always: Iterable[tuple[bytes, bytes]] = ()
+
+    async def run(
+        self,
+        app: ASGIApp,
+        observe: Observer,
+        proxies: TrustedProxies,
+        always: Iterable[tuple[bytes, bytes]],
+    ) -> None:
+        """Have *app* answer."""
         began = time.perf_counter()
-        status = 0
+        scope, state, self._always = self._scope, self._state, always
+        request_id = state["request_id"] = secrets.token_hex(16)
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        callers_id, fault = _read_headers(scope)
+        proxies.apply(scope)
+        method = scope["method"]
+        inner: Any = {**scope, "method": "GET"} if method == "HEAD" else scope
+        outcome = ""
+        try:
+            if fault:
+                await self._refuse(fault)
+            else:
+                await app(inner, self._receive_noting_the_end, self._answer)
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            raise
+        finally:
+            outcome = outcome or ("disconnected" if state.get("disconnected") else str(self._status))
+            seconds = time.perf_counter() - began
+            route = str(inner.get("path_template", ""))
+            observe(method, route, outcome, seconds)
+            log.info("request", **_log_fields(inner, method, route, outcome, seconds, callers_id))
 
-        async def send_with_headers(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                present = {name.lower() for name, _ in message["headers"]}
-                message["headers"] = [
-                    *message["headers"],
-                    (b"x-request-id", request_id.encode()),
-                    *(header for header in _PRIVATE if header[0] not in present),
-                ]
-            await send(message)
+    async def _receive_noting_the_end(self) -> Any:
+        message = await self._receive()
+        if message["type"] == "http.disconnect" and not self._status:
+            self._state["disconnected"] = True
+        return message
 
-        await self._app(scope, receive, send_with_headers)
-        seconds = time.perf_counter() - began
-        self._observe(method, str(scope.get("path_template", "")), status, seconds)
-        log.info("request", method=method, path=scope["path"], status=status, ms=round(seconds * 1000, 1))
+    async def _answer(self, message: Message) -> None:
+        scope, state = self._scope, self._state
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            headers = [
+                *message["headers"],
+                *self._always,
+                (b"x-request-id", state["request_id"].encode()),
+                (b"content-security-policy", state.get("content_security_policy", NO_CONTENT_POLICY)),
+                *state.get("headers", ()),
+            ]
+            if scope["scheme"] == "https":
+                headers.append(_HSTS)
+            if self._status == 405 or scope["method"] == "OPTIONS":
+                headers = [_with_head(header) for header in headers]
+            message["headers"] = headers
+        elif message["type"] == "http.response.body" and scope["method"] == "HEAD":
+            message["body"] = b""
+        await self._send(message)
+
+    async def _refuse(self, detail: str) -> None:
+        """Answer ``invalid_request`` for what is wrong before there is a route."""
+        code = "invalid_request"
+        body = msgspec.json.encode(Problem.of(code, detail, self._state["request_id"]))
+        headers = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+        ]
+        start: Any = {"type": "http.response.start", "status": STATUS_OF[code], "headers": headers}
+        await self._answer(start)
+        await self._answer({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def _request_id(headers: Any) -> str:
-    sent: list[bytes] = [value for name, value in headers if name == b"x-request-id"]
-    if len(sent) == 1 and _REQUEST_ID.fullmatch(sent[0]):
-        return sent[0].decode()
-    return uuid4().hex
+def _read_headers(scope: Any) -> tuple[str | None, str | None]:
+    """Strip the values; the caller's own request id, and what is wrong for HTTP itself."""
+    headers, hosts, callers_id, fault = [], 0, None, None
+    for name, untrimmed in scope["headers"]:
+        value = untrimmed.strip(b" \t")
+        headers.append((name, value))
+        if name == b"host":
+            hosts += 1
+        elif name == b"x-request-id":
+            callers_id = value.decode("ascii", "replace")[:_CALLERS_ID_LENGTH]
+        elif name == b"transfer-encoding" and value.lower() != b"chunked":
+            fault = "Of transfer codings this service knows chunked alone."
+    scope["headers"] = headers
+    # RFC 9112, section 3.2. HTTP/1.0 had no Host.
+    if hosts > 1 or (hosts == 0 and scope["http_version"] != "1.0"):
+        fault = "A request has one Host header."
+    return callers_id, fault
+
+
+def _with_head(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    name, value = header
+    if name.lower() == b"allow" and b"GET" in value and b"HEAD" not in value:
+        return name, value.replace(b"GET", b"GET, HEAD")
+    return header
+
+
+def _log_fields(
+    scope: Any, method: str, route: str, outcome: str, seconds: float, callers_id: str | None
+) -> dict[str, Any]:
+    """What leads from a request id to the person and back."""
+    fields = {
+        "method": method,
+        "path": scope["path"],
+        "route": route,
+        "status": int(outcome) if outcome.isdigit() else outcome,
+        "ms": round(seconds * 1000, 1),
+    }
+    if (client := scope["client"]) is not None:
+        fields["client"] = client[0]
+    if (user := scope.get("user")) is not None:
+        fields["user_id"] = str(user.user_id)
+    if callers_id is not None:
+        fields["caller_request_id"] = callers_id
+    return fields

@@ -2,14 +2,14 @@
 
 from datetime import UTC, datetime
 
-from web.problems import FieldProblem, RequestError
+from web.problems import FieldProblem, HttpProblem
 
 
 def instant(name: str, value: datetime | None) -> datetime | None:
     """The parameter *name* in UTC; None without it.
 
     Raises:
-        RequestError: it has no offset (RFC 3339 wants one), or no date in UTC.
+        HttpProblem: it has no offset (RFC 3339 wants one), or no date in UTC.
     """
     if value is None:
         return None
@@ -19,4 +19,4 @@ def instant(name: str, value: datetime | None) -> datetime | None:
     except OverflowError:
         pass
     problem = FieldProblem(name, "must be a time with an offset, such as 2026-01-31T12:00:00Z")
-    raise RequestError("invalid_request", "The request does not fit its schema.", [problem])
+    raise HttpProblem("invalid_request", "The request does not fit its schema.", [problem])

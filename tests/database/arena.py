@@ -1,16 +1,20 @@
 """A database with people in it, and a client that runs one statement as PostgREST would."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
 
 from database.attacks import Case
+from devstack.keys import SigningKey
 from infrastructure.postgres.tables import Base
 from support.database import Database
+from support.sdk import Outcome, Sdk, Steps
+from support.stack import SupabaseStack, supabase_on
 
 FOLDER = Path(__file__).parent
 PEOPLE = (FOLDER / "people.sql").read_text()
@@ -79,6 +83,23 @@ class Arena:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class SdkArena:
+    """The same over ``/rest/v1``: a real client, tokens of the project's own, and what the platform sees."""
+
+    sdk: Sdk
+    arena: Arena
+    key: SigningKey
+
+    async def run(self, case: Case, steps: Steps) -> Outcome:
+        """Send the query as the case's user."""
+        token = None
+        if case.who is not None:
+            claims = {"role": "authenticated", "aud": "authenticated", "sub": case.who}
+            token = self.key.sign({**claims, "exp": int(time.time()) + 3_600})
+        return await self.sdk.run(steps, token)
+
+
 async def populate(database: Database) -> None:
     """Put the people in."""
     await _execute(database.superuser_url, PEOPLE)
@@ -90,6 +111,13 @@ async def migrate_app(database: Database) -> None:
         database.superuser_url, "grant set on parameter session_replication_role to supabase_postgres_like"
     )
     await _execute(database.migrator_url, APP_MIGRATION)
+
+
+@contextmanager
+def rest_api(database: Database, folder: Path) -> Iterator[SupabaseStack]:
+    """The local Supabase on *database*, with its signing key in *folder*."""
+    with supabase_on(database.cluster, database.name, key_folder=folder) as stack:
+        yield stack
 
 
 @asynccontextmanager

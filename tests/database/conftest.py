@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
-from database.arena import Arena, arena, migrate_app, populate
+from database.arena import Arena, SdkArena, arena, migrate_app, populate, rest_api
+from devstack.keys import SigningKey
 from devstack.postgres import LocalPostgres
 from support.database import Database, cloned
+from support.sdk import javascript, python
+from support.stack import SupabaseStack
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +50,44 @@ def place(request: pytest.FixtureRequest) -> Arena:
     """A client of each."""
     made: Arena = request.getfixturevalue(request.param)
     return made
+
+
+CLIENTS = {"supabase-js": javascript, "supabase-py": python}
+
+
+@pytest.fixture(scope="session")
+def key_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the project's signing key is kept, so that tests can sign with it."""
+    return tmp_path_factory.mktemp("keys")
+
+
+@pytest.fixture(scope="session")
+def peopled_rest(peopled: Database, key_folder: Path) -> Iterator[SupabaseStack]:
+    """The one over HTTP."""
+    with rest_api(peopled, key_folder) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def opened_rest(opened: Database, key_folder: Path) -> Iterator[SupabaseStack]:
+    """The other over HTTP."""
+    with rest_api(opened, key_folder) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session", params=CLIENTS)
+async def peopled_sdk(
+    request: pytest.FixtureRequest, peopled_rest: SupabaseStack, peopled_arena: Arena, key_folder: Path
+) -> AsyncIterator[SdkArena]:
+    """A real client of the one."""
+    async with CLIENTS[request.param](peopled_rest.url, peopled_rest.publishable_key) as sdk:
+        yield SdkArena(sdk, peopled_arena, SigningKey.load(key_folder))
+
+
+@pytest.fixture(scope="session", params=CLIENTS)
+async def opened_sdk(
+    request: pytest.FixtureRequest, opened_rest: SupabaseStack, opened_arena: Arena, key_folder: Path
+) -> AsyncIterator[SdkArena]:
+    """A real client of the other."""
+    async with CLIENTS[request.param](opened_rest.url, opened_rest.publishable_key) as sdk:
+        yield SdkArena(sdk, opened_arena, SigningKey.load(key_folder))

@@ -12,8 +12,10 @@ import httpx
 from pydantic import SecretStr
 
 from bootstrap.app import create_app
+from bootstrap.http_protocol import BoundedHttpProtocol
 from infrastructure.settings import Settings
 from support.database import Database
+from support.documented import Documented
 from support.stack import SupabaseStack, free_port, serve_in_thread
 
 
@@ -34,6 +36,7 @@ def settings_for(database: Database, supabase: SupabaseStack, **changes: Any) ->
         "supabase_secret_key": SecretStr(supabase.secret_key),
         "lingualink_database_pooler": database.pooler,
         "lingualink_ops_port": 0,
+        "lingualink_rate_limit": 0,  # tests of limits say so; others send as fast as they can
     }
     return Settings(**{**environment, **changes})
 
@@ -41,7 +44,8 @@ def settings_for(database: Database, supabase: SupabaseStack, **changes: Any) ->
 @contextmanager
 def backend(database: Database, supabase: SupabaseStack, **changes: Any) -> Iterator[System]:
     """Serve the backend from a thread."""
-    with serve_in_thread(create_app(settings_for(database, supabase, **changes)), free_port()) as url:
+    app = Documented(create_app(settings_for(database, supabase, **changes)))
+    with serve_in_thread(app, free_port(), http=BoundedHttpProtocol, ws="none") as url:
         yield System(database, supabase, url)
 
 
@@ -55,6 +59,7 @@ def environment_for(database: Database, supabase: SupabaseStack, port: int) -> d
         "SUPABASE_SECRET_KEY": supabase.secret_key,
         "LINGUALINK_PORT": str(port),
         "LINGUALINK_OPS_PORT": "0",
+        "LINGUALINK_RATE_LIMIT": "0",
     }
 
 

@@ -48,8 +48,10 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def serve_in_thread(app: Any, port: int) -> Iterator[str]:
+def serve_in_thread(app: Any, port: int, **options: Any) -> Iterator[str]:
     """Serve the ASGI *app* on 127.0.0.1:*port* from a thread with a loop of its own; yields the base URL.
+
+    *options* are further settings of uvicorn.
 
     Leaving the block stops the server, cutting off what is still open.
 
@@ -64,6 +66,7 @@ def serve_in_thread(app: Any, port: int) -> Iterator[str]:
         timeout_graceful_shutdown=1,
         lifespan="on",
         proxy_headers=False,
+        **options,
     )
     server = _Server(config)
 

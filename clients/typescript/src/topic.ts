@@ -1,3 +1,5 @@
+import type { Session } from '@supabase/supabase-js'
+import { type Connection, joinPrivate } from './connection.js'
 import type { EventPayloads } from './generated/events.js'
 import type { Supabase } from './supabase.js'
 
@@ -10,116 +12,155 @@ export type TopicStatus = 'connecting' | 'live' | 'signed_out'
 /** Who listens on the private topic of the signed-in user. */
 export interface TopicListener {
   onEvent(name: string, payload: unknown): void
+  /** `userId` is null until Supabase has said who is signed in, and while nobody is. */
   onStatus(status: TopicStatus, userId: string | null): void
+  /** Something may have been missed: what matters is to be read anew. */
+  onDoubt(): void
 }
-
-type Channel = ReturnType<Supabase['channel']>
 
 const REJOIN_DELAYS = [1_000, 2_000, 5_000, 10_000]
+/** Milliseconds without being live after which everything is built anew, whatever supabase-js is doing about it. */
+const WATCHDOG = 15_000
 const topics = /* @__PURE__ */ new WeakMap<Supabase, UserTopic>()
 
-/**
- * Listen on the private topic `user:<id>` of whoever is signed in, whoever that comes to be. All listeners of one
- * Supabase client share one channel, which is left with the last of them.
- *
- * @returns a function that ends the listening.
- */
-export function listen(supabase: Supabase, listener: TopicListener): () => void {
+/** The topic of a Supabase client's user; all that listen on one client share one connection. */
+export function topicOf(supabase: Supabase): UserTopic {
   const topic = topics.get(supabase) ?? new UserTopic(supabase)
   topics.set(supabase, topic)
-  return topic.add(listener)
+  return topic
 }
 
-/** The topic of one Supabase client's user: joined while somebody listens, joined anew for each new user. */
-class UserTopic {
+/** The private topic `user:<id>` of whoever is signed in, whoever that comes to be: joined while somebody listens. */
+export class UserTopic {
   private readonly listeners = new Set<TopicListener>()
+  private isStarted = false
   private userId: string | null = null
-  private status: TopicStatus = 'signed_out'
-  private channel: Channel | null = null
+  private token = ''
+  private status: TopicStatus = 'connecting'
+  private connection: Connection | null = null
   private failures = 0
   private timer: ReturnType<typeof setTimeout> | undefined
   private endAuth: (() => void) | undefined
-  // Joining and leaving take turns: a topic that is being left can't be joined.
-  private work: Promise<unknown> = Promise.resolve()
 
   constructor(private readonly supabase: Supabase) {}
 
-  add(listener: TopicListener): () => void {
+  /**
+   * Listen, beginning with the status.
+   *
+   * @returns a function that ends it.
+   */
+  listen(listener: TopicListener): () => void {
     this.listeners.add(listener)
-    if (this.listeners.size === 1) this.start()
-    else listener.onStatus(this.status, this.userId)
+    if (this.isStarted) listener.onStatus(this.status, this.userId)
+    else this.start()
     return () => {
-      if (this.listeners.delete(listener) && this.listeners.size === 0) this.stop()
+      this.listeners.delete(listener)
+      // Whoever listens anew at once, as a screen does that takes the place of another, finds the connection as it is.
+      setTimeout(() => {
+        if (this.isStarted && this.listeners.size === 0) this.stop()
+      })
     }
+  }
+
+  /** The app is back: from the background, from a tunnel. Connect at once where it is not live. */
+  readonly wake = (): void => {
+    if (this.userId === null || globalThis.document?.visibilityState === 'hidden') return
+    if (this.status !== 'live') this.connect(this.userId)
+    this.doubt()
   }
 
   private start(): void {
-    const { data } = this.supabase.auth.onAuthStateChange((_, session) =>
-      this.follow(session?.user.id ?? null),
-    )
+    this.isStarted = true
+    this.status = 'connecting'
+    const { data } = this.supabase.auth.onAuthStateChange((_, session) => this.follow(session))
     this.endAuth = () => data.subscription.unsubscribe()
+    globalThis.addEventListener?.('online', this.wake)
+    globalThis.document?.addEventListener('visibilitychange', this.wake)
   }
 
   private stop(): void {
+    this.isStarted = false
     this.endAuth?.()
+    globalThis.removeEventListener?.('online', this.wake)
+    globalThis.document?.removeEventListener('visibilitychange', this.wake)
     this.userId = null
-    this.status = 'signed_out'
-    this.rejoin()
+    this.disconnect()
   }
 
-  private follow(userId: string | null): void {
-    if (userId === this.userId && (this.channel || userId === null)) {
-      if (userId === null) this.tell('signed_out')
+  private follow(session: Session | null): void {
+    if (!this.isStarted) return
+    const userId = session?.user.id ?? null
+    const isNewToken = session !== null && session.access_token !== this.token
+    this.token = session?.access_token ?? ''
+    if (userId !== null && userId === this.userId) {
+      if (isNewToken && this.status === 'live') this.connection?.renew(this.token)
+      else if (isNewToken) this.connect(userId)
       return
     }
     this.userId = userId
-    this.tell(userId === null ? 'signed_out' : 'connecting')
-    this.rejoin()
+    this.failures = 0
+    this.disconnect()
+    this.tellStatus(userId === null ? 'signed_out' : 'connecting')
+    if (userId !== null) this.connect(userId)
   }
 
-  /** Leave what was joined, and join the topic of the user if there is one. */
-  private rejoin(): void {
+  private disconnect(): void {
     clearTimeout(this.timer)
-    const left = this.channel
-    this.channel = null
-    this.work = this.work
-      .then(async () => {
-        if (left) await this.supabase.removeChannel(left)
-        if (this.userId !== null && this.channel === null) await this.join(this.userId)
+    this.connection?.close()
+    this.connection = null
+  }
+
+  private connect(userId: string): void {
+    this.disconnect()
+    this.connectIn(WATCHDOG)
+    try {
+      this.connection = joinPrivate(this.supabase, `user:${userId}`, this.token, {
+        onEvent: (name, payload) => {
+          for (const listener of [...this.listeners]) listener.onEvent(name, payload)
+        },
+        onStatus: (status) => this.onChannel(status),
+        onSystem: () => this.doubt(),
       })
-      .catch(() => this.rejoinLater())
+    } catch {
+      // No WebSocket here, say. What is shown is read again and again all the same.
+    }
   }
 
-  private rejoinLater(): void {
-    const delay = REJOIN_DELAYS[Math.min(this.failures++, REJOIN_DELAYS.length - 1)]
+  /** Build the connection anew after a while, but for the case that it is live by then. */
+  private connectIn(delay: number): void {
     clearTimeout(this.timer)
-    this.timer = setTimeout(() => this.rejoin(), delay)
-  }
-
-  private async join(userId: string): Promise<void> {
-    // Without this a channel that is joined before the session is known is refused, and asks again only later.
-    await this.supabase.realtime.setAuth()
-    if (this.userId !== userId) return
-    const channel = this.supabase.channel(`user:${userId}`, { config: { private: true } })
-    this.channel = channel
-    channel.on('broadcast', { event: '*' }, ({ event, payload }) => {
-      if (this.channel === channel)
-        for (const listener of [...this.listeners]) listener.onEvent(event, payload)
-    })
-    channel.subscribe((status) => {
-      if (this.channel === channel) this.onChannel(status)
-    })
+    // Many clients that lost their server together do not come back together.
+    const jittered = delay * (1 + Math.random() / 5)
+    this.timer = setTimeout(() => {
+      if (this.userId !== null) this.connect(this.userId)
+    }, jittered)
   }
 
   private onChannel(status: string): void {
-    this.tell(status === 'SUBSCRIBED' ? 'live' : 'connecting')
-    if (status === 'SUBSCRIBED') this.failures = 0
-    // supabase-js joins again by itself after an error, but never after the server has closed the channel, as it
-    // does when a token expires unrefreshed.
-    if (status === 'CLOSED') this.rejoinLater()
+    const wasLive = this.status === 'live'
+    if (status === 'SUBSCRIBED') {
+      this.failures = 0
+      clearTimeout(this.timer)
+      this.tellStatus('live')
+      return
+    }
+    if (wasLive) this.tellStatus('connecting')
+    // supabase-js joins again by itself after an error, but never after the server has closed the channel: as it does
+    // when a token expires unrefreshed, or when too much is sent.
+    if (status === 'CLOSED') {
+      const delay = REJOIN_DELAYS[Math.min(this.failures++, REJOIN_DELAYS.length - 1)] as number
+      this.connectIn(delay)
+      this.doubt()
+    } else if (wasLive) {
+      this.connectIn(WATCHDOG)
+    }
   }
 
-  private tell(status: TopicStatus): void {
+  private doubt(): void {
+    for (const listener of [...this.listeners]) listener.onDoubt()
+  }
+
+  private tellStatus(status: TopicStatus): void {
     this.status = status
     for (const listener of [...this.listeners]) listener.onStatus(status, this.userId)
   }

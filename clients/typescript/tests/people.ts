@@ -1,6 +1,6 @@
 /** The running system that pytest names in the environment, and people who sign in there. */
 import { randomUUID } from 'node:crypto'
-import { createClient, type SupabaseClient } from '@supabase/supabase-js'
+import { createClient, type SupabaseClient, type SupabaseClientOptions } from '@supabase/supabase-js'
 import { onTestFinished } from 'vitest'
 import { type BackendClient, createBackendClient, unwrap } from '../src/index.js'
 
@@ -35,8 +35,12 @@ export interface Person {
 }
 
 /** A client of Supabase that nobody has signed in on yet. */
-export function supabaseClient(url: string = system.supabase): SupabaseClient {
+export function supabaseClient(
+  url: string = system.supabase,
+  options: SupabaseClientOptions<'public'> = {},
+): SupabaseClient {
   const supabase = createClient(url, system.publishableKey, {
+    ...options,
     auth: { persistSession: false, autoRefreshToken: false, storageKey: randomUUID() },
   })
   onTestFinished(async () => {

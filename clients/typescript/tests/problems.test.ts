@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { createBackendClient, LinguaLinkError, unwrap } from '../src/index.js'
+import {
+  createBackendClient,
+  isLinguaLinkError,
+  isOutcomeUnknown,
+  LinguaLinkError,
+  unwrap,
+} from '../src/index.js'
 import { signUp, supabaseClient, system } from './people.js'
 
 test('a refusal is a problem with its code, status and request id', async () => {
@@ -57,4 +63,34 @@ test('money is taken out, and the withdrawal listed', async () => {
   expect(held.balance).toBe('5.50')
   const { items } = unwrap(await person.backend.GET('/wallet/withdrawals'))
   expect(items).toEqual([expect.objectContaining({ amount: '3.50', status: 'held' })])
+})
+
+test('what was thrown keeps the cause of the problem, and is told apart from other errors', async () => {
+  const nowhere = createBackendClient({ url: 'http://127.0.0.1:9', supabase: supabaseClient() })
+  const answer = await nowhere.GET('/wallet', { retry: false })
+  const thrown = (() => {
+    try {
+      return unwrap(answer)
+    } catch (error) {
+      return error
+    }
+  })()
+  expect(isLinguaLinkError(thrown) && thrown.code).toBe('network_error')
+  expect((thrown as Error).cause).toBeInstanceOf(TypeError)
+  expect(isLinguaLinkError(new Error('another'))).toBe(false)
+})
+
+test.each([
+  ['network_error', 0, true],
+  ['aborted', 0, true],
+  ['unexpected_answer', 502, true],
+  ['unavailable', 503, true],
+  ['internal_error', 500, true],
+  ['idempotency_key_in_progress', 409, true],
+  ['of_tomorrow', 503, true],
+  ['not_sent', 0, false],
+  ['insufficient_funds', 409, false],
+  ['rate_limited', 429, false],
+])('%s leaves the outcome open: %3$s', (code, status, isOpen) => {
+  expect(isOutcomeUnknown({ code, status })).toBe(isOpen)
 })

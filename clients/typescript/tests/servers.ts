@@ -51,16 +51,33 @@ export async function serve(...answers: [Answer, ...Answer[]]): Promise<{ url: s
 }
 
 /** A proxy before `target` that loses the first answer to a POST after it has arrived, until the test ends. */
-export async function losingTheFirstAnswer(target: string): Promise<{ url: string; asked: Asked[] }> {
+export function losingTheFirstAnswer(target: string): Promise<{ url: string; asked: Asked[] }> {
+  return passing(target, 'after', cut)
+}
+
+/**
+ * A proxy before `target` that gives each of `faults` in turn in place of the answer to a POST, before or after that was
+ * carried out, and passes on what comes then, until the test ends.
+ */
+export async function passing(
+  target: string,
+  phase: 'before' | 'after',
+  ...faults: Answer[]
+): Promise<{ url: string; asked: Asked[] }> {
   const asked: Asked[] = []
+  const left = [...faults]
   const server = createServer((incoming, response) => {
     asked.push(askedOf(incoming))
-    const lost = asked.length === 1
+    const fault = incoming.method === 'POST' ? left.shift() : undefined
+    if (fault && phase === 'before') {
+      incoming.resume().on('end', () => fault(response))
+      return
+    }
     const onward = request(
       new URL(incoming.url ?? '/', target),
       { method: incoming.method ?? 'GET', headers: incoming.headers },
       (answer) => {
-        if (lost) answer.resume().on('end', () => cut(response))
+        if (fault) answer.resume().on('end', () => fault(response))
         else answer.pipe(response.writeHead(answer.statusCode ?? 500, answer.headers))
       },
     )

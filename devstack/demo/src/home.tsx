@@ -40,15 +40,15 @@ export function Home({ site }: { site: Site }) {
     const money = subscribeToWallet(
       backend,
       (change) => {
-        setWallet(change)
+        setWallet(change.userId === null ? undefined : change)
         void readLedger()
       },
       {
         onStatus: (status) => setLive(status === 'live'),
-        onError: (failure) => setProblem(wordsFor(failure)),
+        onError: (failure) => setProblem(failure ? wordsFor(failure) : ''),
       },
     )
-    const endPosts = subscribeToPostValidations(supabase, (decision) =>
+    const endPosts = subscribeToPostValidations(backend, (decision) =>
       setNotice(`Your post is ${decision.status} now.${decision.reason ? ` ${decision.reason}` : ''}`),
     )
     return () => {

@@ -1,58 +1,92 @@
 """Whether this process can do its work."""
 
-from collections.abc import Mapping
-from typing import Protocol
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
 
-from application.ops.drain import Drain
-from domain.errors import Unavailable
+import structlog
+
+from application.ops.probe import Probe
+from application.ops.shutdown import ShutdownState
 
 SCHEMA_LEVEL = 7
 """The oldest schema that this code runs on; a newer one is no reason to be unready."""
+PATIENCE_S: Final = 1.5
+"""For each part, asked at once: platforms give up on a probe after two seconds or more."""
+
+Status = Literal["ok", "degraded", "draining", "unavailable"]
+
+log = structlog.get_logger(__name__)
 
 
-class SchemaLevel(Protocol):
-    """The database, as far as readiness asks."""
+@dataclass(frozen=True, slots=True)
+class DatabaseState:
+    """What a database that answers says of itself; level 0 is before the first migration."""
 
-    async def read(self) -> int:
-        """The schema's level; 0 before the first migration.
-
-        Raises:
-            Unavailable: the database does not answer.
-        """
-        ...
+    schema_level: int
+    read_only: bool
 
 
-class SigningKeys(Protocol):
-    """The keys that tokens are verified with, as far as readiness asks."""
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """The status, and a word for each part: ``ok``, or why it is not."""
 
-    async def prepare(self) -> bool:
-        """Whether tokens can be verified; fetches the keys if they are due.
+    status: Status
+    parts: Mapping[str, str]
 
-        A process that is not ready gets no requests, so the probe must be what finds the keys.
-        """
-        ...
+    @property
+    def ready(self) -> bool:
+        """Whether requests shall come here."""
+        return self.status in {"ok", "degraded"}
 
 
 class CheckReadiness:
-    """Looks at each part that work depends on. Realtime is none: what is owed waits in the outbox."""
+    """Looks at each part that work depends on. Realtime is none: what is owed waits in the outbox.
 
-    def __init__(self, schema: SchemaLevel, keys: SigningKeys, drain: Drain) -> None:
-        self._schema = schema
-        self._keys = keys
-        self._drain = drain
+    Once ready, a process stays so while only the database is away: no other process would do better, requests answer
+    503 with Retry-After by themselves, and a balancer that takes all of them out answers worse. Before, it is not
+    ready: a release that can't reach its database shall get no requests.
+    """
 
-    async def __call__(self) -> Mapping[str, str]:
-        """A word for each part: ``ok``, or why it is not. A process that drains looks at nothing else."""
-        if self._drain.begun:
-            return {"process": "draining"}
+    def __init__(
+        self,
+        read_database: Callable[[], Awaitable[DatabaseState]],
+        prepare_keys: Callable[[], Awaitable[bool]],
+        shutdown: ShutdownState,
+    ) -> None:
+        """*prepare_keys* fetches the keys if they are due: a process that is not ready gets no other requests."""
+        self._database = Probe(read_database, PATIENCE_S)
+        self._keys = Probe(prepare_keys, PATIENCE_S)
+        self._shutdown = shutdown
+        self._was_ready = False
+
+    async def __call__(self) -> Readiness:
+        """What is known within :data:`PATIENCE_S`. A process that drains looks at nothing else."""
+        if self._shutdown.begun:
+            return Readiness("draining", {"process": "draining"})
+        (database, schema), keys = await asyncio.gather(self._read_database(), self._prepare_keys())
+        parts = {"database": database, "schema": schema, "signing_keys": keys}
+        if keys == "ok" and schema == "ok":
+            self._was_ready = True
+            return Readiness("ok" if database == "ok" else "degraded", parts)
+        only_the_database = keys == "ok" and database == "away"
+        return Readiness("degraded" if self._was_ready and only_the_database else "unavailable", parts)
+
+    async def _read_database(self) -> tuple[str, str]:
         try:
-            level = await self._schema.read()
-        except Unavailable:
-            database, schema = "unreachable", "unknown"
-        else:
-            database = "ok"
-            schema = (
-                "ok" if level >= SCHEMA_LEVEL else f"migrations missing: at {level}, needs {SCHEMA_LEVEL}"
-            )
-        keys = "ok" if await self._keys.prepare() else "not fetched yet"
-        return {"database": database, "schema": schema, "signing_keys": keys}
+            state = await self._database()
+        except Exception as error:
+            log.warning("readiness.database_away", cause=type(error.__cause__ or error).__name__)
+            return "away", "unknown"
+        too_old = state.schema_level < SCHEMA_LEVEL
+        return (
+            "read_only" if state.read_only else "ok",
+            f"migrations missing: at {state.schema_level}, needs {SCHEMA_LEVEL}" if too_old else "ok",
+        )
+
+    async def _prepare_keys(self) -> str:
+        try:
+            return "ok" if await self._keys() else "not fetched yet"
+        except TimeoutError:
+            return "not fetched yet"

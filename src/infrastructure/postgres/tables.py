@@ -17,7 +17,6 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Numeric,
-    SmallInteger,
     Text,
     UniqueConstraint,
     Uuid,
@@ -293,7 +292,7 @@ class IdempotencyKeyRow(Base):
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
-    status: Mapped[int | None] = mapped_column(SmallInteger)
+    status: Mapped[Number | None]
     body: Mapped[str | None]
     created_at: Mapped[Made]
 

@@ -59,7 +59,7 @@ class AdjustmentsController(Controller):
         before_request=strict_json,
         response_headers=[REPLAYED],
         responses=problems(*error_codes(Action.ADJUST_BALANCE)),
-        operation_id="adjustBalance",
+        operation_id="bookTransaction",
         summary="Correct a user's balance",
     )
     @inject

@@ -1,5 +1,5 @@
 // What an app does with the package: pay, and tell what became of it. Answers with one JSON line.
-import { createBackendClient, type ProblemCode, paginate, unwrap, type WalletOut } from '@lingualink/backend-client'
+import { createBackendClient, type LocalCode, type ProblemCode, paginate, unwrap, type WalletOut } from '@lingualink/backend-client'
 import { createClient } from '@supabase/supabase-js'
 
 const [, , url = ''] = process.argv
@@ -10,7 +10,7 @@ const wallet: WalletOut = unwrap(await backend.GET('/wallet'))
 const { data, error } = await backend.POST('/wallet/transfers', {
   body: { recipient_id: wallet.user_id, amount: '999.00' },
 })
-const code: ProblemCode | 'network_error' | 'aborted' | 'unexpected_answer' | undefined = error?.code
+const code: ProblemCode | LocalCode | undefined = error?.code
 const versions: number[] = []
 for await (const row of paginate(backend, '/wallet/transactions')) versions.push(row.version)
 

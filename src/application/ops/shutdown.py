@@ -1,7 +1,7 @@
 """Whether this process is on its way out."""
 
 
-class Drain:
+class ShutdownState:
     """Set once, when the process is asked to stop; from then on it is not ready, and still finishes what comes."""
 
     def __init__(self) -> None:

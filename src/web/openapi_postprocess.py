@@ -17,9 +17,21 @@ CodesOf = Callable[[Json], list[str]]
 _REF: Final = "#/components/schemas/{name}"
 _HEADERS: Final[Json] = {
     "RequestId": {
-        "description": "Names this request in the service's log; the caller's own where it sent a plain one.",
+        "description": "Names this request in the service's log. What the caller sent stands beside it there.",
         "required": True,
         "schema": {"type": "string"},
+    },
+    "Release": {"description": "The release that answered.", "required": True, "schema": {"type": "string"}},
+    "RateLimit": {
+        "description": (
+            "What is left (`r`) until the next minute begins in `t` seconds "
+            "(draft-ietf-httpapi-ratelimit-headers-10)."
+        ),
+        "schema": {"type": "string", "examples": ['"user";r=599;t=42']},
+    },
+    "RateLimitPolicy": {
+        "description": "How many requests (`q`) in how many seconds (`w`), for a user or an address.",
+        "schema": {"type": "string", "examples": ['"user";q=600;w=60']},
     },
     "RetryAfter": {
         "description": "Seconds after which the same request may be sent again.",
@@ -42,7 +54,7 @@ _BODY_CODES: Final = ("body_too_large", "unsupported_media_type")
 _NOISE: Final = ("deprecated", "allowEmptyValue", "allowReserved")
 
 
-def finish(document: Json, codes_of: CodesOf) -> Json:
+def postprocess(document: Json, codes_of: CodesOf) -> Json:
     """The *document*, complete. *codes_of* tells the problem codes of a response."""
     schemas = document["components"]["schemas"]
     schemas |= _own_schemas(schemas)
@@ -57,6 +69,8 @@ def finish(document: Json, codes_of: CodesOf) -> Json:
     document["components"]["schemas"] = dict(sorted(schemas.items()))
     document["paths"] = dict(sorted(document["paths"].items()))
     for operation in _operations(document):
+        if operation.get("security") == [{}]:
+            operation["security"] = []  # Litestar leaves an empty list out, and then the document's holds
         _parameters(operation)
         _refusals_of_bodies(operation)
         for status, response in operation["responses"].items():
@@ -126,7 +140,9 @@ def _refusals_of_bodies(operation: Json) -> None:
 
 
 def _headers(operation: Json, status: int, response: Json, codes_of: CodesOf) -> None:
-    names = {"X-Request-Id": "RequestId"}
+    names = {"X-Request-Id": "RequestId", "X-Release": "Release"}
+    if operation.get("security") != []:
+        names |= {"RateLimit": "RateLimit", "RateLimit-Policy": "RateLimitPolicy"}
     if status == 401:
         names["WWW-Authenticate"] = "Challenge"
     if _is_problem(response) and _RETRIED_CODES & set(codes_of(response)):

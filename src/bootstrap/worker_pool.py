@@ -15,62 +15,67 @@ from typing import Final
 
 import structlog
 
-from infrastructure.settings import Settings
-
-Work = Callable[[Settings, socket.socket], None]
-
 STOP: Final = (signal.SIGTERM, signal.SIGINT)
 CANNOT_START: Final = 3
 """How a worker says that its successor would fail as it did (uvicorn's number)."""
-YOUNG_S: Final = 5.0
+MIN_UPTIME_S: Final = 5.0
+"""A worker that ends sooner is replaced after :data:`PAUSE_S` only."""
 PAUSE_S: Final = 1.0
 
 log = structlog.get_logger(__name__)
 
 
-def supervise(count: int, work: Work, settings: Settings, listener: socket.socket) -> int:
-    """Keep *count* processes at *work* on *listener* until SIGTERM or SIGINT, and let them all finish.
+def run_workers(
+    count: int,
+    run_worker: Callable[[], None],
+    *,
+    on_stop: Callable[[], None],
+    on_end: Callable[[int], None],
+) -> int:
+    """Keep *count* processes at *run_worker* until SIGTERM or SIGINT, and let them all finish.
+
+    *on_stop* is called once they shall stop, *on_end* with the id of each process that ended.
 
     Returns:
         0 when every worker ended cleanly, 3 when a worker can't start, 1 when one was killed while it stopped.
     """
     with _signals() as signals:
-        crew = _Crew(work, settings, listener)
+        pool = WorkerPool(run_worker, on_end)
         for _ in range(count):
-            crew.start()
-        status = _until_asked(crew, signals)
-        listener.close()
-        crew.stop()
-        while crew.workers:
-            if signals in wait([signals, *crew.sentinels]):
+            pool.start()
+        status = _until_asked(pool, signals)
+        on_stop()
+        pool.stop()
+        while pool.workers:
+            if signals in wait([signals, *pool.sentinels]):
                 signals.recv(64)
-                crew.stop()
-            status = max(status, *(1 if code else 0 for code in crew.bury()), 0)
+                pool.stop()
+            status = max(status, *(1 if code else 0 for code in pool.reap()), 0)
     return status
 
 
-def _until_asked(crew: "_Crew", signals: socket.socket) -> int:
+def _until_asked(pool: "WorkerPool", signals: socket.socket) -> int:
     """Replace the dead until a signal comes (0) or a worker can't start (3)."""
-    while signals not in wait([signals, *crew.sentinels]):
-        young = crew.youngest_age < YOUNG_S
-        codes = crew.bury()
+    while signals not in wait([signals, *pool.sentinels]):
+        young = pool.youngest_uptime < MIN_UPTIME_S
+        codes = pool.reap()
         if CANNOT_START in codes:
-            log.error("supervisor.worker_cannot_start")
+            log.error("workers.cannot_start")
             return CANNOT_START
-        log.warning("supervisor.worker_died", exit_codes=codes)
+        log.warning("workers.died", exit_codes=codes)
         if young and wait([signals], timeout=PAUSE_S):
             return 0
         for _ in codes:
-            crew.start()
+            pool.start()
     return 0
 
 
-class _Crew:
+class WorkerPool:
     """The workers that live."""
 
-    def __init__(self, work: Work, settings: Settings, listener: socket.socket) -> None:
-        self._work = work
-        self._arguments = (settings, listener)
+    def __init__(self, run_worker: Callable[[], None], on_end: Callable[[int], None]) -> None:
+        self._run_worker = run_worker
+        self._on_end = on_end
         self._processes = get_context("fork")
         self._youngest = 0.0
         self.workers: list[ForkProcess] = []
@@ -81,13 +86,13 @@ class _Crew:
         return [worker.sentinel for worker in self.workers]
 
     @property
-    def youngest_age(self) -> float:
+    def youngest_uptime(self) -> float:
         """Seconds since the last start."""
         return time.monotonic() - self._youngest
 
     def start(self) -> None:
         """Start one more."""
-        worker = self._processes.Process(target=self._work, args=self._arguments)
+        worker = self._processes.Process(target=self._run_worker)
         # Held back until the worker has a handler: before that the signal would kill it.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
         try:
@@ -102,10 +107,12 @@ class _Crew:
         for worker in self.workers:
             worker.terminate()
 
-    def bury(self) -> list[int]:
+    def reap(self) -> list[int]:
         """Forget the workers that ended; their exit codes."""
         dead = [worker for worker in self.workers if not worker.is_alive()]
         self.workers = [worker for worker in self.workers if worker not in dead]
+        for worker in dead:
+            self._on_end(worker.pid or 0)
         return [worker.exitcode or 0 for worker in dead]
 
 

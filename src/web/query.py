@@ -1,0 +1,86 @@
+"""Query parameters, read strictly and for all routes alike, before Litestar converts them."""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+
+from web.problems import FieldProblem, HttpProblem
+
+_BROKEN_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})|[^\x21-\x7e]")
+_FORMS: Final = {
+    int: (re.compile(r"-?[0-9]{1,20}", re.ASCII), "must be a whole number"),
+    datetime: (
+        re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}.*", re.ASCII),
+        "must be a time with an offset, such as 2026-01-31T12:00:00Z",
+    ),
+}
+
+Form = tuple[re.Pattern[str], str]
+Parameters = Mapping[str, Form | None]
+"""By name: the form that a value must have and what to say otherwise, where Litestar would take more."""
+
+
+def query_parameters(app: Litestar) -> dict[Any, Parameters]:
+    """What each route handler of *app* takes. Read once, when the application is made."""
+    return {
+        handler: {
+            parameter.field_alias: _form_of(handler.parsed_fn_signature.parameters[parameter.field_name])
+            for parameter in model.expected_query_params
+        }
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for handler, model in route.route_handler_map.values()
+    }
+
+
+def _form_of(field: Any) -> Form | None:
+    return next(
+        (
+            form
+            for kind, form in _FORMS.items()
+            if field.is_subclass_of(kind) or field.has_inner_subclass_of(kind)
+        ),
+        None,
+    )
+
+
+def check_query(query: bytes, parameters: Parameters) -> None:
+    """Let *query* through if each parameter is known, stands once, and has a value.
+
+    Empty, blank and ``null`` have no meaning here, rather than three.
+
+    Raises:
+        HttpProblem: ``invalid_request``, naming the parameters at fault.
+    """
+    if _BROKEN_ESCAPE.search(query):
+        raise HttpProblem("invalid_request", "The query is not percent-encoded UTF-8.")
+    try:
+        sent = [tuple(_decoded(part) for part in pair.partition(b"=")[::2]) for pair in query.split(b"&")]
+    except UnicodeDecodeError:
+        raise HttpProblem("invalid_request", "The query is not percent-encoded UTF-8.") from None
+    faults = list(_faults(sent, parameters))
+    if faults:
+        raise HttpProblem("invalid_request", "The query can't be understood.", faults)
+
+
+def _decoded(text: bytes) -> str:
+    return unquote_to_bytes(text.replace(b"+", b" ")).decode()
+
+
+def _faults(sent: Iterable[tuple[str, ...]], parameters: Parameters) -> Iterable[FieldProblem]:
+    seen = set()
+    for name, value in sent:
+        if name not in parameters:
+            yield FieldProblem(name[:100], "is no parameter of this address")
+        elif name in seen:
+            yield FieldProblem(name, "stands more than once")
+        elif not value.strip() or value == "null":
+            yield FieldProblem(name, "has no value; leave it out")
+        elif (form := parameters[name]) and not form[0].fullmatch(value):
+            yield FieldProblem(name, form[1])
+        seen.add(name)
