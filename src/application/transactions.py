@@ -73,6 +73,19 @@ class LockedWithdrawal:
 
 
 @dataclass(frozen=True, slots=True)
+class LockedTransaction:
+    """A ledger row with its wallet, of a transfer the other side too, and the rows that took it back already.
+
+    A deleted user's wallet is not among ``wallets``: it is frozen.
+    """
+
+    row: Transaction
+    other: Transaction | None
+    reversals: tuple[Transaction, ...]
+    wallets: Mapping[UUID, Wallet]
+
+
+@dataclass(frozen=True, slots=True)
 class Lock(Generic[L_co]):
     """What is locked from the first statement on, beside the caller's own role and ban; see its subclasses.
 
@@ -106,6 +119,13 @@ class WithdrawalLock(Lock[LockedWithdrawal]):
     """A withdrawal, then its owner's wallet."""
 
     withdrawal_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionLock(Lock[LockedTransaction]):
+    """A ledger row's wallet; of a transfer both, in the order of their ids."""
+
+    transaction_id: UUID
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,12 @@ from application.realtime.relay_events import RelayEvents
 from application.transactions import Database, Transactions
 from application.vault.adjustments import AdjustBalance
 from application.vault.audit import ReadAuditLog
+from application.vault.books import ReadBooks, ReverseTransaction
 from application.vault.posts import ReadPosts, ValidatePost
 from application.vault.rewards import ChangeRewardRate, ReadRewardRates
 from application.vault.users import ChangeUser, ReadUsers
 from application.vault.withdrawals import ReadWithdrawalQueue, SettleWithdrawal
+from application.wallet.books import Books
 from application.wallet.reading import ReadWallet, Wallets
 from application.wallet.transfers import TransferFunds
 from application.wallet.withdrawals import WithdrawFunds
@@ -32,6 +34,7 @@ from infrastructure.commits import CommitEmitter
 from infrastructure.maintenance import MaintenanceWorker
 from infrastructure.metrics import MeasuredPublisher, Metrics
 from infrastructure.postgres.accounts import PostgresAccounts
+from infrastructure.postgres.books import PostgresBooks
 from infrastructure.postgres.engine import create_engine, create_pool
 from infrastructure.postgres.idempotency_keys import PostgresIdempotencyKeys
 from infrastructure.postgres.lease import PostgresLease
@@ -123,7 +126,13 @@ class Infrastructure(Provider):
     accounts = provide(PostgresAccounts, provides=Accounts)
     wallets = provide(PostgresWallets, provides=Wallets)
     keys = provide(PostgresIdempotencyKeys, provides=IdempotencyKeys)
-    housekeeping = provide(MaintenanceWorker)
+    books = provide(PostgresBooks, provides=Books)
+
+    @provide
+    def housekeeping(self, keys: IdempotencyKeys, books: Books) -> MaintenanceWorker:
+        """What is cleaned up and summed beside the routes."""
+        return MaintenanceWorker(keys, books, self._metrics.books_imbalance)
+
     schema = provide(PostgresSchema)
 
 
@@ -226,6 +235,8 @@ class UseCases(Provider):
     read_withdrawal_queue = provide(ReadWithdrawalQueue)
     settle_withdrawal = provide(SettleWithdrawal)
     adjust_balance = provide(AdjustBalance)
+    read_books = provide(ReadBooks)
+    reverse_transaction = provide(ReverseTransaction)
     read_reward_rates = provide(ReadRewardRates)
     change_reward_rate = provide(ChangeRewardRate)
     read_audit_log = provide(ReadAuditLog)

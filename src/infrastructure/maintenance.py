@@ -1,12 +1,15 @@
-"""Runs the clean-up of keys beside the routes: now and then, in every process, and never in anybody's way."""
+"""Housekeeping beside the routes (keys, books): now and then, in every process, and never in anybody's way."""
 
 import asyncio
 import random
+from collections.abc import Callable
 from contextlib import suppress
+from decimal import Decimal
 
 import structlog
 
 from application.idempotency import IdempotencyKeys, purge_idempotency_keys
+from application.wallet.books import Books, sum_days
 from domain.errors import Unavailable
 
 EVERY_S = 600.0
@@ -15,10 +18,12 @@ log = structlog.get_logger(__name__)
 
 
 class MaintenanceWorker:
-    """The loop around :func:`purge_idempotency_keys`; rounds are ten minutes apart, give or take half."""
+    """The loop around what is cleaned up and summed; rounds are ten minutes apart, give or take half."""
 
-    def __init__(self, keys: IdempotencyKeys) -> None:
+    def __init__(self, keys: IdempotencyKeys, books: Books, told: Callable[[Decimal], None]) -> None:
         self._keys = keys
+        self._books = books
+        self._told = told
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -26,12 +31,29 @@ class MaintenanceWorker:
         self._stop.set()
 
     async def run(self) -> None:
-        """Clean up until stopped."""
+        """Clean up until stopped; the books are looked at once before."""
+        await self._balance()
         while not self._stop.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), random.uniform(0.5, 1.5) * EVERY_S)  # noqa: S311 - jitter
                 break
             await self._round()
+            await self._balance()
+
+    async def _balance(self) -> None:
+        try:
+            days = await sum_days(self._books)
+            imbalance = await self._books.imbalance()
+        except Unavailable:
+            return
+        except Exception:
+            log.exception("maintenance.books_failed")
+            return
+        self._told(imbalance)
+        if imbalance:
+            log.error("books.unbalanced", imbalance=str(imbalance))
+        if days:
+            log.info("maintenance.days_summed", days=days)
 
     async def _round(self) -> None:
         try:

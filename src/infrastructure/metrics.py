@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Final, Literal
 
@@ -88,6 +89,11 @@ class Metrics:
         self._oldest = self._gauge("outbox_oldest_due_seconds", "Age of the oldest event that is owed.")
         self._parked = self._gauge("outbox_parked", "Events that Realtime refused; see lingualink outbox.")
 
+        self._imbalance = self._gauge(
+            "books_imbalance", "What all accounts of the ledger come to: 0; NaN until it was looked at."
+        )
+        self._imbalance.set(float("nan"))
+
     def _counter(self, name: str, what: str, *labels: str) -> Counter:
         return Counter(name, what, labels, namespace=NAMESPACE, registry=self._registry)
 
@@ -119,6 +125,10 @@ class Metrics:
     def token_rejected(self, reason: RejectionReason) -> None:
         """A token proved nothing."""
         self._rejected.labels(reason.value).inc()
+
+    def books_imbalance(self, amount: Decimal) -> None:
+        """The books were looked at."""
+        self._imbalance.set(float(amount))
 
     def progress(self, progress: Progress) -> None:
         """The relay of this process did a round."""

@@ -9,8 +9,8 @@ import asyncpg
 from sqlalchemy import RowMapping
 
 from application.ports import Row
-from application.transactions import LockedPost, LockedRate, LockedUser, LockedWithdrawal
-from domain.errors import DomainError, PostNotFound, UserNotFound, WithdrawalNotFound
+from application.transactions import LockedPost, LockedRate, LockedTransaction, LockedUser, LockedWithdrawal
+from domain.errors import DomainError, NotFound, PostNotFound, UserNotFound, WithdrawalNotFound
 from domain.identity import AccountStatus, Actor, Principal, Role
 from domain.ledger import GENESIS
 from domain.money import ZERO, Money, money_text
@@ -19,6 +19,7 @@ from domain.profile import Ban, User
 from domain.rewards import Earning, RewardedAction, RewardRate
 from domain.wallet import Transaction, TransactionKind, Wallet
 from domain.withdrawals import Withdrawal, WithdrawalStatus
+from infrastructure.postgres.queries import TRANSACTION_COLUMNS
 
 Stored = Mapping[str, Any] | RowMapping | asyncpg.Record
 
@@ -145,6 +146,28 @@ def locked_post(row: Stored) -> LockedPost | DomainError:
         earning_id, amount = UUID(int=row["earning_id"].int), Money(row["earning_amount"])
         earning = Earning(earning_id, amount, row["earning_reversed"])
     return LockedPost(post, wallet, earning, _money_or_none(row["rate"]))
+
+
+def locked_transaction(row: Stored) -> LockedTransaction | DomainError:
+    """A ledger row with its wallet, of a transfer with the other side, and what took it back."""
+    found = _transaction_of(row, "t")
+    if found is None:
+        return NotFound()
+    wallets = {}
+    if row["owner_status"] != AccountStatus.DELETED:
+        wallets[found.user_id] = wallet_of(row, found.user_id)
+    if found.counterparty_id is not None and row["other_status"] != AccountStatus.DELETED:
+        other = {name: row[f"v_{name}"] for name in ("balance", "version", "hash")}
+        wallets[found.counterparty_id] = wallet_of(other, found.counterparty_id)
+    reversals = tuple(filter(None, (_transaction_of(row, "r"), _transaction_of(row, "s"))))
+    return LockedTransaction(found, _transaction_of(row, "o"), reversals, wallets)
+
+
+def _transaction_of(row: Stored, table: str) -> Transaction | None:
+    """The ledger row whose columns are named after *table*, if there is one."""
+    if row[f"{table}_id"] is None:
+        return None
+    return transaction_of({name: row[f"{table}_{name}"] for name in TRANSACTION_COLUMNS.split(", ")})
 
 
 def locked_user(row: Stored) -> LockedUser | DomainError:

@@ -27,6 +27,12 @@ STAFF_LOCK = 6_117_004
 # The class of the locks that count one user's refusals.
 REFUSALS_LOCK = 6_117
 
+
+def _prefixed(table: str) -> str:
+    """A ledger row's columns, each named after the table too."""
+    return ", ".join(f"{table}.{column} as {table}_{column}" for column in TRANSACTION_COLUMNS.split(", "))
+
+
 # How often the database was restored to an earlier time.
 EPOCH = "(select epoch from private.ledger_epoch) as epoch"
 
@@ -113,6 +119,16 @@ with {_LOCKED_CALLER}, locked as materialized (
 )
 select count(*) from locked
 """  # noqa: S608
+LOCK_TRANSACTION = f"""
+with {_LOCKED_CALLER}, sides as materialized (
+  select user_id, counterparty_id from public.wallet_transactions where id = $2 and {_ALLOWED}
+), locked as materialized (
+  select from public.wallets
+  where user_id in (select user_id from sides union select counterparty_id from sides)
+  order by user_id for update
+)
+select count(*) from locked
+"""  # noqa: S608
 LOCK_RATE = f"""
 with {_LOCKED_CALLER}, made as (
   insert into private.reward_rates (action, amount) select $2, 0 where {_ALLOWED} on conflict do nothing
@@ -178,6 +194,25 @@ with {_CALLER}, withdrawal as materialized (
 )
 select c.*, d.*, w.balance, w.version, w.hash, {EPOCH}, clock_timestamp() as now
 from caller c left join withdrawal d on true left join wallet w on true
+"""  # noqa: S608
+# Its wallets are locked already: what was committed before them is seen.
+READ_TRANSACTION = f"""
+with {_CALLER}, t as materialized (
+  select {TRANSACTION_COLUMNS} from public.wallet_transactions where id = $3 and {_MAY_SEE}
+)
+select c.*, {_prefixed("t")}, {_prefixed("o")}, {_prefixed("r")}, {_prefixed("s")},
+       w.balance, w.version, w.hash, private.account_status(t.user_id, null) as owner_status,
+       v.balance as v_balance, v.version as v_version, v.hash as v_hash,
+       private.account_status(t.counterparty_id, null) as other_status, {EPOCH}, clock_timestamp() as now
+from caller c
+left join t on true
+left join public.wallet_transactions o
+  on t.kind in ('transfer_out', 'transfer_in') and o.reference_id = t.reference_id
+     and o.kind = case t.kind when 'transfer_in' then 'transfer_out' else 'transfer_in' end
+left join public.wallet_transactions r on r.kind = 'reversal' and r.reference_id = t.id
+left join public.wallet_transactions s on s.kind = 'reversal' and s.reference_id = o.id
+left join public.wallets w on w.user_id = t.user_id
+left join public.wallets v on v.user_id = t.counterparty_id
 """  # noqa: S608
 READ_RATE = f"""
 with {_CALLER}, rate as materialized (

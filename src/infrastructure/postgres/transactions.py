@@ -27,6 +27,7 @@ from application.transactions import (
     PostLock,
     RateLock,
     RefusalsLock,
+    TransactionLock,
     UserLock,
     WithdrawalLock,
     WriteBatch,
@@ -240,6 +241,9 @@ _KINDS: Final[dict[Any, _Kind]] = {
     PostLock: _Kind("post_id", queries.LOCK_POST, queries.READ_POST, mappers.locked_post),
     UserLock: _Kind("user_id", queries.LOCK_USER, queries.READ_USER, mappers.locked_user),
     RateLock: _Kind("action", queries.LOCK_RATE, queries.READ_RATE, mappers.locked_rate),
+    TransactionLock: _Kind(
+        "transaction_id", queries.LOCK_TRANSACTION, queries.READ_TRANSACTION, mappers.locked_transaction
+    ),
     WithdrawalLock: _Kind(
         "withdrawal_id", queries.LOCK_WITHDRAWAL, queries.READ_WITHDRAWAL, mappers.locked_withdrawal
     ),
