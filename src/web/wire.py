@@ -57,7 +57,7 @@ def _to_response(answer: object) -> StoredResponse:
 
 def sent(_: type[Out], request: Request[Any, Any, Any], answer: StoredResponse) -> Response[Out]:
     """The answer to a keyed request, given for the first time or again."""
-    body, media_type = answer.body.encode(), str(MediaType.JSON)
+    body, media_type = answer.body.encode(), MediaType.JSON.value
     if answer.status >= 400:
         problem = {**msgspec.json.decode(body), "request_id": request.scope["state"]["request_id"]}
         body, media_type = to_json_bytes(problem), MEDIA_TYPE

@@ -157,12 +157,14 @@ async def test_deleted_users_are_not_shown(cast: Cast) -> None:
     assert (read.status_code, read.json()["code"]) == (404, "user_not_found")
 
 
-async def test_an_empty_query_lists_everybody(cast: Cast) -> None:
+async def test_an_empty_query_is_refused_and_none_lists_everybody(cast: Cast) -> None:
     moderator = await cast.somebody(Role.MODERATOR)
 
     async with cast.client(moderator) as http:
-        listed = (await http.get("/vault/users", params={"query": "", "limit": 1})).json()
+        empty = await http.get("/vault/users", params={"query": "", "limit": 1})
+        listed = (await http.get("/vault/users", params={"limit": 1})).json()
 
+    assert (empty.status_code, empty.json()["errors"][0]["pointer"]) == (400, "query")
     assert [item["id"] for item in listed["items"]] == [str(moderator.id)]
 
 
