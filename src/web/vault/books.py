@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from dishka import FromDishka
 from litestar import Controller, Request, Response, get, post
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
 from application.vault.books import ReadBooks, ReverseCommand, ReverseTransaction
@@ -90,7 +91,10 @@ class BooksController(Controller):
     @post(
         "/transactions/{transaction_id:str}/reversal",
         before_request=strict_json,
-        responses=problems(*error_codes(Action.REVERSE_TRANSACTION)),
+        responses={
+            **problems(*error_codes(Action.REVERSE_TRANSACTION)),
+            200: ResponseSpec(ReversalOut, description="It was taken back before.", generate_examples=False),
+        },
         operation_id="reverseTransaction",
         summary="Take a transaction back",
     )

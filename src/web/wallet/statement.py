@@ -79,9 +79,7 @@ def csv_response(found: Statement) -> Response[StatementOut]:
         table.writerow([cells[column] for column in _COLUMNS])
     table.writerow([_time(found.until), "closing_balance", "", found.closing_balance, *[""] * 6])
     headers = {"Vary": "Accept", "Content-Disposition": 'attachment; filename="statement.csv"'}
-    return Response(
-        cast("StatementOut", text.getvalue().encode()), media_type="text/csv; charset=utf-8", headers=headers
-    )
+    return Response(cast("StatementOut", text.getvalue().encode()), media_type="text/csv", headers=headers)
 
 
 def _time(at: datetime) -> str:
