@@ -1,0 +1,93 @@
+"""Where the server listens, and that what several workers measured is one."""
+
+import asyncio
+import re
+import socket
+
+import httpx
+import pytest
+
+from bootstrap.sockets import listen
+from support.backend import backend_process
+from support.database import Database
+from support.stack import free_port, supabase_on
+
+pytestmark = pytest.mark.anyio
+
+
+def reaches(listener: socket.socket, host: str) -> bool:
+    try:
+        socket.create_connection((host, listener.getsockname()[1]), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("host", "reached"),
+    [
+        ("127.0.0.1", {"127.0.0.1"}),
+        ("0.0.0.0", {"127.0.0.1"}),  # noqa: S104 - what a container listens on
+        ("::1", {"::1"}),
+        ("::", {"127.0.0.1", "::1"}),
+        ("localhost", {"127.0.0.1"}),
+    ],
+)
+def test_it_listens_where_it_was_told(host: str, reached: set[str]) -> None:
+    with listen(host, 0) as listener:
+        assert {one for one in ("127.0.0.1", "::1") if reaches(listener, one)} >= reached - (
+            {"127.0.0.1"} if host == "localhost" and listener.family == socket.AF_INET6 else set()
+        )
+
+
+def test_a_taken_port_is_refused() -> None:
+    with listen("127.0.0.1", 0) as listener, pytest.raises(OSError, match="in use"):
+        listen("127.0.0.1", listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_both_families_are_served_whatever_the_number_of_workers(
+    database: Database, workers: int
+) -> None:
+    port, operations = free_port(), free_port()
+    changes = {
+        "LINGUALINK_HOST": "::",
+        "LINGUALINK_WORKERS": str(workers),
+        "LINGUALINK_OPS_PORT": str(operations),
+        "LINGUALINK_DRAIN_DELAY": "0",
+        "LINGUALINK_RELAY": "off",
+    }
+    with (
+        supabase_on(database.cluster, database.name) as supabase,
+        backend_process(database, supabase, port, changes),
+    ):
+        told = [await _live(f"http://{host}:{port}") for host in ("127.0.0.1", "[::1]")]
+        processes = {(await _live(f"http://127.0.0.1:{port}"))["process"] for _ in range(60)}
+        async with httpx.AsyncClient(timeout=20) as http:
+            scrapes = [
+                (
+                    await http.get(f"http://127.0.0.1:{operations}/metrics", headers={"Connection": "close"})
+                ).text
+                for _ in range(4)
+            ]
+
+    assert {answer["status"] for answer in told} == {"ok"}
+    assert len(processes) == workers
+    assert {_counted(text) for text in scrapes} == {62}
+
+
+async def _live(url: str) -> dict[str, str]:
+    async with httpx.AsyncClient(timeout=20, verify=False) as http:  # noqa: S501 - plain HTTP
+        answer: dict[str, str] = (await http.get(f"{url}/health/live")).json()
+    await asyncio.sleep(0)
+    return answer
+
+
+def _counted(text: str) -> int:
+    found = re.search(
+        r'^lingualink_http_request_seconds_count\{method="GET",route="/health/live",status="200"\} ([0-9.]+)',
+        text,
+        re.MULTILINE,
+    )
+    assert found is not None
+    return int(float(found.group(1)))
