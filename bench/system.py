@@ -18,6 +18,7 @@ import asyncpg
 from bench.people import SECRET, SEED, Mint
 from devstack.postgres import LocalPostgres
 from devstack.supabase import install_shim
+from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.migrations import upgrade
 
 OURS: Final = "bench_lingualink"
@@ -153,7 +154,7 @@ class System:
             password = self.postgres.password
             await connection.execute(f'grant create on database "{OURS}" to {MIGRATOR}')
             await connection.execute(f"alter role {MIGRATOR} password '{password}'")
-            await asyncio.to_thread(upgrade, self.postgres.url(OURS, MIGRATOR))
+            await asyncio.to_thread(upgrade, DatabaseAddress.parse(self.postgres.url(OURS, MIGRATOR)))
             await connection.execute(f"alter role lingualink_api password '{password}'")
             await connection.execute(SEED)
         finally:

@@ -23,6 +23,7 @@ from devstack.stack import (
     stop_orphan_backend,
     supabase_stand_in,
 )
+from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.migrations import upgrade
 
 FOLDER = Path.cwd() / ".local"
@@ -57,7 +58,7 @@ async def run(ports: Ports) -> None:
             await asyncio.to_thread(postgres.start)
             await prepare_project(postgres)
         with step("Migrations"):
-            await asyncio.to_thread(upgrade, postgres.url(DATABASE, MIGRATOR))
+            await asyncio.to_thread(upgrade, DatabaseAddress.parse(postgres.url(DATABASE, MIGRATOR)))
             await let_service_in(postgres, urls.keys.service_password)
         async with supabase_stand_in(postgres, urls, folder):
             with step("Sample people, money and posts"):

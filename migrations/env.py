@@ -4,13 +4,13 @@
 """
 
 import asyncio
-import os
 
 from alembic import context
 from sqlalchemy import Connection, text
 
-from infrastructure.postgres.engine import create_migration_engine
+from infrastructure.postgres.connections import create_migration_engine
 from infrastructure.postgres.migrations import (
+    ADDRESS,
     CREATE_SCHEMA,
     SCHEMA,
     become_only_runner,
@@ -18,6 +18,7 @@ from infrastructure.postgres.migrations import (
 )
 from infrastructure.postgres.ownership import compare_options
 from infrastructure.postgres.tables import Base
+from infrastructure.settings import MigrationSettings
 
 # For what runs outside a migration's own timeouts; each migration sets its own.
 SESSION = ("set lock_timeout = '1s'", "set statement_timeout = '60s'")
@@ -44,9 +45,9 @@ def migrate(connection: Connection) -> None:
 
 async def run_online() -> None:
     """Connect, and run."""
-    url = context.config.get_main_option("sqlalchemy.url") or os.environ["MIGRATION_DATABASE_URL"]
-    await refuse_transaction_pooler(url)
-    engine = create_migration_engine(url)
+    address = context.config.attributes.get(ADDRESS) or MigrationSettings.load().database
+    await refuse_transaction_pooler(address)
+    engine = create_migration_engine(address)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(migrate)

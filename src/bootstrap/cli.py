@@ -1,28 +1,32 @@
-"""``lingualink``: the commands of operators and pipelines."""
+"""``lingualink``: the commands of operators and pipelines. Each imports what it needs, when it runs."""
 
-import asyncio
 import sys
-from typing import NoReturn
+from typing import TextIO
+from uuid import UUID
 
 import click
 
-from bootstrap.doctor import report
-from bootstrap.ledger import erase_user, reconcile
-from bootstrap.outbox import outbox_report, retry_parked
-from bootstrap.relay import run_relay
-from bootstrap.roles import grant_role
-from bootstrap.server import run
-from infrastructure.postgres.migrations import (
-    MIGRATION_ERRORS,
-    migration_problem,
-    print_sql,
-    upgrade,
+from bootstrap.commands import CommandFailed, Commands, load, run
+
+
+def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    from infrastructure.settings import Environment
+
+    click.echo(f"lingualink {Environment.load().lingualink_release}")
+    context.exit()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Print the release, and end.",
 )
-from infrastructure.settings import Settings, SettingsError, migration_database_url
-from infrastructure.telemetry import configure_logging
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """LinguaLink's backend. Configured by the environment alone; see .env.example."""
 
@@ -30,15 +34,19 @@ def main() -> None:
 @main.command()
 def serve() -> None:
     """Run the production server. SIGTERM drains it; see docs/operations.md."""
-    sys.exit(run(_settings()))
+    from bootstrap.server import run as serve_until_stopped
+    from infrastructure.settings import Settings
+
+    sys.exit(serve_until_stopped(load(Settings, is_service=True)))
 
 
 @main.command()
 def relay() -> None:
     """Run a stand-alone realtime relay. SIGTERM ends it after the batch in hand."""
-    settings = _settings()
-    configure_logging(settings.lingualink_log_level)
-    asyncio.run(run_relay(settings))
+    from bootstrap.relay import run_relay
+    from infrastructure.settings import Settings
+
+    run(run_relay(load(Settings, is_service=True)))
 
 
 @main.group()
@@ -50,21 +58,29 @@ def outbox() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def list_outbox(*, as_json: bool) -> None:
     """List the events that Realtime refused, and say how many others are owed."""
-    settings = _settings()
-    click.echo(asyncio.run(outbox_report(settings, as_json=as_json)))
+    from bootstrap.outbox import outbox_report
+    from infrastructure.settings import DatabaseSettings
+
+    click.echo(run(outbox_report(load(DatabaseSettings).database, as_json=as_json)))
 
 
 @outbox.command("retry")
 @click.argument("ids", nargs=-1, type=int)
 @click.option("--all", "everything", is_flag=True, help="Send all of them again.")
 def retry_outbox(ids: tuple[int, ...], *, everything: bool) -> None:
-    """Send parked events again: those with these IDS, or --all."""
+    """Send events that were set aside again: those with these IDS, or --all."""
+    from bootstrap.outbox import retry_parked
+    from infrastructure.settings import DatabaseSettings
+
     if bool(ids) is everything:
         raise click.UsageError("Name the events, or say --all.")
-    retried = asyncio.run(retry_parked(_settings(), None if everything else ids))
+    retried = run(retry_parked(load(DatabaseSettings).database, None if everything else ids))
     click.echo(f"Owed again: {len(retried)}.")
     if missing := sorted(set(ids) - set(retried)):
-        _fail(f"Not parked: {', '.join(map(str, missing))}")
+        raise CommandFailed(
+            f"Not set aside: {', '.join(map(str, missing))}.",
+            "`lingualink outbox list` names those that are.",
+        )
 
 
 @main.command()
@@ -72,41 +88,63 @@ def retry_outbox(ids: tuple[int, ...], *, everything: bool) -> None:
 @click.option("--since", metavar="REVISION", help="With --sql: only what comes after this revision.")
 def migrate(*, sql: bool, since: str | None) -> None:
     """Bring the shared database to head. Safe to start twice at once, and to kill."""
+    from infrastructure.postgres.migrations import print_sql, upgrade
+    from infrastructure.settings import MigrationSettings
+
     if sql:
         print_sql(since)
         return
-    configure_logging("error")  # a wait for a lock is no news; the result is one line
-    try:
-        upgrade(migration_database_url())
-    except (*MIGRATION_ERRORS, SettingsError) as error:
-        _fail(migration_problem(error))
+    upgrade(load(MigrationSettings).database)
     click.echo("The database is at head.")
 
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--ledger", is_flag=True, help="Reconcile the whole ledger instead.")
-def doctor(*, as_json: bool, ledger: bool) -> None:
+@click.option("--ledger", is_flag=True, help="Prove the whole ledger instead.")
+@click.option("--since-seal", is_flag=True, help="With --ledger: prove the rows after the last seal.")
+@click.option("--seals", type=click.File(), help="With --ledger: seals that were kept elsewhere, one a line.")
+def doctor(*, as_json: bool, ledger: bool, since_seal: bool, seals: TextIO | None) -> None:
     """Check configuration, database, Supabase, and what a client could still do. Changes nothing."""
-    configure_logging("error")
     if ledger:
-        sys.exit(reconcile(as_json=as_json))
-    text, must_act = report(as_json=as_json)
-    click.echo(text)
-    sys.exit(must_act)
+        from bootstrap.ledger import reconcile
+        from infrastructure.settings import DatabaseSettings
+
+        kept = [] if seals is None else [line for line in seals if line.strip()]
+        database = load(DatabaseSettings).database
+        sys.exit(run(reconcile(database, as_json=as_json, since_seal=since_seal, kept=kept)))
+    if since_seal or seals is not None:
+        raise click.UsageError("--since-seal and --seals go with --ledger.")
+    from bootstrap.doctor import report
+
+    sys.exit(run(report(as_json=as_json)))
 
 
-main.add_command(erase_user)
-main.add_command(grant_role)
+@main.command()
+def seal() -> None:
+    """Seal the ledger: store its fingerprint, and print it as JSON, to be kept elsewhere."""
+    from bootstrap.ledger import seal as take
+    from infrastructure.settings import DatabaseSettings
+
+    click.echo(run(take(load(DatabaseSettings).database)))
 
 
-def _settings() -> Settings:
-    try:
-        return Settings.load()
-    except SettingsError as error:
-        _fail(str(error))
+@main.command("erase-user")
+@click.argument("user_id", type=click.UUID)
+def erase_user(user_id: UUID) -> None:
+    """Blank the personal text of a deleted Auth user; amounts, audit rows and the ledger's shape stay."""
+    from bootstrap.ledger import erase_person
+    from infrastructure.settings import MigrationSettings
+
+    for what, count in run(erase_person(load(MigrationSettings).database, user_id)).items():
+        click.echo(f"{what}: {count}")
 
 
-def _fail(message: str) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(1)
+@main.command("grant-role")
+@click.argument("who", metavar="USER_ID|E_MAIL")
+@click.argument("role", type=click.Choice(["user", "moderator", "admin"]))
+def grant_role(who: str, role: str) -> None:
+    """Give somebody a role, as an operator with MIGRATION_DATABASE_URL. It is audited."""
+    from bootstrap.roles import grant
+    from infrastructure.settings import MigrationSettings
+
+    click.echo(run(grant(load(MigrationSettings).database, who, role)))

@@ -35,7 +35,7 @@ from infrastructure.maintenance import MaintenanceWorker
 from infrastructure.metrics import MeasuredPublisher, Metrics
 from infrastructure.postgres.accounts import PostgresAccounts
 from infrastructure.postgres.books import PostgresBooks
-from infrastructure.postgres.engine import create_engine, create_pool
+from infrastructure.postgres.connections import create_engine, create_pool
 from infrastructure.postgres.idempotency_keys import PostgresIdempotencyKeys
 from infrastructure.postgres.lease import PostgresLease
 from infrastructure.postgres.notifications import OutboxNotifications
@@ -77,14 +77,13 @@ class Infrastructure(Provider):
     @provide
     async def pool(self, settings: Settings) -> AsyncIterator[asyncpg.Pool]:
         """Connections for money and hot reads."""
-        url, pooler = settings.database_url.get_secret_value(), settings.lingualink_database_pooler
-        async with create_pool(url, pooler, settings.lingualink_pool_size) as pool:
+        async with create_pool(settings.database, settings.lingualink_pool_size) as pool:
             yield pool
 
     @provide
     async def engine(self, settings: Settings) -> AsyncIterator[AsyncEngine]:
         """Connections for lists."""
-        engine = create_engine(settings.database_url.get_secret_value(), settings.lingualink_database_pooler)
+        engine = create_engine(settings.database)
         yield engine
         await engine.dispose()
 
@@ -171,7 +170,7 @@ class Realtime(Provider):
     @provide
     def channel(self, settings: Settings) -> OutboxNotifications:
         """The way to relays in other processes."""
-        return OutboxNotifications(settings.database_url.get_secret_value())
+        return OutboxNotifications(settings.database)
 
     @provide
     def emitter(self, relay: Relay, channel: OutboxNotifications) -> CommitEmitter:

@@ -1,37 +1,38 @@
-"""``lingualink doctor --ledger`` and ``lingualink erase-user``: an operator's hands on the ledger."""
+"""``lingualink doctor --ledger``, ``seal`` and ``erase-user``: an operator's hands on the ledger."""
 
-import asyncio
-import os
 import sys
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import click
 import msgspec
 
 from application.wallet.reconcile_ledger import ReconcileLedger
-from domain.errors import Unavailable
-from infrastructure.postgres.erasure import StillThere, erase
-from infrastructure.postgres.ledger import ledger_snapshots
-from infrastructure.settings import Settings, SettingsError
+from bootstrap.commands import CommandFailed
+from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.erasure import StillThere, Unknown, erase
+from infrastructure.postgres.ledger import ledger_snapshots, unlimited
+from infrastructure.postgres.seals import take_seal
 
 
-def reconcile(*, as_json: bool) -> bool:
-    """Read the whole ledger, and print one line (or one JSON object) for each thing that does not add up.
+async def reconcile(
+    database: DatabaseAddress, *, as_json: bool, since_seal: bool = False, kept: Sequence[str] = ()
+) -> bool:
+    """Read the ledger, and print one line (or one JSON object) for each thing that does not add up.
 
-    Whether something must be done.
+    *kept* are seals as :func:`seal` printed them. Whether something must be done.
 
     Raises:
-        ClickException: the environment is not complete, or the database does not answer.
+        CommandFailed: *kept* holds something else.
     """
     try:
-        settings = Settings.load()
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from None
-    url, pooler = settings.database_url.get_secret_value(), settings.lingualink_database_pooler
-    try:
-        found = asyncio.run(_reconcile(ReconcileLedger(ledger_snapshots(url, pooler)), as_json=as_json))
-    except Unavailable:
-        raise click.ClickException("The database does not answer.") from None
+        seals = {seal.id: seal.digest for seal in msgspec.convert(list(map(_decode, kept)), list[_KeptSeal])}
+    except msgspec.MsgspecError:
+        raise CommandFailed(
+            "That is no file of seals.", "Keep each line that `lingualink seal` prints, and nothing else."
+        ) from None
+    proof = ReconcileLedger(ledger_snapshots(database), seals, since_seal=since_seal)
+    found = await _reconcile(proof, as_json=as_json)
     if found:
         click.echo(f"{found} things do not add up.", err=True)
     elif not as_json:
@@ -39,10 +40,31 @@ def reconcile(*, as_json: bool) -> bool:
     return found > 0
 
 
+class _KeptSeal(msgspec.Struct):
+    id: int
+    digest: str
+
+
+def _decode(line: str) -> object:
+    return msgspec.json.decode(line)
+
+
+async def seal(database: DatabaseAddress) -> str:
+    """Seal what moved since the last seal; the seal as one line of JSON, to be kept where the database's owner can't.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
+    async with unlimited(database) as connection:
+        return msgspec.json.encode(await take_seal(connection)).decode()
+
+
 async def _reconcile(run: ReconcileLedger, *, as_json: bool) -> int:
     """Print findings as they come; how many there were."""
     found = 0
-    with click.progressbar(length=1, label="Reading the ledger", file=sys.stderr) as bar:
+    with click.progressbar(
+        length=1, label="Reading the ledger", file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as bar:
 
         def begin(rows: int) -> None:
             bar.length = rows
@@ -54,18 +76,19 @@ async def _reconcile(run: ReconcileLedger, *, as_json: bool) -> int:
     return found
 
 
-@click.command("erase-user")
-@click.argument("user_id", type=click.UUID)
-def erase_user(user_id: UUID) -> None:
-    """Blank the personal text of a deleted Auth user; amounts, audit rows and the ledger's shape stay."""
-    url = os.environ.get("MIGRATION_DATABASE_URL")
-    if not url:
-        raise click.ClickException(
-            "These environment variables are not right:\n  MIGRATION_DATABASE_URL: is missing"
-        )
+async def erase_person(database: DatabaseAddress, user_id: UUID) -> Mapping[str, int]:
+    """Blank what is personal of a deleted user; how many rows of each sort.
+
+    Raises:
+        CommandFailed: the user still has an Auth account, or nobody with this id was ever here.
+    """
     try:
-        blanked = asyncio.run(erase(url, user_id))
+        return await erase(database, user_id)
     except StillThere:
-        raise click.ClickException("This user still has an Auth account: delete that first.") from None
-    for what, count in blanked.items():
-        click.echo(f"{what}: {count}")
+        raise CommandFailed(
+            "This user still has an Auth account.", "Delete that first, in Supabase Auth."
+        ) from None
+    except Unknown:
+        raise CommandFailed(
+            f"Nothing is known of a user {user_id}.", "Check the id: it is that of the deleted Auth user."
+        ) from None

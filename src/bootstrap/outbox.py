@@ -6,32 +6,31 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from application.realtime.ports import Backlog, ParkedEvent
-from infrastructure.postgres.engine import create_pool
+from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.connections import create_pool
 from infrastructure.postgres.outbox import PostgresOutbox
-from infrastructure.settings import Settings
 
 SHOWN = 1_000
 
 
 @asynccontextmanager
-async def _outbox(settings: Settings) -> AsyncIterator[PostgresOutbox]:
-    url, pooler = settings.database_url.get_secret_value(), settings.lingualink_database_pooler
-    async with create_pool(url, pooler, 1) as pool:
+async def _outbox(database: DatabaseAddress) -> AsyncIterator[PostgresOutbox]:
+    async with create_pool(database, 1) as pool:
         yield PostgresOutbox(pool)
 
 
-async def outbox_report(settings: Settings, *, as_json: bool) -> str:
+async def outbox_report(database: DatabaseAddress, *, as_json: bool) -> str:
     """The parked events, at most a thousand, and how much else is owed; payloads are never shown."""
-    async with _outbox(settings) as outbox:
+    async with _outbox(database) as outbox:
         parked, backlog = await outbox.parked(SHOWN), await outbox.backlog()
     if as_json:
         return msgspec.json.encode({"parked": parked, "backlog": backlog}).decode()
     return "\n".join([*map(_line, parked), _summary(parked, backlog)])
 
 
-async def retry_parked(settings: Settings, ids: Collection[int] | None) -> Sequence[int]:
+async def retry_parked(database: DatabaseAddress, ids: Collection[int] | None) -> Sequence[int]:
     """Owe parked events again (all of them when *ids* is None); the ids of those that were parked."""
-    async with _outbox(settings) as outbox:
+    async with _outbox(database) as outbox:
         return await outbox.retry(ids)
 
 

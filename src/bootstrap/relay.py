@@ -10,8 +10,8 @@ from dishka import AsyncContainer
 from application.ops.shutdown import ShutdownState
 from bootstrap.container import create_container
 from bootstrap.operations import operations, operations_listener
+from infrastructure.logging import log_start
 from infrastructure.metrics import Metrics
-from infrastructure.postgres.engine import behind_transaction_pooler
 from infrastructure.postgres.notifications import OutboxNotifications
 from infrastructure.relay import Relay
 from infrastructure.settings import Settings
@@ -25,8 +25,7 @@ async def _notifications(
 
     A transaction-mode pooler passes no notifications on: there, relays poll.
     """
-    url, pooler = settings.database_url.get_secret_value(), settings.lingualink_database_pooler
-    if behind_transaction_pooler(url, pooler):
+    if settings.database.transaction_pooler:
         yield
         return
     channel = await container.get(OutboxNotifications)
@@ -58,6 +57,7 @@ async def inline_relay(container: AsyncContainer, settings: Settings) -> AsyncIt
 
 async def run_relay(settings: Settings) -> None:
     """Run nothing but the relay, until SIGTERM or SIGINT."""
+    log_start(settings)
     container = create_container(settings, Metrics(), ShutdownState())
     relay = await container.get(Relay)
     loop = asyncio.get_running_loop()

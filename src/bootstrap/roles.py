@@ -1,39 +1,28 @@
 """``lingualink grant-role``: how the first admin comes to be."""
 
-import asyncio
 from uuid import UUID, uuid4
 
-import click
-
-from application.vault.users import Granted, GrantRole
-from domain.errors import DomainError
+from application.vault.users import GrantRole
 from domain.identity import Role
+from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.connections import create_pool
 from infrastructure.postgres.directory import PostgresDirectory
-from infrastructure.postgres.engine import create_pool
 from infrastructure.postgres.errors import map_database_errors
 from infrastructure.postgres.transactions import PostgresDatabase
-from infrastructure.settings import SettingsError, migration_database_url
 
 
-@click.command("grant-role")
-@click.argument("who", metavar="USER_ID|E_MAIL")
-@click.argument("role", type=click.Choice([role.value for role in Role]))
-def grant_role(who: str, role: str) -> None:
-    """Give somebody a role, as an operator with MIGRATION_DATABASE_URL. It is audited."""
-    try:
-        granted = asyncio.run(_grant(migration_database_url(), who, Role(role)))
-    except (DomainError, SettingsError) as error:
-        raise click.ClickException(str(error)) from None
+async def grant(database: DatabaseAddress, who: str, role: str) -> str:
+    """Give *who* (an id or an e-mail address) a role; what to say about it.
+
+    Raises:
+        DomainError: there is no such account, or nobody would be an admin any more.
+    """
+    async with map_database_errors(), create_pool(database, 1) as pool:
+        grant_role = GrantRole(PostgresDatabase(pool, lambda _: None), PostgresDirectory(pool), uuid4)
+        granted = await grant_role(_id_or_address(who), Role(role))
     if granted.before is granted.after:
-        click.echo(f"{granted.user_id} has the role {granted.after} already; nothing was changed.")
-    else:
-        click.echo(f"{granted.user_id} is {granted.after} now, was {granted.before}.")
-
-
-async def _grant(url: str, who: str, role: Role) -> Granted:
-    async with map_database_errors(), create_pool(url, "transaction", 1) as pool:
-        grant = GrantRole(PostgresDatabase(pool, lambda _: None), PostgresDirectory(pool), uuid4)
-        return await grant(_id_or_address(who), role)
+        return f"{granted.user_id} has the role {granted.after} already; nothing was changed."
+    return f"{granted.user_id} is {granted.after} now, was {granted.before}."
 
 
 def _id_or_address(who: str) -> UUID | str:

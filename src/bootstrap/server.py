@@ -30,9 +30,9 @@ from bootstrap.http_protocol import BoundedHttpProtocol
 from bootstrap.operations import operations_listener
 from bootstrap.sockets import listen
 from bootstrap.worker_pool import STOP, run_workers
+from infrastructure.logging import configure_logging, log_start
 from infrastructure.metrics import forget_process, shared_between_processes
 from infrastructure.settings import Settings
-from infrastructure.telemetry import configure_logging
 
 KEEP_ALIVE_S: Final = 75
 """Longer than proxies keep an idle connection (AWS: 60 s), so that it is never us who close one under a request."""
@@ -45,7 +45,7 @@ AppFactory = Callable[[Settings, ShutdownState, socket.socket | None], ASGIApp]
 
 def run(settings: Settings, app_factory: AppFactory = create_app) -> int:
     """Serve what *app_factory* makes until asked to stop; the exit status, 0 after a clean stop."""
-    configure_logging(settings.lingualink_log_level)
+    configure_logging(settings)
     host, port = settings.lingualink_host, settings.lingualink_port
     try:
         listener = listen(host, port)
@@ -69,7 +69,8 @@ def run_worker(
     app_factory: AppFactory,
 ) -> None:
     """Serve in this process, on *listener*, until asked to stop."""
-    configure_logging(settings.lingualink_log_level)
+    configure_logging(settings)
+    log_start(settings)
     shutdown = ShutdownState()
     app = app_factory(settings, shutdown, operations)
     config = server_config(app, settings.lingualink_drain_timeout)

@@ -44,7 +44,7 @@ def _secret(check: Callable[[str], str]) -> AfterValidator:
 
 
 def _database_url(text: str) -> str:
-    tls_context(DatabaseAddress.parse(text), None)  # the files that it names are there
+    tls_context(DatabaseAddress.parse(text))  # the files that it names are there
     return text
 
 

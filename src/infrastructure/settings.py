@@ -1,6 +1,7 @@
 """The environment, read once at the start. A missing or malformed variable is named; a secret is never shown."""
 
 import os
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -8,7 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from infrastructure.hosts import is_private_name, is_this_machine
+from infrastructure.hosts import is_private_name, is_this_machine, process_name
+from infrastructure.postgres.address import DatabaseAddress, PoolerChoice
 from infrastructure.setting_types import (
     Amount,
     Certificates,
@@ -38,7 +40,11 @@ _LISTS = {
 
 
 class SettingsError(Exception):
-    """The environment is not complete; the message names every variable at fault."""
+    """The environment is not complete; the message names every variable at fault, *problems* has a line for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n  ".join(["These environment variables are not right:", *problems]))
+        self.problems = problems
 
 
 def package_version() -> str:
@@ -87,8 +93,7 @@ class Environment(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            lines = [f"  {_say(fault['loc'], fault['msg'])}" for fault in error.errors()]
-            raise SettingsError("These environment variables are not right:\n" + "\n".join(lines)) from None
+            raise SettingsError([_say(fault["loc"], fault["msg"]) for fault in error.errors()]) from None
 
 
 class DatabaseSettings(Environment):
@@ -96,7 +101,17 @@ class DatabaseSettings(Environment):
 
     database_url: DatabaseUrl
     database_ca: Certificates | None = None
-    lingualink_database_pooler: Literal["auto", "none", "transaction"] = "auto"
+    lingualink_database_pooler: PoolerChoice = "auto"
+
+    @property
+    def database(self) -> DatabaseAddress:
+        """The shared database, as the service reaches it from this process."""
+        return DatabaseAddress.parse(
+            self.database_url.get_secret_value(),
+            pooler=self.lingualink_database_pooler,
+            ca=self.database_ca,
+            name=process_name(self.lingualink_release),
+        )
 
 
 class MigrationSettings(Environment):
@@ -104,6 +119,16 @@ class MigrationSettings(Environment):
 
     migration_database_url: DatabaseUrl
     migration_database_ca: Certificates | None = None
+
+    @property
+    def database(self) -> DatabaseAddress:
+        """The shared database, as its owner reaches it from this process."""
+        return DatabaseAddress.parse(
+            self.migration_database_url.get_secret_value(),
+            pooler="none",
+            ca=self.migration_database_ca,
+            name=process_name(self.lingualink_release),
+        )
 
 
 class Settings(DatabaseSettings):
@@ -173,14 +198,15 @@ class Settings(DatabaseSettings):
         parts = urlsplit(self.supabase_url)
         return parts.scheme == "http" and is_private_name(parts.hostname or "") and not self.is_local
 
-
-def migration_database_url() -> str:
-    """The address that migrations and the doctor's probes use; ``serve`` and ``relay`` never read it.
-
-    Raises:
-        SettingsError: it is missing or malformed.
-    """
-    return MigrationSettings.load().migration_database_url.get_secret_value()
+    @property
+    def warnings(self) -> list[str]:
+        """What works, and should be known: a line each, for the log of a process that starts."""
+        told = []
+        if self.is_unencrypted:
+            told.append("SUPABASE_URL is plain http: the secret key and all events go unencrypted")
+        if ignored := self.database.ignored:
+            told.append(f"DATABASE_URL has parameters that have no effect: {', '.join(ignored)}")
+        return told
 
 
 def _is_local(url: str) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from application.realtime.ports import Outbox
 from domain.events import BalanceUpdated, topic_of
-from infrastructure.postgres.engine import create_pool
+from infrastructure.postgres.connections import create_pool
 from infrastructure.postgres.outbox import PostgresOutbox
 from support.database import Database
 from support.events import for_each, owe
@@ -28,7 +28,7 @@ async def outbox(place: Database | None) -> AsyncIterator[Outbox]:
         yield MemoryOutbox(MemoryDatabase(outbox=list(EVENTS)))
         return
     await owe(place, EVENTS)
-    async with create_pool(place.service_url, place.pooler, 2) as pool:
+    async with create_pool(place.service, 2) as pool:
         yield PostgresOutbox(pool)
 
 

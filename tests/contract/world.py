@@ -30,7 +30,7 @@ from domain.profile import Ban
 from domain.rewards import RewardedAction, RewardRate
 from domain.wallet import Transaction, TransactionKind, Wallet
 from infrastructure.postgres.accounts import PostgresAccounts
-from infrastructure.postgres.engine import create_engine, create_pool
+from infrastructure.postgres.connections import create_engine, create_pool
 from infrastructure.postgres.mappers import post_of, transaction_of, wallet_of
 from infrastructure.postgres.opening import OPEN_WITH_BALANCE
 from infrastructure.postgres.queries import TRANSACTION_COLUMNS
@@ -304,7 +304,7 @@ class PostgresWorld(World):
         self, platform: "asyncpg.Connection[asyncpg.Record]", pool: asyncpg.Pool, database: Database
     ) -> None:
         self._platform = platform
-        self._engine = create_engine(database.service_url, database.pooler)
+        self._engine = create_engine(database.service)
         self.database: Transacting = PostgresDatabase(pool, lambda _: None)
         self.accounts: Accounts = PostgresAccounts(pool)
         self.wallets: Wallets = PostgresWallets(pool)
@@ -438,7 +438,7 @@ async def postgres_world(database: Database) -> AsyncIterator[PostgresWorld]:
     """A world on *database*, as the service's own role."""
     platform = await asyncpg.connect(database.superuser_url)
     try:
-        async with create_pool(database.service_url, database.pooler, 10) as pool:
+        async with create_pool(database.service, 10) as pool:
             world = PostgresWorld(platform, pool, database)
             yield world
             await world.dispose()

@@ -15,15 +15,25 @@ import pytest
 from pydantic import SecretStr
 
 from database.arena import migrate_app
-from devstack.postgres import LocalPostgres
+from devstack.postgres import LocalPostgres, binaries
 from infrastructure.doctor.catalogue import check_catalogue
 from infrastructure.doctor.clients import check_clients
 from infrastructure.doctor.connection import check_level
 from infrastructure.doctor.drift import check_drift
-from infrastructure.doctor.examination import examine
 from infrastructure.doctor.findings import Finding, Severity
-from infrastructure.doctor.openings import check_cascades, check_functions, check_views
-from infrastructure.postgres.engine import create_engine
+from infrastructure.doctor.operation import (
+    check_app_columns,
+    check_read_only,
+    check_relay,
+    check_role_settings,
+    check_sessions,
+    check_sizes,
+)
+from infrastructure.doctor.rls_bypasses import check_cascades, check_functions, check_views
+from infrastructure.doctor.run_checks import run_checks
+from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.connections import connect, create_engine
+from infrastructure.settings import Settings
 from support.backend import environment_for, settings_for
 from support.database import Database, cloned
 from support.stack import SECRET_KEY, SupabaseStack, free_port, supabase_on
@@ -39,7 +49,11 @@ def supabase(projects: LocalPostgres) -> Iterator[SupabaseStack]:
 
 
 async def diagnose(database: Database, supabase: SupabaseStack, **changes: Any) -> Sequence[Finding]:
-    return await examine(settings_for(database, supabase, **changes), database.migrator_url)
+    return await found(settings_for(database, supabase, **changes), database.migrator)
+
+
+async def found(settings: Settings, migrator: DatabaseAddress | None) -> Sequence[Finding]:
+    return [finding async for finding in run_checks(settings, migrator)]
 
 
 async def damage(database: Database, *statements: str) -> None:
@@ -78,7 +92,18 @@ CHECKS: Mapping[str, Callable[[asyncpg.Connection], Awaitable[Sequence[Finding]]
     "history_is_deleted": check_cascades,
     "migrations_missing": check_level,
     "database_is_newer": check_level,
+    "profile_column_required": check_app_columns,
+    "nobody_relays": check_relay,
+    "events_wait": check_relay,
+    "database_read_only": check_read_only,
+    "role_setting_foreign": check_role_settings,
+    "role_setting_changed": check_role_settings,
 }
+OWED = (
+    "insert into private.realtime_outbox (event_id, topic, event, payload, created_at) "
+    "select gen_random_uuid(), 'user:' || gen_random_uuid(), 'x', '{{}}', now() - interval '{seconds} s' "
+    "from generate_series(1, {count})"
+)
 SECRET_READER = (
     "create function public.look(who uuid) returns numeric language sql security definer as "
     "$$select balance from public.wallets where user_id = who$$"
@@ -274,6 +299,60 @@ DAMAGES = (
         "9000",
     ),
     Damage(
+        "the app's column keeps new people out",
+        ("alter table public.profiles add column app_country text not null",),
+        "profile_column_required",
+        "profiles.app_country",
+    ),
+    Damage(
+        "events wait and nobody relays",
+        (OWED.format(count=40, seconds=5),),
+        "nobody_relays",
+        "40 events wait",
+    ),
+    Damage(
+        "events wait although somebody relays",
+        (
+            OWED.format(count=3, seconds=300),
+            "update private.relay_lease set holder = gen_random_uuid(), expires_at = now() + interval '10 s'",
+        ),
+        "events_wait",
+        "the oldest for 30",
+    ),
+    Damage(
+        "the database takes no writes",
+        (
+            (
+                "do $$begin execute format('alter database %I set default_transaction_read_only = on', "
+                "current_database()); end$$"
+            ),
+        ),
+        "database_read_only",
+        "read-only",
+    ),
+    Damage(
+        "the service's role has a setting of somebody's in this database",
+        (
+            (
+                "do $$begin execute format('alter role lingualink_api in database %I set search_path = evil', "
+                "current_database()); end$$"
+            ),
+        ),
+        "role_setting_foreign",
+        "search_path",
+    ),
+    Damage(
+        "the service's role may hold a lock for ever in this database",
+        (
+            (
+                "do $$begin execute format('alter role lingualink_api in database %I set statement_timeout = 0', "
+                "current_database()); end$$"
+            ),
+        ),
+        "role_setting_changed",
+        "statement_timeout",
+    ),
+    Damage(
         "nothing can be made up",
         ("alter table public.profiles add column app_country text not null",),
         "clients_not_probed",
@@ -285,13 +364,13 @@ DAMAGES = (
 async def findings_of(code: str, database: Database) -> Sequence[Finding]:
     """What the check that speaks of *code* finds; that all of them are asked, other tests show."""
     if code == "drift":
-        engine = create_engine(database.service_url, database.pooler)
+        engine = create_engine(database.service)
         try:
             return await check_drift(engine)
         finally:
             await engine.dispose()
     if code.startswith("client"):
-        return await check_clients(database.migrator_url)
+        return await check_clients(database.migrator)
     connection = await asyncpg.connect(database.service_url, statement_cache_size=0)
     try:
         return await CHECKS.get(code, check_catalogue)(connection)
@@ -306,6 +385,76 @@ async def test_damage_is_named(case: Damage, database: Database) -> None:
     assert [finding for finding in findings if finding.code == case.code and case.says in str(finding)], (
         findings
     )
+
+
+async def test_nearly_all_connections_of_the_role_in_use_is_a_warning(database: Database) -> None:
+    connection = await connect(database.service, statement_cache_size=0)
+    await damage(database, "alter role lingualink_api connection limit 1")
+    try:
+        findings = await check_sessions(connection)
+    finally:  # a role belongs to the whole cluster
+        await damage(database, "alter role lingualink_api connection limit -1")
+        await connection.close()
+    assert [finding.code for finding in findings] == ["connections_scarce"]
+
+
+async def test_large_tables_are_named(database: Database) -> None:
+    connection = await connect(database.service, statement_cache_size=0)
+    try:
+        assert await check_sizes(connection) == []
+        assert "public.wallet_transactions takes" in "\n".join(map(str, await check_sizes(connection, 0)))
+    finally:
+        await connection.close()
+
+
+async def test_another_issuer_is_named(database: Database, supabase: SupabaseStack) -> None:
+    [finding] = await diagnose(database, supabase, supabase_jwt_issuer=["https://auth.example.org/auth/v1"])
+
+    assert finding.code == "issuer_not_accepted"
+    assert f"SUPABASE_JWT_ISSUER={supabase.url}/auth/v1" in finding.fix
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "drop policy only_update on public.posts",
+        "alter policy only_select on public.wallets using (true)",
+        "drop policy author_adds_post on public.posts",
+        "alter table public.wallets disable row level security",
+        "alter table public.profiles disable trigger zz_guard_profile",
+        "drop trigger zz_guard_post on public.posts",
+        "alter table public.wallets drop constraint wallets_balance_range",
+        (
+            "alter table public.wallets drop constraint wallets_balance_range, "
+            "add constraint wallets_balance_range check (balance >= 0)"
+        ),
+        "drop index public.lingualink_posts_queue",
+        "revoke insert on private.audit_log from lingualink_api",
+        "grant select on private.audit_log to authenticated",
+    ],
+)
+async def test_what_the_doctor_says_to_run_mends_it(database: Database, sql: str) -> None:
+    await damage(database, sql)
+    [finding] = await findings_of("altered", database)
+
+    statement = finding.fix.removeprefix("run `").removesuffix("`")
+    await damage(database, statement)
+
+    assert await findings_of("altered", database) == []
+
+
+async def test_a_dump_that_is_restored_is_no_damage(database: Database) -> None:
+    """PostgreSQL prints what it parsed: what it prints of that must be the same again."""
+    restored = Database(database.cluster, f"{database.name}_restored")
+    await damage(database, f'create database "{restored.name}"')
+    try:
+        dump = [str(binaries() / "pg_dump"), "--format=plain", database.superuser_url]
+        text = await asyncio.to_thread(subprocess.run, dump, check=True, capture_output=True)
+        psql = [str(binaries() / "psql"), "--quiet", "--set", "ON_ERROR_STOP=1", restored.superuser_url]
+        await asyncio.to_thread(subprocess.run, psql, input=text.stdout, check=True, capture_output=True)
+        assert await findings_of("altered", restored) == []
+    finally:
+        await damage(database, f'drop database "{restored.name}" with (force)')
 
 
 async def test_what_is_harmless_is_not_named(database: Database, supabase: SupabaseStack) -> None:
@@ -343,21 +492,21 @@ async def test_running_as_the_migrations_role_is_a_warning(
 ) -> None:
     settings = settings_for(database, supabase, lingualink_database_pooler="none")
     as_postgres = settings.model_copy(update={"database_url": SecretStr(database.migrator_url)})
-    [finding] = await examine(as_postgres, database.migrator_url)
+    [finding] = await found(as_postgres, database.migrator)
     assert (finding.severity, finding.code) == (Severity.WARNING, "role_too_powerful")
 
 
 async def test_without_a_migration_address_clients_are_not_probed(
     database: Database, supabase: SupabaseStack
 ) -> None:
-    [finding] = await examine(settings_for(database, supabase), None)
+    [finding] = await found(settings_for(database, supabase), None)
     assert finding.code == "clients_not_probed"
 
 
 async def test_a_database_that_is_away_is_named(database: Database, supabase: SupabaseStack) -> None:
     away = SecretStr(f"postgresql://x@127.0.0.1:{free_port()}/x")
     settings = settings_for(database, supabase).model_copy(update={"database_url": away})
-    assert [finding.code for finding in await examine(settings, None)] == ["database_unreachable"]
+    assert [finding.code for finding in await found(settings, None)] == ["database_unreachable"]
 
 
 @pytest.mark.parametrize(
@@ -376,7 +525,7 @@ async def test_trouble_with_supabase_is_named(
     changes: Mapping[str, Any], codes: Sequence[str], database: Database, supabase: SupabaseStack
 ) -> None:
     settings = settings_for(database, supabase).model_copy(update=dict(changes))
-    assert [finding.code for finding in await examine(settings, database.migrator_url)] == codes
+    assert [finding.code for finding in await found(settings, database.migrator)] == codes
 
 
 def run_command(environment: Mapping[str, str], *options: str) -> subprocess.CompletedProcess[str]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import cast
 from uuid import uuid4
 
 import anyio.to_thread
@@ -13,7 +14,9 @@ from sqlalchemy import text
 
 from devstack.postgres import LocalPostgres
 from infrastructure.doctor.connection import check_pooler
-from infrastructure.postgres.engine import create_engine, create_pool, driver_url
+from infrastructure.hosts import process_name
+from infrastructure.postgres.address import DatabaseAddress, PoolerChoice
+from infrastructure.postgres.connections import create_engine, create_pool
 from infrastructure.postgres.migrations import MigrationRefused, upgrade
 from infrastructure.postgres.poolers import find_pooler
 from support.database import MIGRATOR, Database, cloned
@@ -37,6 +40,10 @@ class Pooled:
     def url(self, user: str = SERVICE) -> str:
         return url_through(self.port, self.database.name, user)
 
+    def address(self, pooler: PoolerChoice = "transaction", user: str = SERVICE) -> DatabaseAddress:
+        """The same, as an adapter that was told of *pooler* takes it."""
+        return DatabaseAddress.parse(self.url(user), pooler=pooler)
+
 
 @pytest.fixture(scope="module")
 def shared(projects: LocalPostgres) -> Iterator[Database]:
@@ -56,31 +63,36 @@ def transaction_mode(projects: LocalPostgres, shared: Database) -> Iterator[Pool
         yield Pooled(shared, port)
 
 
+def direct(database: Database, pooler: PoolerChoice = "none") -> DatabaseAddress:
+    """Past every pooler, whatever the service is told of one."""
+    return DatabaseAddress.parse(database.cluster.url(database.name, SERVICE), pooler=pooler)
+
+
 async def test_no_pooler_is_found_where_there_is_none(shared: Database) -> None:
-    assert await find_pooler(shared.cluster.url(shared.name, SERVICE)) == "none"
+    assert await find_pooler(direct(shared)) == "none"
 
 
 async def test_a_session_mode_pooler_is_found(session_mode: Pooled) -> None:
-    assert await find_pooler(session_mode.url()) == "session"
+    assert await find_pooler(session_mode.address()) == "session"
 
 
 async def test_a_transaction_mode_pooler_is_found(transaction_mode: Pooled) -> None:
-    assert await find_pooler(transaction_mode.url()) == "transaction"
+    assert await find_pooler(transaction_mode.address()) == "transaction"
 
 
 async def test_migrations_run_through_a_session_mode_pooler(session_mode: Pooled) -> None:
-    await anyio.to_thread.run_sync(upgrade, session_mode.url(MIGRATOR))
+    await anyio.to_thread.run_sync(upgrade, session_mode.address("none", MIGRATOR))
 
 
 async def test_migrations_refuse_a_transaction_mode_pooler(transaction_mode: Pooled) -> None:
     with pytest.raises(MigrationRefused, match="transaction-mode pooler"):
-        await anyio.to_thread.run_sync(upgrade, transaction_mode.url(MIGRATOR))
+        await anyio.to_thread.run_sync(upgrade, transaction_mode.address("none", MIGRATOR))
 
 
 async def test_many_clients_share_few_server_connections(transaction_mode: Pooled) -> None:
     async with (
-        create_pool(transaction_mode.url(), "transaction", 8) as one,
-        create_pool(transaction_mode.url(), "transaction", 8) as other,
+        create_pool(transaction_mode.address(), 8) as one,
+        create_pool(transaction_mode.address(), 8) as other,
     ):
 
         async def work(pool: asyncpg.Pool, number: int) -> tuple[int, str]:
@@ -118,7 +130,7 @@ async def statements_on_all_server_connections(pooled: Pooled) -> list[int]:
 
 
 async def test_lists_leave_no_statement_behind_on_a_server_connection(transaction_mode: Pooled) -> None:
-    engines = [create_engine(transaction_mode.url(), "transaction") for _ in range(3)]
+    engines = [create_engine(transaction_mode.address()) for _ in range(3)]
 
     async def read(number: int) -> int:
         async with engines[number % 3].connect() as connection:
@@ -135,38 +147,50 @@ async def test_lists_leave_no_statement_behind_on_a_server_connection(transactio
 async def test_statement_caches_get_lost_behind_an_undeclared_transaction_mode_pooler(
     transaction_mode: Pooled,
 ) -> None:
-    [finding] = await check_pooler(transaction_mode.url(), "none")
+    [finding] = await check_pooler(transaction_mode.address("none"))
     assert finding.code == "pooler_not_declared"
 
 
 async def test_a_pooler_that_is_declared_and_there_is_no_finding(transaction_mode: Pooled) -> None:
-    assert await check_pooler(transaction_mode.url(), "transaction") == []
+    assert await check_pooler(transaction_mode.address()) == []
 
 
 async def test_a_pooler_that_is_declared_and_not_there_is_a_warning(shared: Database) -> None:
-    [finding] = await check_pooler(shared.cluster.url(shared.name, SERVICE), "transaction")
+    [finding] = await check_pooler(direct(shared, "transaction"))
     assert finding.code == "pooler_not_needed"
 
 
 async def test_the_roles_timeouts_hold_behind_a_transaction_mode_pooler(transaction_mode: Pooled) -> None:
-    async with create_pool(transaction_mode.url(), "transaction", 1) as pool:
+    async with create_pool(transaction_mode.address(), 1) as pool:
         assert await pool.fetchval("show statement_timeout") == "5s"
         assert await pool.fetchval("show lock_timeout") == "2s"
 
 
 @pytest.mark.parametrize("pooler", ["none", "transaction"])
-async def test_an_address_as_other_clients_write_it_is_understood(shared: Database, pooler: str) -> None:
-    url = f"{shared.cluster.url(shared.name, SERVICE)}?pgbouncer=true&connection_limit=1&sslmode=disable"
-    async with create_pool(url, pooler, 1) as pool:
+@pytest.mark.parametrize(
+    "query",
+    [
+        "pgbouncer=true&connection_limit=1&sslmode=disable",
+        "connect_timeout=10&channel_binding=require&schema=public",
+        "prepared_statements=false&keepalives=1&application_name=somebody",
+    ],
+)
+async def test_an_address_as_other_clients_write_it_works(
+    shared: Database, pooler: PoolerChoice, query: str
+) -> None:
+    address = DatabaseAddress.parse(f"{shared.cluster.url(shared.name, SERVICE)}?{query}", pooler=pooler)
+    async with create_pool(address, 1) as pool:
         assert await pool.fetchval("select 1") == 1
-    engine = create_engine(url, pooler)
+    engine = create_engine(address)
     async with engine.connect() as connection:
         assert (await connection.execute(text("select 1"))).scalar_one() == 1
     await engine.dispose()
 
 
-def test_parameters_of_postgresql_stay_in_the_address() -> None:
-    url = "postgresql://lingualink_api.ref:a%23b%40c@host:6543/postgres?sslmode=verify-full&pgbouncer=true"
-    assert (
-        driver_url(url) == "postgresql://lingualink_api.ref:a%23b%40c@host:6543/postgres?sslmode=verify-full"
-    )
+async def test_a_connection_says_whose_it_is(session_mode: Pooled, transaction_mode: Pooled) -> None:
+    for pooled, pooler in ((session_mode, "none"), (transaction_mode, "transaction")):
+        address = DatabaseAddress.parse(
+            pooled.url(), pooler=cast("PoolerChoice", pooler), name=process_name("1.2.3")
+        )
+        async with create_pool(address, 1) as pool:
+            assert await pool.fetchval("show application_name") == process_name("1.2.3")

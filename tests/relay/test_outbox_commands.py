@@ -56,7 +56,7 @@ def test_retry_owes_the_named_events_again(database: Database, parked: list[int]
 def test_retry_names_what_was_not_parked(database: Database, parked: list[int]) -> None:
     done = outbox(database, "retry", str(parked[0]), "999999")
     assert done.exit_code == 1
-    assert "Not parked: 999999" in done.stderr
+    assert "Not set aside: 999999" in done.stderr
 
 
 def test_retry_all(database: Database, parked: list[int]) -> None:

@@ -66,7 +66,7 @@ async def connected(channel: OutboxNotifications, woken: asyncio.Event) -> Async
 
 
 async def test_a_hundred_commits_in_a_row_are_few_notifications(database: Database) -> None:
-    channel, woken, counted = OutboxNotifications(database.service_url), asyncio.Event(), []
+    channel, woken, counted = OutboxNotifications(database.service), asyncio.Event(), []
     listener = await asyncpg.connect(database.service_url)
     try:
         await listener.add_listener(CHANNEL, lambda *heard: counted.append(heard))
@@ -82,7 +82,7 @@ async def test_a_hundred_commits_in_a_row_are_few_notifications(database: Databa
 
 
 async def test_a_lost_connection_is_made_again(database: Database) -> None:
-    channel, woken = OutboxNotifications(database.service_url), asyncio.Event()
+    channel, woken = OutboxNotifications(database.service), asyncio.Event()
     async with connected(channel, woken):
         await database.fetch(
             "select pg_terminate_backend(pid) from pg_stat_activity where query like 'LISTEN%' and datname = $1",

@@ -11,6 +11,7 @@ import asyncpg
 
 from devstack.postgres import LocalPostgres
 from devstack.supabase import install_shim
+from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.migrations import upgrade
 from support import pooler
 
@@ -41,6 +42,16 @@ class Database:
         return pooler.service_url(self.cluster, self.name)
 
     @property
+    def service(self) -> DatabaseAddress:
+        """The service's address, as its adapters take it."""
+        return DatabaseAddress.parse(self.service_url, pooler=self.pooler)
+
+    @property
+    def migrator(self) -> DatabaseAddress:
+        """The migrations' address, as their runner takes it."""
+        return DatabaseAddress.parse(self.migrator_url)
+
+    @property
     def pooler(self) -> Literal["none", "transaction"]:
         """What LINGUALINK_DATABASE_POOLER must say for the service's address."""
         return "transaction" if pooler.pooler_mode() == "transaction" else "none"
@@ -65,7 +76,7 @@ def make_template(cluster: LocalPostgres) -> None:
     """Make the database that others are cloned from: a Supabase project at head."""
     template = Database(cluster, TEMPLATE)
     asyncio.run(_make_project(template))
-    upgrade(template.migrator_url)
+    upgrade(template.migrator)
 
 
 async def make_project(cluster: LocalPostgres, name: str) -> Database:

@@ -77,7 +77,7 @@ def external_project() -> ExternalProject:
     url, publishable, secret, database_url = (os.environ[name] for name in VARIABLES)
     cluster = ExternalPostgres(database_url)
     database = ExternalDatabase(cluster, urlsplit(database_url).path.strip("/") or "postgres")
-    upgrade(database.migrator_url)
+    upgrade(database.migrator)
     asyncio.run(_let_service_in(database))
     return ExternalProject(database, SupabaseStack(url, database.superuser_url, publishable, secret))
 

@@ -38,6 +38,18 @@ def test_the_first_admin_comes_to_be_by_e_mail_and_the_record_says_who_did_it(da
     assert (row["before"], row["after"]) == ('{"role": "user"}', '{"role": "admin"}')
 
 
+def test_whoever_never_came_here_gets_the_name_that_auth_knows(database: Database) -> None:
+    user_id = sign_up(database)
+    database.run(
+        """update auth.users set raw_user_meta_data = '{"username": "ama", "full_name": "Ama B.", "x": 1}'"""
+    )
+
+    assert grant_role(database, user_id, "admin").exit_code == 0
+
+    [row] = database.run("select username, full_name, role from public.profiles")
+    assert tuple(row) == ("ama", "Ama B.", "admin")
+
+
 def test_granting_again_changes_and_records_nothing(database: Database) -> None:
     user_id = sign_up(database)
     grant_role(database, user_id, "moderator")
@@ -55,7 +67,8 @@ def test_an_unknown_user_is_named_in_one_clear_line(database: Database, who: str
 
     refused = grant_role(database, who, "admin")
 
-    assert (refused.exit_code, refused.stderr) == (1, f"Error: There is no account {who}.\n")
+    assert refused.exit_code == 1
+    assert refused.stderr.splitlines()[0] == f"Error: There is no account {who}."
     assert database.run("select from private.audit_log") == []
 
 

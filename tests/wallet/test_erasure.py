@@ -52,7 +52,7 @@ async def test_no_text_of_an_erased_person_is_left_and_every_cent_is(
     before = await database.fetch(amounts)
     await world.has_account_status(person, AccountStatus.DELETED)
 
-    await erase(database.migrator_url, person.user_id)
+    await erase(database.migrator, person.user_id)
 
     assert [row["place"] for row in await database.fetch(TEXTS) if SECRET in row["t"]] == []
     assert await database.fetch(amounts) == before
@@ -70,7 +70,7 @@ async def test_the_text_of_others_stays(world: PostgresWorld, database: Database
     await pay(world, friend, third, "1", key="third", note="keep me")
     await world.has_account_status(person, AccountStatus.DELETED)
 
-    await erase(database.migrator_url, person.user_id)
+    await erase(database.migrator, person.user_id)
 
     [received] = await world.ledger(third)
     assert received.note == "keep me"
@@ -81,7 +81,7 @@ async def test_a_banned_persons_posts_are_erased_too(world: PostgresWorld, datab
     await world.has_account_status(person, AccountStatus.BANNED)
     await world.has_account_status(person, AccountStatus.DELETED)
 
-    await erase(database.migrator_url, person.user_id)
+    await erase(database.migrator, person.user_id)
 
     assert [row["place"] for row in await database.fetch(TEXTS) if SECRET in row["t"]] == []
 
@@ -90,7 +90,7 @@ async def test_a_living_account_is_not_erased(world: PostgresWorld, database: Da
     person, _ = await _everywhere(world, database)
 
     with pytest.raises(StillThere):
-        await erase(database.migrator_url, person.user_id)
+        await erase(database.migrator, person.user_id)
 
     [_, sent, *_] = await world.ledger(person)
     assert sent.note == SECRET
@@ -99,7 +99,7 @@ async def test_a_living_account_is_not_erased(world: PostgresWorld, database: Da
 async def test_an_erased_persons_wallet_stays_frozen(world: PostgresWorld, database: Database) -> None:
     person, friend = await _everywhere(world, database)
     await world.has_account_status(person, AccountStatus.DELETED)
-    await erase(database.migrator_url, person.user_id)
+    await erase(database.migrator, person.user_id)
 
     with pytest.raises(UserNotFound):
         await pay(world, friend, person, "1", key="too late")

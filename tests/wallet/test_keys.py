@@ -10,7 +10,7 @@ from application.idempotency import BATCH, purge_idempotency_keys
 from contract.test_transfers import pay
 from contract.world import PostgresWorld
 from domain.errors import IdempotencyKeyInProgress, Unavailable
-from infrastructure.postgres.engine import create_pool
+from infrastructure.postgres.connections import create_pool
 from infrastructure.postgres.idempotency_keys import PostgresIdempotencyKeys
 from support.database import Database
 
@@ -104,7 +104,7 @@ async def test_keys_are_forgotten_after_thirty_days_and_not_before(database: Dat
     await _age(database, BATCH + 1, 31)
     await _age(database, 7, 29)
 
-    async with create_pool(database.service_url, database.pooler, 2) as pool:
+    async with create_pool(database.service, 2) as pool:
         assert await purge_idempotency_keys(PostgresIdempotencyKeys(pool)) == BATCH + 1
 
     assert await _left(database) == 7
@@ -113,7 +113,7 @@ async def test_keys_are_forgotten_after_thirty_days_and_not_before(database: Dat
 async def test_processes_that_clean_up_at_once_share_the_work(database: Database) -> None:
     await _age(database, 5 * BATCH, 31)
 
-    async with create_pool(database.service_url, database.pooler, 4) as pool:
+    async with create_pool(database.service, 4) as pool:
         forgotten = await asyncio.gather(
             *(purge_idempotency_keys(PostgresIdempotencyKeys(pool)) for _ in range(4))
         )
@@ -129,7 +129,7 @@ async def test_a_clean_up_passes_over_what_another_process_is_deleting(database:
     try:
         async with other.transaction():
             await other.execute("select from private.idempotency_keys where key = '1' for update")
-            async with create_pool(database.service_url, database.pooler, 1) as pool:
+            async with create_pool(database.service, 1) as pool:
                 assert await PostgresIdempotencyKeys(pool).purge(10) == 2
     finally:
         await other.close()

@@ -27,8 +27,7 @@ pytestmark = pytest.mark.anyio
 async def findings(
     database: Database, kept: Mapping[int, str] | None = None, *, since_seal: bool = False
 ) -> list[Finding]:
-    snapshots = ledger_snapshots(database.service_url, database.pooler)
-    run = ReconcileLedger(snapshots, kept, since_seal=since_seal)
+    run = ReconcileLedger(ledger_snapshots(database.service), kept, since_seal=since_seal)
     return [finding async for finding in run(lambda _: None, lambda _: None)]
 
 
@@ -305,7 +304,7 @@ async def test_a_seal_holds_each_wallet_that_moved_since_the_one_before(
 
 async def test_it_looks_at_one_instant_while_money_moves(world: PostgresWorld, database: Database) -> None:
     one, other = await world.user(balance="50.00"), await world.user()
-    async with ledger_snapshots(database.service_url, database.pooler)() as snapshot:
+    async with ledger_snapshots(database.service)() as snapshot:
         before = await snapshot.size()
         await pay(world, one, other, "1", key=str(uuid4()))
 

@@ -5,13 +5,12 @@ import io
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
 
 from infrastructure.postgres.books import PostgresBooks
-from infrastructure.postgres.engine import create_pool
+from infrastructure.postgres.connections import create_pool
 from support.accounts import Account, is_problem, open_account, sign_ups
 from support.backend import System, api
 
@@ -183,7 +182,7 @@ async def test_days_that_are_over_are_summed_once(system: System, client: httpx.
     for statement in aged.split("; ")[1:]:
         await _unguarded(system, statement)
 
-    async with create_pool(system.database.service_url, system.database.pooler, 2) as pool:
+    async with create_pool(system.database.service, 2) as pool:
         books = PostgresBooks(pool)
         summed = [await books.sum_day() for _ in range(4)]
         assert await books.imbalance() == 0
@@ -222,4 +221,3 @@ async def test_an_adjustment_is_taken_back_over_http(system: System, client: htt
     assert (row["kind"], row["amount"], row["reference_id"], row["user_id"]) == (
         *("reversal", "-3.00", transaction, one.id),
     )
-    assert UUID(row["id"])

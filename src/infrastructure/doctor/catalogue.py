@@ -48,8 +48,9 @@ from ours where relrowsecurity
 union all
 select format('policy %I on %s.%s', policyname, schemaname, tablename),
        format('create policy %I on %I.%I as %s for %s to %s', policyname, schemaname, tablename, permissive, cmd,
-              array_to_string(roles, ', ')) || coalesce(format(' using (%s)', qual), '')
-       || coalesce(format(' with check (%s)', with_check), '')
+              array_to_string(roles, ', '))
+       || case when qual is null then '' else format(' using (%s)', qual) end
+       || case when with_check is null then '' else format(' with check (%s)', with_check) end
 from pg_policies
 where schemaname || '.' || tablename = any ($1)
    or (schemaname = 'realtime' and tablename = 'messages' and policyname like 'lingualink%')
@@ -127,13 +128,30 @@ def _missing(name: str, sql: str) -> Finding:
 
 
 def _altered(name: str, sql: str) -> Finding:
-    return error("altered", f"the {name} was altered or disabled", f"drop it, then {_restore(sql)}")
+    drop = _drop(name)
+    return error(
+        "altered", f"the {name} was altered or disabled", _restore(f"{drop}; {sql}" if drop else sql)
+    )
+
+
+def _drop(name: str) -> str:
+    """What makes room for a thing of this *name*; nothing where it is replaced."""
+    kind, _, thing = name.partition(" ")
+    if kind in {"policy", "trigger"}:
+        return f"drop {kind} if exists {thing}"
+    if kind == "constraint":
+        constraint, _, table = thing.rpartition(" on ")
+        return f"alter table {table} drop constraint if exists {constraint}"
+    if kind == "index":
+        index, _, table = thing.rpartition(" on ")
+        return f"drop index if exists {table.split('.')[0]}.{index}"
+    return ""
 
 
 def _restore(sql: str) -> str:
-    if len(sql) > LONGEST_FIX:
+    if len(sql) > LONGEST_FIX or "\n" in sql.strip():
         return "run its statement of `lingualink migrate --sql` again"
-    return f"run `{' '.join(sql.split())}`"
+    return f"run `{sql}`"
 
 
 def _surplus(name: str, sql: str) -> Finding | None:

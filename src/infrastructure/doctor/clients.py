@@ -9,7 +9,9 @@ import asyncpg
 
 from infrastructure.doctor.findings import Finding, error, warning
 from infrastructure.doctor.probes import FORBIDDEN, NEEDED, SCENE, USERS, Probe
-from infrastructure.postgres.engine import CONNECT_TIMEOUT_S, driver_url
+from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.connections import connect
+from infrastructure.postgres.diagnosis import diagnose
 
 NAMES = ("me", "other", "banned", "mine", "approved", "theirs", "posted", "new")
 TIMEOUTS = ("set local statement_timeout = '1s'", "set local lock_timeout = '1s'")
@@ -17,15 +19,19 @@ BUSY = {"57014", "55P03"}
 INTEGRITY = "23"
 
 
-async def check_clients(migration_url: str | None) -> Sequence[Finding]:
+async def check_clients(migrator: DatabaseAddress | None) -> Sequence[Finding]:
     """Find what a client could do, or could not, by doing it on rows that never existed."""
-    if migration_url is None:
+    if migrator is None:
         return [_not_probed("MIGRATION_DATABASE_URL is not set", "set it for this command")]
     try:
-        connection = await asyncpg.connect(driver_url(migration_url), timeout=CONNECT_TIMEOUT_S)
+        connection = await connect(migrator)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
+        known = diagnose(failure, "MIGRATION_DATABASE_URL")
+        why = known.cause if known else type(failure).__name__
         return [
-            _not_probed(f"MIGRATION_DATABASE_URL does not connect ({type(failure).__name__})", "correct it")
+            _not_probed(
+                f"MIGRATION_DATABASE_URL does not connect: {why}", known.remedy if known else "correct it"
+            )
         ]
     try:
         return await _probe(connection)

@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
 from infrastructure.doctor.findings import Finding, error, warning
-from infrastructure.hosts import is_this_machine
-from infrastructure.postgres.engine import behind_transaction_pooler
+from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.migrations import head_level
 from infrastructure.postgres.poolers import PoolerMode, find_pooler
 
@@ -36,10 +34,10 @@ _POWERS = {
 }
 
 
-async def check_pooler(url: str, declared: str) -> Sequence[Finding]:
+async def check_pooler(address: DatabaseAddress) -> Sequence[Finding]:
     """Find a pooler that the service was not told of, or told wrongly."""
-    found = await find_pooler(url)
-    told = behind_transaction_pooler(url, declared)
+    found = await find_pooler(address)
+    told = address.transaction_pooler
     if found is PoolerMode.TRANSACTION and not told:
         return [
             error(
@@ -59,19 +57,26 @@ async def check_pooler(url: str, declared: str) -> Sequence[Finding]:
     return []
 
 
-async def check_encryption(url: str) -> Sequence[Finding]:
-    """Find an address on another machine that does not insist on TLS."""
-    parts = urlsplit(url)
-    mode = parse_qs(parts.query).get("sslmode", ["prefer"])[-1]
-    if is_this_machine(parts.hostname or "") or mode in {"require", "verify-ca", "verify-full"}:
-        return []
-    return [
-        warning(
-            "tls_not_required",
-            f"DATABASE_URL would also connect without TLS (sslmode={mode})",
-            "append sslmode=verify-full with the project's certificate, or at least sslmode=require",
+async def check_encryption(address: DatabaseAddress) -> Sequence[Finding]:
+    """Find an address on another machine that encrypts without knowing for whom, and parameters without effect."""
+    findings = []
+    if address.sslmode == "require" and not address.is_local and not (address.ca or address.sslrootcert):
+        findings.append(
+            warning(
+                "tls_not_verified",
+                "DATABASE_URL says sslmode=require: whoever answers is believed to be the database",
+                "leave sslmode out (verify-full); set DATABASE_CA if the certificate is not of Supabase's CA",
+            )
         )
-    ]
+    if address.ignored:
+        findings.append(
+            warning(
+                "parameters_ignored",
+                f"DATABASE_URL has parameters that have no effect here: {', '.join(address.ignored)}",
+                "leave them out",
+            )
+        )
+    return findings
 
 
 async def check_clock(connection: asyncpg.Connection) -> Sequence[Finding]:

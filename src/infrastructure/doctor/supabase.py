@@ -3,12 +3,19 @@
 from collections.abc import Sequence
 
 import httpx
+import msgspec
 
 from infrastructure.doctor.findings import Finding, error, warning
 from infrastructure.settings import Settings
 from infrastructure.supabase.jwks import JwksMalformed, parse_jwks
 
 TIMEOUT_S = 5
+
+
+class _Configuration(msgspec.Struct):
+    issuer: str
+
+
 # A topic that nobody listens to.
 _PROBE = {"topic": "lingualink:doctor", "event": "checked", "payload": {}, "private": True}
 
@@ -48,6 +55,29 @@ async def check_signing_keys(settings: Settings) -> Sequence[Finding]:
             )
         ]
     return []
+
+
+async def check_issuer(settings: Settings) -> Sequence[Finding]:
+    """Find out whether the issuer that Supabase Auth writes into tokens is one that is accepted.
+
+    Auth tells it as OpenID Connect Discovery 1.0 asks (section 4); versions that do not are not asked twice.
+    """
+    url = f"{settings.supabase_url}/auth/v1/.well-known/openid-configuration"
+    try:
+        async with _client(settings) as http:
+            answer = await http.get(url)
+        issuer = msgspec.json.decode(answer.content, type=_Configuration).issuer.rstrip("/")
+    except (httpx.HTTPError, msgspec.DecodeError):
+        return []  # that Auth is away, the signing keys have told
+    if answer.status_code != httpx.codes.OK or issuer in settings.jwt_issuers:
+        return []
+    return [
+        error(
+            "issuer_not_accepted",
+            f"Supabase Auth writes the issuer {issuer} into its tokens; accepted are {', '.join(settings.jwt_issuers)}",
+            f"set SUPABASE_JWT_ISSUER={issuer}",
+        )
+    ]
 
 
 async def check_realtime(settings: Settings) -> Sequence[Finding]:

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from infrastructure.hosts import is_private_name, is_this_machine
 
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+PoolerChoice = Literal["auto", "none", "transaction"]
 TargetSession = Literal["any", "primary", "standby", "read-write", "read-only", "prefer-standby"]
 
 TRANSACTION_POOLER_PORT: Final = 6543
@@ -77,8 +78,12 @@ class DatabaseAddress:
     sslpassword: str | None = field(default=None, repr=False)
     direct_tls: bool = False
     target_session: TargetSession = "any"
+    ca: str | None = field(default=None, repr=False)
+    """The PEM that the server's certificate must be signed by; else that of ``sslrootcert``, else Supabase's."""
+    transaction_pooler: bool = False
+    """Whether connections go through a pooler that changes the server connection with every transaction."""
     session: Mapping[str, str] = field(default_factory=dict)
-    """``application_name`` and ``options``, where the address has them."""
+    """``application_name`` and ``options``."""
     ignored: tuple[str, ...] = ()
     """Names of the parameters that have no effect: libpq's, and those of other clients."""
 
@@ -90,13 +95,17 @@ class DatabaseAddress:
     @property
     def has_transaction_port(self) -> bool:
         """Whether the port says that a transaction-mode pooler listens there."""
-        return any(port == TRANSACTION_POOLER_PORT for _, port in self.hosts)
+        return _has_transaction_port(self.hosts)
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(
+        cls, text: str, *, pooler: PoolerChoice = "auto", ca: str | None = None, name: str | None = None
+    ) -> Self:
         """Read *text*, such as ``postgresql://user:password@host:5432/database?sslmode=verify-full``.
 
-        TLS is verified in full unless the address says otherwise or the database is near (:attr:`is_local`).
+        TLS is verified in full unless the address says otherwise or the database is near (:attr:`is_local`). Where
+        *pooler* is ``auto`` the port says whether a transaction-mode pooler listens. *name* is the
+        ``application_name``, unless the address has one.
 
         Raises:
             ValueError: it is not of that form. The message says what is wrong, and quotes at most a parameter's name.
@@ -106,8 +115,8 @@ class DatabaseAddress:
         given = {**_of_authority(authority), **_of_path(path)}
         parameters = _of_query(query)
         given |= {name: value for name, value in parameters.items() if name in _HONOURED}
-        for name, what in (("host", "host"), ("user", "user"), ("dbname", "database")):
-            if not given.get(name):
+        for part, what in (("host", "host"), ("user", "user"), ("dbname", "database")):
+            if not given.get(part):
                 raise ValueError(
                     f"names no {what}: it must look like postgresql://user:password@host:port/database"
                 )
@@ -128,9 +137,20 @@ class DatabaseAddress:
                 "TargetSession",
                 _one_of("target_session_attrs", given.get("target_session_attrs"), get_args(TargetSession)),
             ),
-            session={name: given[name] for name in ("application_name", "options") if name in given},
+            ca=ca,
+            transaction_pooler=pooler == "transaction" or (pooler == "auto" and _has_transaction_port(hosts)),
+            session=_session(given, name),
             ignored=tuple(name for name in parameters if name not in _HONOURED),
         )
+
+
+def _has_transaction_port(hosts: tuple[tuple[str, int], ...]) -> bool:
+    return any(port == TRANSACTION_POOLER_PORT for _, port in hosts)
+
+
+def _session(given: Mapping[str, str], name: str | None) -> dict[str, str]:
+    named = {} if name is None else {"application_name": name}
+    return named | {key: given[key] for key in ("application_name", "options") if key in given}
 
 
 def _is_near(host: str) -> bool:

@@ -3,15 +3,16 @@
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from domain.errors import UserNotFound
-from domain.identity import DisplayFields
 from infrastructure.postgres.accounts import open_account
 from infrastructure.postgres.errors import acquire_connection
+from infrastructure.supabase.claims import display_fields
 
 # Auth keeps addresses in lower case; of several accounts with one address (single sign-on) none is meant.
 _FIND = """
-select id from auth.users
+select id, raw_user_meta_data::text as metadata from auth.users
 where deleted_at is null and case when $1::uuid is null then email = lower($2) else id = $1 end
 limit 2
 """
@@ -38,5 +39,7 @@ class PostgresDirectory:
             if len(rows) > 1:
                 raise UserNotFound(f"Several accounts have the address {who}; name one by its id.")
             user_id = UUID(int=rows[0]["id"].int)
-            await open_account(connection, user_id, DisplayFields())
+            await open_account(
+                connection, user_id, display_fields(msgspec.json.decode(rows[0]["metadata"] or "null"))
+            )
         return user_id

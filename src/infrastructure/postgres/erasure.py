@@ -12,6 +12,8 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from domain.audit import AuditAction
+from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.connections import connect
 
 # Whatever columns the app has added: all that may be null become null, and nothing that may not is guessed.
 _PROFILE_COLUMNS = """
@@ -60,21 +62,37 @@ values ($1, session_user, $2, $3, '{}', '{}', 'lingualink erase-user', clock_tim
 """
 
 
+_KNOWN = """
+select exists (select from public.profiles where id = $1)
+  or exists (select from public.wallets where user_id = $1)
+  or exists (select from public.posts where author_id = $1)
+  or exists (select from public.wallet_transactions where user_id = $1)
+  or exists (select from private.audit_log where target_id = $1)
+"""
+
+
 class StillThere(Exception):
     """The user's Auth account was not deleted."""
 
 
-async def erase(url: str, user_id: UUID) -> Mapping[str, int]:
+class Unknown(Exception):
+    """Nobody with this id was ever here: a typing mistake would look like success."""
+
+
+async def erase(address: DatabaseAddress, user_id: UUID) -> Mapping[str, int]:
     """Blank what is personal of *user_id*, in one transaction; how many rows of each sort. Safe to repeat.
 
     Raises:
         StillThere: a living account is not erased.
+        Unknown: there is nothing of such a user.
     """
-    connection = await asyncpg.connect(url)
+    connection = await connect(address)
     try:
         async with connection.transaction():
             if await connection.fetchval("select private.account_status($1, null)", user_id) != "deleted":
                 raise StillThere
+            if not await connection.fetchval(_KNOWN, user_id):
+                raise Unknown
             blanked = {"profile": await _blank_profile(connection, user_id)}
             for what, statement in _STEPS.items():
                 blanked[what] = _count(await connection.execute(statement, user_id))

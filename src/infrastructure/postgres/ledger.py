@@ -11,7 +11,8 @@ import asyncpg
 from application.wallet.reconcile_ledger import LedgerSnapshotFactory, Seal
 from domain.ledger import Head
 from domain.reconciliation import Entry, Finding, Line
-from infrastructure.postgres.engine import CONNECT_TIMEOUT_S, behind_transaction_pooler
+from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.connections import connect
 from infrastructure.postgres.errors import domain_error
 from infrastructure.postgres.ledger_queries import LINES, ROW, SEAL_HEADS, SEALS, STRAYS
 
@@ -90,13 +91,13 @@ def _entry(row: Any, prefix: str) -> Entry:
     return Entry(**{column: row[prefix + column] for column in ROW})
 
 
-def ledger_snapshots(url: str, pooler: str) -> LedgerSnapshotFactory:
+def ledger_snapshots(address: DatabaseAddress) -> LedgerSnapshotFactory:
     """Snapshots on a connection of their own, which no limit of the service's role cuts off."""
 
     @asynccontextmanager
     async def open_snapshot() -> AsyncIterator[PostgresLedgerSnapshot]:
         async with (
-            _unlimited(url, pooler) as connection,
+            unlimited(address) as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             await connection.execute("set local statement_timeout = 0")
@@ -107,12 +108,14 @@ def ledger_snapshots(url: str, pooler: str) -> LedgerSnapshotFactory:
 
 
 @asynccontextmanager
-async def _unlimited(url: str, pooler: str) -> AsyncIterator[Any]:
-    options: dict[str, Any] = {"timeout": CONNECT_TIMEOUT_S}
-    if behind_transaction_pooler(url, pooler):
-        options["statement_cache_size"] = 0
+async def unlimited(address: DatabaseAddress) -> AsyncIterator[Any]:
+    """A connection of one's own, for what takes its time.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
     try:
-        connection = await asyncpg.connect(url, **options)
+        connection = await connect(address)
     except Exception as error:
         raise domain_error(error) or error from error
     try:

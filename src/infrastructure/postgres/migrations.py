@@ -2,17 +2,19 @@
 
 from pathlib import Path
 
-import asyncpg
 import stamina
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
 
-from infrastructure.postgres.poolers import PoolerMode, find_pooler, has_transaction_port
+from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.diagnosis import LOCKED, postgres_error
+from infrastructure.postgres.poolers import PoolerMode, find_pooler
 
 SCHEMA = "private"
+ADDRESS = "address"
+"""Under which name Alembic's configuration holds the database's address, so that no text of it goes around."""
 # One number for all runners of this project, whatever database they work on.
 RUNNER_LOCK = 6_117_003
 PATIENCE_S = 300.0
@@ -27,8 +29,6 @@ begin
 end
 $$
 """
-
-_PASSING = {"55P03", "40P01"}  # lock timeout, deadlock
 
 
 class MigrationRefused(Exception):
@@ -46,12 +46,10 @@ def migrations_folder() -> Path:
     return installed if installed.is_dir() else packages.parent / "migrations"
 
 
-def config_for(url: str | None) -> Config:
-    """Alembic's configuration for the database at *url*."""
-    config = Config()
+def config_for(address: DatabaseAddress | None) -> Config:
+    """Alembic's configuration for the database at *address*; with none it only reads revisions, or prints them."""
+    config = Config(attributes={ADDRESS: address})
     config.set_main_option("script_location", str(migrations_folder()))
-    if url is not None:
-        config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
     return config
 
 
@@ -61,7 +59,7 @@ def head_level() -> int:
     return int(head or 0)
 
 
-def upgrade(url: str, revision: str = "head", *, patience: float = PATIENCE_S) -> None:
+def upgrade(address: DatabaseAddress, revision: str = "head", *, patience: float = PATIENCE_S) -> None:
     """Run every revision up to *revision* that is missing; a no-op the second time.
 
     A second runner waits for the first. A revision that does not get its locks within its timeout gives way to those
@@ -77,7 +75,7 @@ def upgrade(url: str, revision: str = "head", *, patience: float = PATIENCE_S) -
         on=_will_pass, attempts=None, timeout=patience, wait_initial=0.2, wait_max=2.0, wait_jitter=0.3
     ):
         with attempt:
-            command.upgrade(config_for(url), revision)
+            command.upgrade(config_for(address), revision)
 
 
 def print_sql(since: str | None = None) -> None:
@@ -85,13 +83,13 @@ def print_sql(since: str | None = None) -> None:
     command.upgrade(config_for(None), f"{since}:head" if since else "head", sql=True)
 
 
-async def refuse_transaction_pooler(url: str) -> None:
-    """Return if a session on *url* is one session.
+async def refuse_transaction_pooler(address: DatabaseAddress) -> None:
+    """Return if a session on *address* is one session.
 
     Raises:
         MigrationRefused: it is a transaction-mode pooler's.
     """
-    if has_transaction_port(url) or await find_pooler(url) is PoolerMode.TRANSACTION:
+    if address.has_transaction_port or await find_pooler(address) is PoolerMode.TRANSACTION:
         raise MigrationRefused(
             "MIGRATION_DATABASE_URL goes through a transaction-mode pooler, where locks and timeouts of a session do "
             "not hold: use the direct connection or the session-mode pooler (port 5432)."
@@ -112,33 +110,8 @@ def become_only_runner(connection: Connection) -> None:
             raise AnotherRunner("another runner is migrating this database")
 
 
-MIGRATION_ERRORS = (MigrationRefused, AnotherRunner, DBAPIError, asyncpg.PostgresError, OSError, TimeoutError)
-"""What :func:`upgrade` raises when the world is at fault, not the code."""
-
-
-def migration_problem(error: BaseException) -> str:
-    """One line for the operator about one of :data:`MIGRATION_ERRORS`, without an address or a secret."""
-    cause = _postgres_error(error)
-    if cause is not None and cause.sqlstate in _PASSING:
-        return (
-            f"A lock was never free ({cause}). What ran is kept; run it again when the database is less busy."
-        )
-    if cause is not None:
-        return f"PostgreSQL refused ({cause.sqlstate}): {cause}"
-    if isinstance(error, OSError | TimeoutError):
-        return f"The database does not answer: {type(error).__name__}."
-    return str(error)
-
-
-def _postgres_error(error: BaseException) -> asyncpg.PostgresError | None:
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, asyncpg.PostgresError):
-        cause = cause.__cause__
-    return cause
-
-
 def _will_pass(error: Exception) -> bool:
     if isinstance(error, AnotherRunner):
         return True
-    cause = _postgres_error(error)
-    return cause is not None and cause.sqlstate in _PASSING
+    cause = postgres_error(error)
+    return cause is not None and cause.sqlstate in LOCKED

@@ -12,7 +12,8 @@ from typing import Any, Final
 import asyncpg
 import structlog
 
-from infrastructure.postgres.engine import CONNECT_TIMEOUT_S, driver_url
+from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.connections import CONNECT_TIMEOUT_S, connect
 
 CHANNEL: Final = "lingualink_outbox"
 GAP_S: Final = 0.05
@@ -26,8 +27,8 @@ log = structlog.get_logger(__name__)
 class OutboxNotifications:
     """One process's connection for notifications. While it is not run, nobody is told and nobody hears."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, address: DatabaseAddress) -> None:
+        self._address = address
         self._ring = asyncio.Event()
         self._failures = 0
         self.listening = False
@@ -49,7 +50,7 @@ class OutboxNotifications:
             self._failures += 1
 
     async def _use_connection(self, on_notified: Callable[[], None] | None) -> None:
-        connection = await asyncpg.connect(driver_url(self._url), timeout=CONNECT_TIMEOUT_S)
+        connection = await connect(self._address)
         try:
             connection.add_termination_listener(lambda _: self._ring.set())
             if on_notified is not None:

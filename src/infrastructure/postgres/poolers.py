@@ -1,14 +1,11 @@
 """What stands between us and PostgreSQL, found out by looking: nothing, or a pooler in session or transaction mode."""
 
 from enum import StrEnum
-from urllib.parse import urlsplit
 
 import asyncpg
 
-from infrastructure.postgres.engine import CONNECT_TIMEOUT_S
-
-TRANSACTION_POOLER_PORT = 6543
-"""Where Supabase's poolers, shared and dedicated, listen in transaction mode."""
+from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.connections import connect
 
 _PID = "select pg_backend_pid()"
 
@@ -21,8 +18,8 @@ class PoolerMode(StrEnum):
     TRANSACTION = "transaction"
 
 
-async def find_pooler(url: str) -> PoolerMode:
-    """The mode of the pooler behind *url*.
+async def find_pooler(address: DatabaseAddress) -> PoolerMode:
+    """The mode of the pooler behind *address*.
 
     A pooler makes up the process id that PostgreSQL tells a new connection, so asking for it a second time gives
     pooling away. In transaction mode another client is then given the server connection that we had, or we get
@@ -31,12 +28,12 @@ async def find_pooler(url: str) -> PoolerMode:
     Raises:
         OSError, asyncpg.PostgresError: no connection.
     """
-    first = await _connect(url)
+    first = await connect(address, statement_cache_size=0)
     try:
         pid = await _pid(first)
         if pid == first.get_server_pid():
             return PoolerMode.NONE
-        second = await _connect(url)
+        second = await connect(address, statement_cache_size=0)
         try:
             async with second.transaction():
                 if await second.fetchval(_PID) == pid or await _pid(first) != pid:
@@ -48,15 +45,6 @@ async def find_pooler(url: str) -> PoolerMode:
         await first.close()
 
 
-async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
-    return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S, statement_cache_size=0)
-
-
 async def _pid(connection: "asyncpg.Connection[asyncpg.Record]") -> int:
     async with connection.transaction():
         return int(await connection.fetchval(_PID))
-
-
-def has_transaction_port(url: str) -> bool:
-    """Whether *url* says by its port that it is a transaction-mode pooler's."""
-    return urlsplit(url).port == TRANSACTION_POOLER_PORT

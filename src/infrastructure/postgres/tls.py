@@ -43,8 +43,8 @@ def _checked(pem: str, otherwise: str) -> str:
     return pem
 
 
-def tls_context(address: DatabaseAddress, ca: str | None) -> ssl.SSLContext | None:
-    """How *address* wants to be reached; None where it asks for no TLS at all. *ca* is a PEM.
+def tls_context(address: DatabaseAddress) -> ssl.SSLContext | None:
+    """How *address* wants to be reached; None where it asks for no TLS at all.
 
     With ``require`` alone the certificate is not looked at, as in libpq; a CA that was named makes it ``verify-ca``.
 
@@ -56,8 +56,8 @@ def tls_context(address: DatabaseAddress, ca: str | None) -> ssl.SSLContext | No
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = address.sslmode == "verify-full"
-    trusted = ca if ca is not None or address.sslrootcert is None else _root(address.sslrootcert)
-    if trusted is None and address.sslmode in {"allow", "prefer", "require"}:
+    trusted = address.ca or (address.sslrootcert and _root(address.sslrootcert))
+    if not trusted and address.sslmode in {"allow", "prefer", "require"}:
         context.verify_mode = ssl.CERT_NONE
     elif trusted == "system":
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)

@@ -130,7 +130,7 @@ def read_claims(payload: bytes, rules: TokenRules, algorithm: str) -> VerifiedTo
         is_anonymous=claims.is_anonymous,
         assurance=claims.aal,
         client_id=None if claims.client_id is UNSET else claims.client_id,
-        display=_display(claims.user_metadata),
+        display=display_fields(claims.user_metadata),
     )
     return VerifiedToken(
         principal=principal,
@@ -155,7 +155,7 @@ def _check_addressing(claims: _Claims, rules: TokenRules) -> None:
         raise TokenRejected(RejectionReason.ROLE_WRONG)
 
 
-def _display(metadata: object) -> DisplayFields:
+def display_fields(metadata: object) -> DisplayFields:
     """What the user calls themself. They can write anything here, so what is odd is left out, never rejected."""
     if not isinstance(metadata, dict):
         return DisplayFields()

@@ -1,0 +1,197 @@
+"""The log: one JSON object a line on standard output, from whatever wrote it; never a secret or a token.
+
+Every chain ends in :func:`_render` and :class:`_Writer`: ours, foreign libraries' (standard library logging), warnings,
+and what nobody caught. Tracebacks are without local variables. A line is one write to the file descriptor, so that
+nothing is lost at any end of the process. A failure that repeats is one line a minute, with a count.
+"""
+
+import logging
+import os
+import select
+import sys
+import threading
+import time
+from collections.abc import Callable, MutableMapping
+from types import TracebackType
+from typing import Any, Final
+
+import msgspec
+import structlog
+from typing_extensions import override
+
+from infrastructure.hosts import process_name
+from infrastructure.redaction import mask_also, redact
+from infrastructure.settings import Environment, Settings
+
+STANDARD_OUTPUT: Final = 1
+STANDARD_ERROR: Final = 2
+
+REPEATED_EVERY_S: Final = 60.0
+MOST_KINDS: Final = 500
+
+_NOT_OF_A_KIND: Final = frozenset({"timestamp", "exception", "request_id", "level", "path", "method"})
+_LEVELS_THAT_REPEAT: Final = frozenset({"warning", "error", "critical"})
+# Below warning, these tell each request's address, or what we tell ourselves.
+_QUIET: Final = ("httpx", "httpcore", "alembic", "asyncio", "uvicorn.access")
+
+EventDict = MutableMapping[str, Any]
+
+
+def configure_logging(
+    settings: Environment, *, level: str | None = None, descriptor: int = STANDARD_OUTPUT
+) -> None:
+    """Send everything of *level* (else the settings' own) and above to *descriptor* as JSON lines.
+
+    Call it in every process: each line tells the release, the host and the process.
+    """
+    mask_also(secrets_in(settings))
+    least = (level or settings.lingualink_log_level).upper()
+    chain = _chain  # one for the life of the process, for loggers keep what they were made with
+    chain.descriptor, chain.process = descriptor, process_name(settings.lingualink_release)
+    before: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*before, _without_locals, chain.damp, chain.render],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(least)),
+        logger_factory=lambda *_: chain,
+        cache_logger_on_first_use=True,
+    )
+    handler = _Handler(chain)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=before,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _without_locals,
+                chain.damp,
+                chain.render,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(least)
+    logging.raiseExceptions = False  # else a line that can't be formatted is printed with its arguments
+    logging.captureWarnings(capture=True)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    sys.excepthook = _uncaught
+    threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+    sys.unraisablehook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def log_start(settings: Settings) -> None:
+    """Say that a service begins, and what of its *settings* should be known."""
+    log = structlog.get_logger("process")
+    log.info("process.started", python=sys.version.split()[0])
+    for warning in settings.warnings:
+        log.warning("settings.noted", what=warning)
+
+
+def secrets_in(settings: Environment) -> set[str]:
+    """The secrets that *settings* hold, of whatever kind the command's are."""
+    found = {
+        value.get_secret_value()
+        for name in ("supabase_secret_key", "supabase_jwt_secret")
+        if (value := getattr(settings, name, None)) is not None
+    }
+    address = getattr(settings, "database", None)
+    return found | {
+        secret for secret in (address and address.password, address and address.sslpassword) if secret
+    }
+
+
+_plain_traceback = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=30)
+)
+
+
+def _without_locals(logger: Any, name: str, event: EventDict) -> EventDict:
+    rendered: EventDict = _plain_traceback(logger, name, event)
+    return rendered
+
+
+class Chain:
+    """The last steps of every line: repeated failures are held back, the rest is encoded, masked and written."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.descriptor = STANDARD_OUTPUT
+        self.process = ""
+        self._encode = msgspec.json.Encoder(enc_hook=repr).encode
+        self._told: dict[object, tuple[float, int]] = {}
+
+    def damp(self, _logger: Any, _name: str, event: EventDict) -> EventDict:
+        """Let the first failure of a kind pass, and one a minute after it, with the number of those between."""
+        kind = _kind(event)
+        if kind is None:
+            return event
+        now = self._clock()
+        last, held_back = self._told.get(kind, (-REPEATED_EVERY_S, 0))
+        if now - last < REPEATED_EVERY_S:
+            self._told[kind] = (last, held_back + 1)
+            raise structlog.DropEvent
+        if len(self._told) >= MOST_KINDS:
+            self._told.clear()
+        self._told[kind] = (now, 0)
+        if held_back:
+            event["repeated"] = held_back
+        return event
+
+    def render(self, _logger: Any, _name: str, event: EventDict) -> str:
+        """*event* as one line."""
+        event["process"] = self.process
+        line = self._encode(event).decode()
+        return redact(line, thorough=event.get("event") != "request")
+
+    def msg(self, line: str) -> None:
+        """Write *line*, whole, before anything else happens."""
+        rest = f"{line}\n".encode(errors="backslashreplace")
+        while rest:
+            try:
+                rest = rest[os.write(self.descriptor, rest) :]
+            except BlockingIOError:
+                select.select([], [self.descriptor], [])
+            except OSError:
+                return  # nobody reads any more: the service goes on
+
+    debug = info = warning = error = critical = exception = msg
+
+
+_chain: Final = Chain()
+
+
+class _Handler(logging.Handler):
+    """Standard library logging, on the same way out."""
+
+    def __init__(self, chain: Chain) -> None:
+        super().__init__()
+        self._chain = chain
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._chain.msg(self.format(record))
+        except structlog.DropEvent:
+            return
+        except Exception:
+            self._chain.msg('{"event":"log.line_lost","level":"error"}')
+
+
+def _kind(event: EventDict) -> object | None:
+    """What repeats of *event* have in common; None for what is told each time: it is no failure, or one thing's own."""
+    if event.get("level") not in _LEVELS_THAT_REPEAT or any(
+        name.endswith("_id") and name != "request_id" for name in event
+    ):
+        return None
+    failures = event.get("exception")
+    what = [(failure.get("exc_type"), failure.get("exc_value")) for failure in failures] if failures else ()
+    return repr((what, sorted((name, event[name]) for name in event.keys() - _NOT_OF_A_KIND)))
+
+
+def _uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    if error is not None and not issubclass(kind, KeyboardInterrupt):
+        structlog.get_logger("process").critical("process.uncaught", exc_info=(kind, error, trace))

@@ -1,0 +1,106 @@
+"""Connections: an asyncpg pool for money and hot reads, a SQLAlchemy engine for lists. Both count together."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from domain.errors import Unavailable
+from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.tls import tls_context
+
+CONNECT_TIMEOUT_S: Final = 5
+COMMAND_TIMEOUT_S: Final = 5
+"""As the role's statement_timeout, for a server that does not answer at all."""
+LIST_CONNECTIONS: Final = 2
+
+
+def connection_options(address: DatabaseAddress) -> dict[str, Any]:
+    """What the driver is told: all that it would else look for in the environment or in files.
+
+    Behind a transaction-mode pooler a prepared statement has no home; with no cache asyncpg parses and executes in
+    one round trip, so that both reach the same server connection. Timeouts are no start-up parameters, for poolers
+    refuse what they do not know: they are set on the role.
+    """
+    options: dict[str, Any] = {
+        "host": [host for host, _ in address.hosts],
+        "port": [port for _, port in address.hosts],
+        "user": address.user,
+        "password": address.password or "",
+        "database": address.database,
+        # The two weakest modes are the driver's to bargain out, on this machine alone.
+        "ssl": address.sslmode if address.sslmode in {"allow", "prefer"} else tls_context(address) or False,
+        "direct_tls": address.direct_tls,
+        "target_session_attrs": address.target_session,
+        "server_settings": dict(address.session),
+        "timeout": CONNECT_TIMEOUT_S,
+    }
+    if address.transaction_pooler:
+        options["statement_cache_size"] = 0
+    return options
+
+
+async def connect(address: DatabaseAddress, **options: Any) -> "asyncpg.Connection[asyncpg.Record]":
+    """One connection to *address*, to be closed by the caller; *options* are the driver's.
+
+    Raises:
+        OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: there is none to be had.
+    """
+    return await asyncpg.connect(**(connection_options(address) | options))
+
+
+async def _no_reset(connection: asyncpg.Connection) -> None:
+    """Leave a returned connection as it is: no statement of ours sets session state, so a reset is a wasted trip."""
+
+
+def create_pool(address: DatabaseAddress, size: int) -> asyncpg.Pool:
+    """A pool of *size* connections, opened when first used; it must be awaited or entered.
+
+    It does not wait for the database: a process starts without one, and says so in its readiness.
+    """
+    options = connection_options(address) | {"command_timeout": COMMAND_TIMEOUT_S}
+    return asyncpg.create_pool(min_size=0, max_size=size, reset=_no_reset, **options)
+
+
+def create_engine(address: DatabaseAddress) -> AsyncEngine:
+    """The engine behind the vault's lists: each statement commits by itself, so a page costs nothing around it.
+
+    Without a connection it raises :class:`domain.errors.Unavailable`: whatever server or pooler say, nobody was let in.
+    """
+
+    async def connector(**_: Any) -> Any:
+        try:
+            return await connect(address, command_timeout=COMMAND_TIMEOUT_S)
+        except Exception as error:
+            raise Unavailable from error
+
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        pool_size=LIST_CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=CONNECT_TIMEOUT_S,
+        isolation_level="AUTOCOMMIT",
+        connect_args=_connect_arguments(address, connector),
+    )
+
+
+def create_migration_engine(address: DatabaseAddress) -> AsyncEngine:
+    """The engine of a migration: a session of its own for each connection. Its statements take the time they need."""
+
+    async def connector(**_: Any) -> Any:
+        return await connect(address)
+
+    return create_async_engine(
+        "postgresql+asyncpg://", poolclass=NullPool, connect_args=_connect_arguments(address, connector)
+    )
+
+
+def _connect_arguments(address: DatabaseAddress, connector: Callable[..., Awaitable[Any]]) -> dict[str, Any]:
+    """For SQLAlchemy, which would read an address less strictly."""
+    arguments: dict[str, Any] = {"async_creator_fn": connector}
+    if address.transaction_pooler:
+        # Statements stay unnamed: a named one would be left on whichever server connection the pooler lent.
+        arguments["prepared_statement_cache_size"] = 0
+    return arguments
