@@ -160,7 +160,9 @@ UP = (
     create table private.realtime_outbox (
       id bigint generated always as identity primary key,
       event_id uuid not null constraint realtime_outbox_event_once unique,
-      topic text not null,
+      topic text not null constraint realtime_outbox_topic_known check (
+        topic ~ '^user:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
+      ),
       event text not null,
       payload jsonb not null constraint realtime_outbox_payload_object check (jsonb_typeof(payload) = 'object'),
       created_at timestamptz not null default clock_timestamp(),

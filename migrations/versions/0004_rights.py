@@ -23,9 +23,12 @@ SERVICE = (
     ("select, insert, update (reason, banned_by, banned_at), delete", "private.bans"),
     ("select, insert, update (amount, updated_at)", "private.reward_rates"),
     ("select, insert", "private.audit_log"),
-    ("select, insert, update (status, body), delete", "private.idempotency_keys"),
+    ("select, insert (user_id, key, fingerprint), update (status, body), delete", "private.idempotency_keys"),
     (
-        "select, insert, update (attempts, last_error, delivered_at, parked_at), delete",
+        (
+            "select, insert (event_id, topic, event, payload), "
+            "update (attempts, last_error, delivered_at, parked_at), delete"
+        ),
         "private.realtime_outbox",
     ),
     ("select, update (holder, expires_at)", "private.relay_lease"),

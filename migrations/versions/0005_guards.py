@@ -31,6 +31,8 @@ FUNCTIONS = (
         "keep_withdrawal",
         "keep_balanced",
         "keep_wallet",
+        "keep_answer",
+        "keep_delivery",
     ),
 )
 
@@ -102,6 +104,20 @@ TRIGGERS = (
         for table in ("public.wallet_transactions", "private.ledger_entries")
     ),
     ("zz_keep_wallet", f"after update on public.wallets referencing new table as moved {EACH_STATEMENT}"),
+    (
+        "zz_keep_answer",
+        (
+            f"before update on private.idempotency_keys {EACH_ROW} "
+            "when (old.status is not null and current_user = 'lingualink_api')"
+        ),
+    ),
+    (
+        "zz_keep_delivery",
+        (
+            f"before update on private.realtime_outbox {EACH_ROW} "
+            "when (old.delivered_at is not null and current_user = 'lingualink_api')"
+        ),
+    ),
     ("zz_keep_withdrawal", f"before update or delete on public.wallet_withdrawals {EACH_ROW}"),
     ("zz_keep_withdrawal__all", f"before truncate on public.wallet_withdrawals {EACH_STATEMENT}"),
 )
@@ -294,6 +310,22 @@ UP = (
           constraint = 'wallets_follow';
       end if;
       return null;
+    end
+    $$
+    """,
+    """
+    -- What a key stands for is said once: a retry gets the first answer.
+    create function private.keep_answer() returns trigger language plpgsql set search_path = '' as $$
+    begin
+      raise insufficient_privilege using message = 'a stored answer is never changed';
+    end
+    $$
+    """,
+    """
+    -- What was delivered stays delivered.
+    create function private.keep_delivery() returns trigger language plpgsql set search_path = '' as $$
+    begin
+      raise insufficient_privilege using message = 'a delivered event is never changed';
     end
     $$
     """,

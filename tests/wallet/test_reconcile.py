@@ -32,7 +32,16 @@ async def findings(
 
 
 async def record_staff(database: Database) -> None:
-    """Record how the staff came to be, which tests make by hand."""
+    """Record how staff and rates came to be, which tests make by hand."""
+    await database.fetch(
+        """
+        insert into private.audit_log
+          (id, operator, action, before, after, request_id, occurred_at)
+        select gen_random_uuid(), 'tests', 'reward_rate.changed', '{}',
+               jsonb_build_object('action', action, 'amount', amount::text), 'tests', now()
+        from private.reward_rates
+        """
+    )
     await database.fetch(
         """
         insert into private.audit_log
@@ -70,7 +79,14 @@ async def test_an_honest_ledger_gives_no_finding(busy: Database) -> None:
 
 T = "public.wallet_transactions"
 UNGUARDED = (
-    *(T, "public.wallet_withdrawals", "public.wallets", "public.posts", "public.profiles"),
+    *(
+        T,
+        "public.wallet_withdrawals",
+        "public.wallets",
+        "public.posts",
+        "public.profiles",
+        "private.reward_rates",
+    ),
     *("private.ledger_entries", "private.ledger_seals", "private.ledger_days", "private.audit_log"),
 )
 
@@ -114,6 +130,8 @@ async def unguard(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
             "unrecorded_settlement",
             "update public.wallet_withdrawals set settled_by = user_id where status <> 'held'",
         ),
+        ("rate_without_record", "update private.reward_rates set amount = 500"),
+        ("decision_without_record", "update public.posts set validation_status = 'approved'"),
         ("role_without_record", "update public.profiles set role = 'admin' where role = 'user'"),
         ("role_without_record", "update public.profiles set role = 'admin' where role = 'moderator'"),
         (

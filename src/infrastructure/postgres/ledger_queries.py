@@ -182,6 +182,31 @@ STRAYS: Final = {
         """,
         False,
     ),
+    "rate_without_record": (
+        """
+        select null::uuid as user_id, r.action as subject, format('%s, which no record made it', r.amount) as detail
+        from private.reward_rates r
+        where r.amount <> 0 and r.amount is distinct from (
+          select (a.after ->> 'amount')::numeric from private.audit_log a
+          where a.action = 'reward_rate.changed' and a.after ->> 'action' = r.action and a.refusal is null
+          order by a.occurred_at desc, a.id desc limit 1
+        )
+        """,
+        False,
+    ),
+    "decision_without_record": (
+        """
+        select p.author_id as user_id, p.id as subject,
+               format('%s, which no record made it', p.validation_status) as detail
+        from public.posts p
+        where p.validation_status <> 'pending' and p.version > 1 and p.validation_status is distinct from (
+          select a.after ->> 'status' from private.audit_log a
+          where a.target_id = p.id and a.action = 'post.validation_changed' and a.refusal is null
+          order by a.occurred_at desc, a.id desc limit 1
+        )
+        """,
+        False,
+    ),
     "no_event": (
         """
         select t.user_id, t.id as subject, format('a %s that nobody is told of', t.kind) as detail
