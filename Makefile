@@ -15,8 +15,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## list these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: .venv/.ready ## start the whole system locally: PostgreSQL, Supabase stand-in, API, relay
-	@$(BIN)/python -m devstack
+run: .venv/.ready ## start the whole system locally; HOST=<address of this machine> lets a phone reach it
+	@LINGUALINK_DEV_HOST=$(if $(filter command%,$(origin HOST)),$(HOST)) $(BIN)/python -m devstack
 
 test: .venv/.ready node_modules/.ready ## run the whole test suite
 	@$(BIN)/pytest -n auto --dist loadgroup

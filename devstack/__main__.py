@@ -1,6 +1,7 @@
 """``make run``: the whole system on this machine, from nothing to ready; Ctrl-C stops all of it."""
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -9,10 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from devstack.postgres import LocalPostgres, PostgresFailedError
-from devstack.processes import CannotStartError, only_instance, require_free_port
+from devstack.processes import CannotStartError, listen, only_instance, require_free_port
 from devstack.seed import LEARNER, PASSWORD, SAMPLES, TUTOR, seed
 from devstack.stack import (
     DATABASE,
+    LOOPBACK,
     MIGRATOR,
     Keys,
     Ports,
@@ -43,7 +45,7 @@ def main() -> None:
 async def run(ports: Ports) -> None:
     """Start each part once the one before it is ready, and stop them in the opposite order."""
     folder = FOLDER
-    urls = Urls(ports, Keys.load(folder))
+    urls = Urls(ports, Keys.load(folder), os.environ.get("LINGUALINK_DEV_HOST") or LOOPBACK)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -55,6 +57,7 @@ async def run(ports: Ports) -> None:
             require_free_port(ports.supabase, "LINGUALINK_DEV_SUPABASE_PORT")
             stop_orphan_backend(folder)
             require_free_port(ports.api, "LINGUALINK_DEV_API_PORT")
+            listen(urls.host, ports.api).close()
             await asyncio.to_thread(postgres.start)
             await prepare_project(postgres)
         with step("Migrations"):
@@ -62,7 +65,7 @@ async def run(ports: Ports) -> None:
             await let_service_in(postgres, urls.keys.service_password)
         async with supabase_stand_in(postgres, urls, folder):
             with step("Sample people, money and posts"):
-                await seed(urls.supabase, urls.keys.secret, postgres.url(DATABASE))
+                await seed(urls.supabase_here, urls.keys.secret, postgres.url(DATABASE))
             await serve(urls, folder, stopped)
     finally:
         await asyncio.to_thread(postgres.stop)

@@ -16,6 +16,7 @@ from bootstrap.server import run
 from devstack.seed import PASSWORD, SAMPLES
 from infrastructure.settings import Settings
 
+SUPABASE_URL = "LINGUALINK_DEMO_SUPABASE_URL"
 PUBLISHABLE_KEY = "LINGUALINK_DEMO_PUBLISHABLE_KEY"
 PAGE = Path(__file__).with_name("demo") / "dist"
 
@@ -53,12 +54,21 @@ class WithDemo:
         await (self._demo if of_demo else self._backend)(scope, receive, send)
 
 
+def open_to_this_machine(settings: Settings) -> Settings:
+    """The same, and a web app that is being developed on this machine may call, whatever its port."""
+    hosts = sorted({"localhost", "127.0.0.1", "[::1]", settings.lingualink_host})
+    local = [f"{scheme}://{host}:*" for host in hosts for scheme in ("http", "https")]
+    return settings.model_copy(
+        update={"lingualink_cors_origins": [*settings.lingualink_cors_origins, *local]}
+    )
+
+
 def create_demo_app(
     settings: Settings, shutdown: ShutdownState, operations_socket: socket.socket | None
 ) -> ASGIApp:
     """What this process serves."""
-    demo: Any = demo_site(settings.supabase_url, os.environ[PUBLISHABLE_KEY])
-    return WithDemo(create_app(settings, shutdown, operations_socket), demo)
+    demo: Any = demo_site(os.environ[SUPABASE_URL], os.environ[PUBLISHABLE_KEY])
+    return WithDemo(create_app(open_to_this_machine(settings), shutdown, operations_socket), demo)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,18 @@ class RealtimeLimits:
     joins_per_second: int = 500
     channels_per_connection: int = 100
     payload_kilobytes: int = 3_000
+    requests_per_second: int = 100
+    sample_seconds: float = 5
+    """How often the counters of messages and requests are read."""
+    silence_seconds: float = 66
+    """After how long a connection that says nothing is closed."""
+    handshake_refusal_seconds: float = 0
+    join_refusal_seconds: float = 0
+    """How long a refusal is held back; the real server takes 2 and 5 s."""
+    probe_seconds: float = 15
+    """How long a question to the policies may take."""
+    single_endpoint: bool = True
+    """Whether ``/api/broadcast/{topic}/events/{event}`` is there: Realtime has it since May 2026."""
 
     @property
     def payload_bytes(self) -> int:

@@ -50,6 +50,18 @@ def require_free_port(port: int, variable: str) -> None:
             raise CannotStartError(f"Port {port} is taken; set {variable} to another one.") from None
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there.
+
+    Raises:
+        CannotStartError: *host* is no address of this machine.
+    """
+    try:
+        return socket.create_server((host, port), backlog=128)
+    except OSError as error:
+        raise CannotStartError(f"Can't listen on {host}, port {port}: {error.strerror or error}.") from None
+
+
 def stop_orphan(pid_file: Path, program: str) -> None:
     """End the process that *pid_file* names on its first line, if it still is *program*, and wait for its end."""
     try:

@@ -41,9 +41,9 @@ LEARNER: Final = SAMPLES[2]
 TUTOR: Final = SAMPLES[3]
 
 _POSTS: Final = (
-    ("text", "Greeting an elder in the morning", "Sanibonani, ninjani?", "zu", "Durban"),
-    ("voice", "Counting from one to ten", None, "yo", "Oyo"),
-    ("text", "How we say thank you", "Asante sana, rafiki yangu.", "sw", None),
+    ("text", "Greeting an elder in the morning", "Sanibonani, ninjani?", "zu", "Durban", None),
+    ("voice", "Counting from one to ten", None, "yo", "Oyo", "/demo/counting.wav"),
+    ("text", "How we say thank you", "Asante sana, rafiki yangu.", "sw", None, None),
 )
 
 _ACCOUNT = """
@@ -53,7 +53,10 @@ with profile as (
 )
 insert into public.wallets (user_id) values ($1) on conflict do nothing
 """
-_POST = "insert into public.posts (author_id, kind, title, body, language, dialect) values ($1, $2, $3, $4, $5, $6)"
+_POST = """
+insert into public.posts (author_id, kind, title, body, language, dialect, media_url)
+values ($1, $2, $3, $4, $5, $6, $7)
+"""
 _RATE = (
     "insert into private.reward_rates (action, amount) values ('post_approved', 5.00) "
     "on conflict do nothing returning true"

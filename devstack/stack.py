@@ -17,10 +17,11 @@ import uvicorn
 from typing_extensions import override
 
 from devstack.postgres import LocalPostgres
-from devstack.processes import CannotStartError, stop_orphan
+from devstack.processes import CannotStartError, listen, stop_orphan
 from devstack.supabase import SupabaseConfig, create_supabase, install_shim
 
 DATABASE = "postgres"
+LOOPBACK = "127.0.0.1"
 MIGRATOR = "supabase_postgres_like"
 SERVICE = "lingualink_api"
 
@@ -79,26 +80,32 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Urls:
-    """Where everything answers."""
+    """Where everything answers: on this machine, and at *host* for whoever else may come (a phone, say)."""
 
     ports: Ports
     keys: Keys
+    host: str = LOOPBACK
 
     @property
     def api(self) -> str:
         """The backend."""
-        return f"http://127.0.0.1:{self.ports.api}"
+        return f"http://{self.host}:{self.ports.api}"
 
     @property
     def supabase(self) -> str:
         """The stand-in."""
-        return f"http://127.0.0.1:{self.ports.supabase}"
+        return f"http://{self.host}:{self.ports.supabase}"
+
+    @property
+    def supabase_here(self) -> str:
+        """The stand-in, for this machine: the backend speaks plain HTTP with nobody else."""
+        return f"http://{LOOPBACK}:{self.ports.supabase}"
 
     @property
     def service_database(self) -> str:
         """The database, as the backend's role."""
         return (
-            f"postgresql://{SERVICE}:{self.keys.service_password}@127.0.0.1:{self.ports.postgres}/{DATABASE}"
+            f"postgresql://{SERVICE}:{self.keys.service_password}@{LOOPBACK}:{self.ports.postgres}/{DATABASE}"
         )
 
 
@@ -134,15 +141,10 @@ async def supabase_stand_in(postgres: LocalPostgres, urls: Urls, folder: Path) -
         key_folder=folder / "signing-key",
     )
     server = _Server(
-        uvicorn.Config(
-            create_supabase(config),
-            host="127.0.0.1",
-            port=urls.ports.supabase,
-            log_level="warning",
-            timeout_graceful_shutdown=1,
-        )
+        uvicorn.Config(create_supabase(config), log_level="warning", timeout_graceful_shutdown=1)
     )
-    task = asyncio.create_task(server.serve())
+    listening = [listen(host, urls.ports.supabase) for host in sorted({LOOPBACK, urls.host})]
+    task = asyncio.create_task(server.serve(listening))
     while not server.started:
         if task.done():
             task.result()
@@ -182,9 +184,12 @@ async def backend(
     environment = {
         **os.environ,
         "DATABASE_URL": urls.service_database,
-        "SUPABASE_URL": urls.supabase,
+        "SUPABASE_URL": urls.supabase_here,
+        "SUPABASE_JWT_ISSUER": f"{urls.supabase}/auth/v1",
         "SUPABASE_SECRET_KEY": urls.keys.secret,
+        "LINGUALINK_HOST": urls.host,
         "LINGUALINK_PORT": str(urls.ports.api),
+        "LINGUALINK_DEMO_SUPABASE_URL": urls.supabase,
         "LINGUALINK_DEMO_PUBLISHABLE_KEY": urls.keys.publishable,
         "LINGUALINK_DRAIN_DELAY": "0",
         **extra,

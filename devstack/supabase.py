@@ -49,13 +49,14 @@ def create_supabase(config: SupabaseConfig) -> Litestar:
     async def services(app: Litestar) -> AsyncIterator[None]:
         pool = await open_pool(config.database_url)
         app.state.auth = Auth(config, key, pool)
-        app.state.realtime = Realtime(config, key, pool)
+        app.state.realtime = realtime = Realtime(config, key)
         # Without prepared statements: the app may change its tables at any time.
         clients = await open_pool(config.authenticator_url, statement_cache_size=0)
         app.state.rest = Rest(key, clients)
         try:
             yield
         finally:
+            await realtime.authorizer.aclose()
             await clients.close()
             await pool.close()
 

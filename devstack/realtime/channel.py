@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from devstack.realtime.authorization import may_read, may_send
+from devstack.realtime.authorization import ProbeFailedError
 from devstack.realtime.protocol import Broadcast, Frame, truthy
 from devstack.realtime.server import Realtime
 from devstack.realtime.tokens import Access, TokenError
@@ -13,6 +13,17 @@ from devstack.realtime.tokens import Access, TokenError
 TOPIC_PREFIX = "realtime:"
 LONGEST_TRUST = 300.0
 """Seconds after which a token is looked at again, even if it has longer to live."""
+
+
+_PROBE_FAULTS = {
+    "Missing messages partition": (
+        "MissingPartition: Realtime was unable to find the expected messages partition"
+    ),
+    "Tenant database unavailable": (
+        "UnableToConnectToProject: Realtime was unable to connect to the project database"
+    ),
+}
+"""What a join hears of a probe that failed. Any other failure reads as if the policies had said no."""
 
 
 class JoinRefusedError(Exception):
@@ -94,11 +105,16 @@ class Channel:
         """Subscribe, if the topic is public or the policies let the user receive on it.
 
         Raises:
-            JoinRefusedError: they do not.
+            JoinRefusedError: they do not, or nobody knows.
         """
         if not self.config.private and self._realtime.config.private_channels_only:
             raise JoinRefusedError("PrivateOnly: This project only allows private channels")
-        receives = await self._may_receive(self._access)
+        try:
+            receives = await self._may_receive(self._access)
+        except ProbeFailedError as failed:
+            if reason := _PROBE_FAULTS.get(str(failed)):
+                raise JoinRefusedError(reason) from failed
+            receives = None
         if receives is None:
             text = "You do not have permissions to read from this Channel topic"
             raise JoinRefusedError(f"Unauthorized: {text}: {self.topic}")
@@ -110,8 +126,8 @@ class Channel:
         """Whether broadcasts may be received; None if nothing at all may."""
         if not self.config.private:
             return True
-        readable = await may_read(
-            self._realtime.pool, self.topic, access, self._socket.headers, presence=self.config.presence
+        readable = await self._realtime.authorizer.may_read(
+            self.topic, access, self._socket.headers, presence=self.config.presence
         )
         return readable.broadcast if readable.broadcast or readable.presence else None
 
@@ -122,26 +138,31 @@ class Channel:
     async def send(self, broadcast: Broadcast, ref: str | None) -> None:
         """Broadcast what the client sends; without the right to, or too large, it is dropped without a word.
 
-        Only a channel that asked for acknowledgements hears of it.
+        Also a channel that asked for acknowledgements hears nothing of a message that it may not send.
         """
         realtime = self._realtime
         if realtime.over_message_rate():
             self.close("Too many messages per second")
             return
-        sent = not realtime.too_large(broadcast.payload) and await self._allowed_to_send()
-        if sent:
+        fits = not realtime.too_large(broadcast.payload)
+        if fits and not await self._allowed_to_send():
+            return
+        if fits:
             skip = None if self.config.receive_own else self
             realtime.broadcast(self.topic, broadcast, private=self.config.private, skip=skip)
         if self.config.acknowledge:
-            self.reply(ref, "ok" if sent else "error", {})
+            self.reply(ref, "ok" if fits else "error", {})
 
     async def _allowed_to_send(self) -> bool:
         if not self.config.private:
             return True
         if self._may_send is None:
-            self._may_send = await may_send(
-                self._realtime.pool, self.topic, self._access, self._socket.headers
-            )
+            try:
+                self._may_send = await self._realtime.authorizer.may_send(
+                    self.topic, self._access, self._socket.headers
+                )
+            except ProbeFailedError:
+                return False
         return self._may_send
 
     async def change_token(self, token: Any) -> None:
@@ -153,7 +174,11 @@ class Channel:
         except TokenError as error:
             self.close(error.text)
             return
-        if await self._may_receive(access) is None:
+        try:
+            allowed = await self._may_receive(access)
+        except ProbeFailedError:
+            allowed = None
+        if allowed is None:
             self.close(f"You no longer have permission to read from this Channel topic: {self.topic}")
             return
         self._access, self._may_send = access, None

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from devstack.realtime.channel import TOPIC_PREFIX, Channel, ChannelConfig, JoinRefusedError
@@ -67,17 +68,19 @@ class Connection:
         if topic == frame.topic:
             self._reply(frame, "error", {"reason": "unmatched topic"})
             return
-        if topic in self._channels:  # as Phoenix does: the newer join replaces the older
-            self._channels[topic].close()
+        older = self._channels.get(topic)
         try:
             channel = await self._admitted(topic, frame)
         except (JoinRefusedError, TokenError) as error:
+            await asyncio.sleep(self._realtime.limits.join_refusal_seconds)
             self._reply(frame, "error", {"reason": str(error)})
             return
-        self._channels[topic] = channel
         changes = channel.config.postgres_changes
         numbered = [{**change, "id": number} for number, change in enumerate(changes, 1)]
         self._reply(frame, "ok", {"postgres_changes": numbered})
+        if older is not None:  # the newer join replaces the older, which ends after the newer one's answer
+            older.close()
+        self._channels[topic] = channel
         if numbered:
             channel.system("The local stand-in does not watch tables", "postgres_changes")
         if channel.config.presence:
@@ -132,6 +135,6 @@ class Connection:
 def _broadcast(payload: Any) -> Broadcast:
     """What a client broadcasts, be it from a text frame or a binary one."""
     if isinstance(payload, Broadcast):
-        return payload
+        return replace(payload, meta=None)  # what a client says about its message is not passed on
     given = payload if isinstance(payload, dict) else {}
     return Broadcast(str(given.get("event", "")), given.get("payload", {}), given.get("meta"))

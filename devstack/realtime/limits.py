@@ -5,29 +5,45 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-BUCKET_SECONDS, BUCKETS = 5, 12
-WINDOW_SECONDS = BUCKET_SECONDS * BUCKETS
+SAMPLES = 12
+IDLE_SECONDS = 300
 
 
-class RollingRate:
-    """Events a second, averaged over the last minute in buckets of five seconds."""
+class SampledRate:
+    """Events a second as the real server's counters tell it.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    They are sampled every *every* seconds, and averaged over the samples that there are, at most twelve. So a fresh
+    counter knows nothing of a burst until its first sample, and then counts it against few seconds. A counter that
+    nobody used for five minutes is fresh again.
+    """
+
+    def __init__(self, every: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._every = every
         self._clock = clock
-        self._buckets: deque[tuple[int, int]] = deque(maxlen=BUCKETS)
+        self._samples: deque[int] = deque(maxlen=SAMPLES)
+        self._count = 0
+        self._next: float | None = None
+        self._used = clock()
 
     def add(self, count: int = 1) -> None:
         """Count events that happen now."""
-        bucket = int(self._clock() / BUCKET_SECONDS)
-        if self._buckets and self._buckets[-1][0] == bucket:
-            bucket, before = self._buckets.pop()
-            count += before
-        self._buckets.append((bucket, count))
+        self._sample()
+        self._used = self._clock()
+        self._count += count
 
     def per_second(self) -> float:
-        """The average rate of the last minute."""
-        oldest = int(self._clock() / BUCKET_SECONDS) - BUCKETS
-        return sum(count for bucket, count in self._buckets if bucket > oldest) / WINDOW_SECONDS
+        """The average of the samples; what came since the last one is not in it."""
+        self._sample()
+        return sum(self._samples) / len(self._samples) / self._every if self._samples else 0.0
+
+    def _sample(self) -> None:
+        now = self._clock()
+        if self._next is None or now - self._used > IDLE_SECONDS:
+            self._samples.clear()
+            self._count, self._next, self._used = 0, now + self._every, now
+        while self._next <= now:
+            self._samples.append(self._count)
+            self._count, self._next = 0, self._next + self._every
 
 
 def external_size(payload: Any) -> int:

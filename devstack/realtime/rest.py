@@ -6,13 +6,14 @@ from typing import Any
 
 import msgspec
 
-from devstack.realtime.authorization import may_send
+from devstack.realtime.authorization import ProbeFailedError
 from devstack.realtime.protocol import Broadcast
 from devstack.realtime.server import Realtime
 from devstack.realtime.tokens import Access, TokenError
 
 BLANK, INVALID = "can't be blank", "is invalid"
-TOO_LARGE = "Payload size exceeds tenant limit"
+TOO_LARGE, TAKEN = "Payload size exceeds tenant limit", "has already been taken"
+OVER_RATE = "You have exceeded your rate limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,13 @@ def _too_many(message: str) -> Answer:
 
 
 def admitted(realtime: Realtime, token: str | None) -> tuple[Answer, Access | None]:
-    """Who sends; or, without a good token or while the project is over its rate, the refusal and None."""
+    """Who sends; or, without a good token or with too many requests, the refusal and None."""
     try:
         access = realtime.read_access(token or "")
     except TokenError:
         return UNAUTHORIZED, None
-    if realtime.over_message_rate():
+    realtime.requests.add()
+    if realtime.requests.per_second() >= realtime.limits.requests_per_second:
         return _too_many("Too many requests"), None
     return ACCEPTED, access
 
@@ -57,34 +59,77 @@ def admitted(realtime: Realtime, token: str | None) -> tuple[Answer, Access | No
 async def send_batch(realtime: Realtime, access: Access, headers: Mapping[str, str], body: bytes) -> Answer:
     """Send every message, or none if one is malformed.
 
-    Private messages on topics that the caller may not send on are dropped, and the answer does not tell.
+    Private messages go out topic by topic, in the order of the topics' names (up to 32 of them, as on the real
+    server), after one probe for each. Where the caller may not send, or the probe fails, a topic's messages are
+    dropped, and the answer does not tell: not to the secret key either.
     """
     try:
-        messages = msgspec.json.decode(body, type=dict[str, Any]).get("messages")
+        messages: Any = msgspec.json.decode(body, type=dict[str, Any]).get("messages")
     except ValueError:
         return BAD_JSON
-    if not isinstance(messages, list):
-        return Answer(422, {"errors": {"messages": [BLANK if messages is None else INVALID]}})
-    errors = [_errors(realtime, message) for message in messages]
-    if any(errors):
-        return Answer(422, {"errors": {"messages": errors}})
-    if realtime.over_message_rate(more=len(messages)):
-        return _too_many("Too many messages to broadcast, please reduce the batch size")
-    allowed: dict[str, bool] = {}
+    if refused := _refused(realtime, messages):
+        return refused
+    if over := _over_rate(realtime, len(messages)):
+        return over
     for message in messages:
-        topic, private = message["topic"], bool(message.get("private"))
-        if private and topic not in allowed:
-            allowed[topic] = await may_send(realtime.pool, topic, access, headers)
-        if not private or allowed[topic]:
-            meta = None if message.get("id") is None else {"id": message["id"]}
-            realtime.broadcast(topic, Broadcast(message["event"], message["payload"], meta), private=private)
+        if not message.get("private"):
+            _send(realtime, message, private=False)
+    await _send_private(realtime, access, headers, [one for one in messages if one.get("private")])
     return ACCEPTED
 
 
-def _errors(realtime: Realtime, message: Any) -> dict[str, list[str]]:
+async def _send_private(
+    realtime: Realtime, access: Access, headers: Mapping[str, str], messages: list[Any]
+) -> None:
+    topics: dict[str, list[Any]] = {}
+    for message in messages:
+        topics.setdefault(message["topic"], []).append(message)
+    for topic in sorted(topics):
+        if await _may_send(realtime, topic, access, headers):
+            for message in topics[topic]:
+                _send(realtime, message, private=True)
+
+
+def _over_rate(realtime: Realtime, count: int) -> Answer | None:
+    rate, limit = realtime.messages.per_second(), realtime.limits.messages_per_second
+    if rate > limit:
+        return _too_many(OVER_RATE)
+    if rate + count > limit:
+        return _too_many("Too many messages to broadcast, please reduce the batch size")
+    return None
+
+
+async def _may_send(realtime: Realtime, topic: str, access: Access, headers: Mapping[str, str]) -> bool:
+    try:
+        return await realtime.authorizer.may_send(topic, access, headers)
+    except ProbeFailedError:
+        return False
+
+
+def _send(realtime: Realtime, message: Mapping[str, Any], *, private: bool) -> None:
+    meta = None if message.get("id") is None else {"id": message["id"]}
+    broadcast = Broadcast(message["event"], message["payload"], meta)
+    realtime.broadcast(message["topic"], broadcast, private=private)
+
+
+def _refused(realtime: Realtime, messages: Any) -> Answer | None:
+    """The answer to a batch that is none, or that holds a message that is none."""
+    if not messages:
+        return Answer(422, {"errors": {"messages": [BLANK]}})
+    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+        return Answer(422, {"errors": {"messages": [INVALID]}})
+    errors = [_errors(realtime, message) for message in messages]
+    seen: set[str] = set()
+    for message, found in zip(messages, errors, strict=True):
+        if isinstance(one := message.get("id"), str):
+            if one in seen:
+                found["id"] = [TAKEN]
+            seen.add(one)
+    return Answer(422, {"errors": {"messages": errors}}) if any(errors) else None
+
+
+def _errors(realtime: Realtime, message: Mapping[str, Any]) -> dict[str, list[str]]:
     """What is wrong with one message of a batch, by field."""
-    if not isinstance(message, dict):
-        return {name: [BLANK] for name in ("topic", "event", "payload")}
     kinds: dict[str, type] = {"topic": str, "event": str, "payload": dict}
     found = {}
     for name, kind in kinds.items():
@@ -102,7 +147,30 @@ def _errors(realtime: Realtime, message: Any) -> dict[str, list[str]]:
 
 
 async def send_one(realtime: Realtime, access: Access, headers: Mapping[str, str], single: Single) -> Answer:
-    """Send one message, of JSON or of bytes; here a missing permission is told."""
+    """Send one message, of JSON or of bytes: the answer says what became of it.
+
+    A missing permission is 403, and a probe that failed is 422 with a text of its own.
+    """
+    payload = _payload(single)
+    if isinstance(payload, Answer):
+        return payload
+    if realtime.too_large(payload):
+        return Answer(422, {"errors": {"payload": [TOO_LARGE]}})
+    if realtime.over_message_rate():
+        return _too_many(OVER_RATE)
+    if single.private:
+        try:
+            allowed = await realtime.authorizer.may_send(single.topic, access, headers)
+        except ProbeFailedError as failed:
+            return Answer(422, {"message": str(failed)})
+        if not allowed:
+            return Answer(403, {"message": "Unauthorized"})
+    realtime.broadcast(single.topic, Broadcast(single.event, payload, as_binary=True), private=single.private)
+    return ACCEPTED
+
+
+def _payload(single: Single) -> Any:
+    """What is sent, or the answer to what can't be."""
     payload: Any = single.body
     if single.content_type == "application/json":
         try:
@@ -113,9 +181,4 @@ async def send_one(realtime: Realtime, access: Access, headers: Mapping[str, str
             return BAD_JSON
     elif single.content_type != "application/octet-stream":
         return Answer(415, {"message": "Unsupported Media Type"})
-    if realtime.too_large(payload):
-        return Answer(422, {"errors": {"payload": [TOO_LARGE]}})
-    if single.private and not await may_send(realtime.pool, single.topic, access, headers):
-        return Answer(403, {"message": "Unauthorized"})
-    realtime.broadcast(single.topic, Broadcast(single.event, payload, as_binary=True), private=single.private)
-    return ACCEPTED
+    return payload

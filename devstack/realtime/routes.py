@@ -22,7 +22,7 @@ from devstack.realtime.tokens import TokenError
 
 LARGEST_BODY = 8_000_000
 LARGEST_FRAME = 5_000_000
-TOO_BIG = 1009
+NORMAL, TOO_BIG = 1000, 1009
 BROADCAST_PATH = "/api/broadcast"
 
 
@@ -45,13 +45,14 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         connection = _opened(realtime, query.get("apikey", ""), Headers.from_scope(scope), version)
     except _HandshakeRefusedError as refusal:
+        await asyncio.sleep(realtime.limits.handshake_refusal_seconds)
         await deny_handshake(send, refusal.status, {"error": str(refusal)})
         return
     await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
     realtime.connections += 1
     writer = asyncio.create_task(_write(connection, send))
     try:
-        await _read(connection, receive, send)
+        await _read(connection, receive, send, realtime.limits.silence_seconds)
     finally:
         realtime.connections -= 1
         connection.close()
@@ -81,8 +82,16 @@ def _opened(realtime: Realtime, key: str, headers: Headers, version: str) -> Con
     return Connection(realtime, access, dict(headers.items()), version)
 
 
-async def _read(connection: Connection, receive: Receive, send: Send) -> None:
-    while (message := cast("dict[str, Any]", await receive()))["type"] == "websocket.receive":
+async def _read(connection: Connection, receive: Receive, send: Send, silence: float) -> None:
+    while True:
+        try:
+            async with asyncio.timeout(silence):
+                message = cast("dict[str, Any]", await receive())
+        except TimeoutError:
+            await send({"type": "websocket.close", "code": NORMAL, "reason": ""})
+            return
+        if message["type"] != "websocket.receive":
+            return
         text, data = message.get("text"), message.get("bytes")
         content: str | bytes = text if text is not None else data or b""
         if len(content) > LARGEST_FRAME:
@@ -108,7 +117,9 @@ async def _answer_http(send: Send, status: int, body: dict[str, str]) -> None:
 @post(BROADCAST_PATH, status_code=202)
 async def broadcast_batch(request: AnyRequest, realtime: NamedDependency[Realtime]) -> Response[Any]:
     """Many messages in one call."""
-    refused, access = rest.admitted(realtime, _token(request))
+    if (token := _token(request)) is None:
+        return CRASHED
+    refused, access = rest.admitted(realtime, token)
     if access is None:
         return _response(realtime, refused)
     return _response(realtime, await rest.send_batch(realtime, access, request.headers, await request.body()))
@@ -117,7 +128,11 @@ async def broadcast_batch(request: AnyRequest, realtime: NamedDependency[Realtim
 @post(BROADCAST_PATH + "/{rest:path}", status_code=202)
 async def broadcast_one(request: AnyRequest, realtime: NamedDependency[Realtime]) -> Response[Any]:
     """One message; its body is the payload itself."""
-    refused, access = rest.admitted(realtime, _token(request))
+    if not realtime.limits.single_endpoint:
+        return Response({"message": "Not found"}, status_code=404)
+    if (token := _token(request)) is None:
+        return CRASHED
+    refused, access = rest.admitted(realtime, token)
     if access is None:
         return _response(realtime, refused)
     # The decoded path would take a %2F in a topic for a separator.
@@ -134,16 +149,27 @@ async def broadcast_one(request: AnyRequest, realtime: NamedDependency[Realtime]
     return _response(realtime, await rest.send_one(realtime, access, request.headers, sending))
 
 
+CRASHED: Response[Any] = Response("Internal Server Error", status_code=500, media_type="application/json")
+
+
 def _token(request: AnyRequest) -> str | None:
-    return bearer(request.headers.get("authorization"))
+    """The token of the request, empty without one; None where the real server crashes.
+
+    That is over an Authorization that is not of two words, as the gateway passes on a key that it does not know.
+    """
+    authorization = request.headers.get("authorization")
+    if not authorization:
+        return ""
+    return bearer(authorization) or "" if len(authorization.split(" ")) == 2 else None
 
 
 def _response(realtime: Realtime, answer: rest.Answer) -> Response[Any]:
-    limit, rate = realtime.limits.messages_per_second, realtime.messages.per_second()
+    """The answer with its rate headers: the limit is of messages a second, the other two are of *requests*."""
+    requests = int(realtime.requests.per_second())
     headers = {
-        "x-rate-rolling": f"{rate:g}",
-        "x-rate-limit": str(limit),
-        "x-rate-limit-remaining": f"{max(limit - rate, 0):g}",
+        "x-rate-rolling": str(requests),
+        "x-rate-limit": str(realtime.limits.messages_per_second),
+        "x-rate-limit-remaining": str(realtime.limits.requests_per_second - requests),
     }
     if answer.body is None:
         return Response(b"", status_code=answer.status, headers=headers, media_type="text/plain")

@@ -3,9 +3,9 @@
 from typing import Protocol
 
 from devstack.config import SupabaseConfig
-from devstack.database import Pool
 from devstack.keys import SigningKey
-from devstack.realtime.limits import RollingRate, external_size
+from devstack.realtime.authorization import Authorizer
+from devstack.realtime.limits import SampledRate, external_size
 from devstack.realtime.protocol import Broadcast
 from devstack.realtime.tokens import Access, read_access
 
@@ -16,17 +16,21 @@ class Subscriber(Protocol):
     def deliver(self, broadcast: Broadcast) -> None:
         """Take a broadcast; it must not block."""
 
+    def close(self, why: str | None = None) -> None:
+        """End; the client is told *why*."""
+
 
 class Realtime:
     """The Realtime service of one project. Private and public channels of one topic never meet."""
 
-    def __init__(self, config: SupabaseConfig, key: SigningKey, pool: Pool) -> None:
+    def __init__(self, config: SupabaseConfig, key: SigningKey) -> None:
         self.config = config
         self.limits = config.realtime
-        self.pool = pool
+        self.authorizer = Authorizer(config.database_url, config.realtime.probe_seconds)
         self.connections = 0
-        self.messages = RollingRate()
-        self.joins = RollingRate()
+        self.messages = SampledRate(self.limits.sample_seconds)
+        self.requests = SampledRate(self.limits.sample_seconds)
+        self.joins = SampledRate(self.limits.sample_seconds)
         self._key = key
         self._subscribers: dict[tuple[str, bool], set[Subscriber]] = {}
 
@@ -48,16 +52,21 @@ class Realtime:
     def broadcast(
         self, topic: str, broadcast: Broadcast, *, private: bool, skip: Subscriber | None = None
     ) -> None:
-        """Hand a broadcast to every subscriber but *skip*; sends and deliveries both count."""
+        """Hand a broadcast to every subscriber but *skip*; sends and deliveries both count.
+
+        Over the project's rate it is the receivers' channels that are closed, after this last broadcast.
+        """
         receivers = [one for one in self._subscribers.get((topic, private), ()) if one is not skip]
         self.messages.add(1 + len(receivers))
         for subscriber in receivers:
             subscriber.deliver(broadcast)
+            if self.over_message_rate():
+                subscriber.close("Too many messages per second")
 
     def too_large(self, payload: object) -> bool:
         """Whether a payload is over the project's limit."""
         return external_size(payload) > self.limits.payload_bytes
 
-    def over_message_rate(self, more: int = 0) -> bool:
-        """Whether the project's rate of messages, with *more* of them at once, is over its limit."""
-        return self.messages.per_second() + more > self.limits.messages_per_second
+    def over_message_rate(self) -> bool:
+        """Whether the project's rate of messages has reached its limit, as far as the last sample knows."""
+        return self.messages.per_second() >= self.limits.messages_per_second

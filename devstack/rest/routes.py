@@ -7,8 +7,6 @@ from urllib.parse import parse_qsl
 import asyncpg
 import msgspec
 from litestar import Response, Router, route
-from litestar.datastructures import State
-from litestar.di import NamedDependency, Provide
 from litestar.enums import HttpMethod
 from litestar.params import FromPath
 
@@ -20,7 +18,7 @@ from devstack.realtime.tokens import Access, TokenError, read_access
 from devstack.rest.catalog import SCHEMA, Catalog, load_catalog
 from devstack.rest.errors import RestError, from_postgres
 from devstack.rest.grammar import names, not_satisfiable, parse_query
-from devstack.rest.statements import Statement, Writing
+from devstack.rest.statements import Statement
 
 LARGEST_BODY = 8_000_000
 JSON, OBJECT = "application/json", "application/vnd.pgrst.object+json"
@@ -122,17 +120,18 @@ class Call:
     def sql(self, catalog: Catalog) -> tuple[str, list[str | list[str]]]:
         """The statement and its parameters."""
         counted = self.prefer.get("count") in {"exact", "planned", "estimated"}
-        statement = Statement(catalog, self.query, counted=counted, single=self.single)
-        writing = Writing(not self.nothing, self.prefer.get("resolution"), self.on_conflict)
+        shape = {"counted": counted, "single": self.single, "returning": not self.nothing}
+        statement = Statement(catalog, self.query, **shape)
         body, columns = msgspec.json.encode(self.payload).decode(), self.columns or []
+        resolution, keys = self.prefer.get("resolution"), self.on_conflict or []
         if self.of_function:
             function = catalog.function(self.name, set(self.payload))
             self.nothing = function.returns_void
             return statement.call(function, body, self.payload), statement.arguments
         written = {
-            "POST": lambda: statement.insert(self.name, body, columns, writing),
-            "PATCH": lambda: statement.update(self.name, body, columns, writing),
-            "DELETE": lambda: statement.delete(self.name, writing),
+            "POST": lambda: statement.insert(self.name, body, columns, resolution, keys),
+            "PATCH": lambda: statement.update(self.name, body, columns),
+            "DELETE": lambda: statement.delete(self.name),
         }
         return written.get(self.method, lambda: statement.read(self.name))(), statement.arguments
 
@@ -167,7 +166,8 @@ def _response(status: int, body: bytes, headers: dict[str, str], media: str = JS
     return Response(body, status_code=status, headers=headers, media_type=typed)
 
 
-async def _answer(rest: Rest, request: AnyRequest, name: str, *, of_function: bool) -> Response[bytes]:
+async def _answer(request: AnyRequest, name: str, *, of_function: bool) -> Response[bytes]:
+    rest: Rest = request.app.state.rest
     role = "anon"
     try:
         access = rest.access(request.headers.get("authorization"))
@@ -194,28 +194,17 @@ async def _answer(rest: Rest, request: AnyRequest, name: str, *, of_function: bo
 
 
 @route("/{name:str}", http_method=[*map(HttpMethod, ("GET", "HEAD", "POST", "PATCH", "DELETE"))])
-async def rows(request: AnyRequest, name: FromPath[str], rest: NamedDependency[Rest]) -> Response[bytes]:
+async def rows(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     """Reads and writes the rows of a table or a view."""
-    return await _answer(rest, request, name, of_function=False)
+    return await _answer(request, name, of_function=False)
 
 
 @route("/rpc/{name:str}", http_method=[*map(HttpMethod, ("GET", "HEAD", "POST"))])
-async def rpc(request: AnyRequest, name: FromPath[str], rest: NamedDependency[Rest]) -> Response[bytes]:
+async def rpc(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     """Calls a function; GET in a transaction that may only read."""
-    return await _answer(rest, request, name, of_function=True)
-
-
-def provide_rest(state: State) -> Rest:
-    """The service that the application opened when it started."""
-    rest: Rest = state.rest
-    return rest
+    return await _answer(request, name, of_function=True)
 
 
 def rest_router() -> Router:
     """Every route of it."""
-    return Router(
-        path="/rest/v1",
-        route_handlers=[rows, rpc],
-        dependencies={"rest": Provide(provide_rest, sync_to_thread=False)},
-        request_max_body_size=LARGEST_BODY,
-    )
+    return Router(path="/rest/v1", route_handlers=[rows, rpc], request_max_body_size=LARGEST_BODY)

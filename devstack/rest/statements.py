@@ -4,7 +4,7 @@ Each statement answers one row: the total if it is counted, the number of rows, 
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from devstack.rest.catalog import SCHEMA, Catalog, ForeignKey, Function, Relation
@@ -33,34 +33,30 @@ class Source(NamedTuple):
         return f"{quoted(self.alias)}.{quoted(name)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Writing:
-    """How rows are written: whether they are wanted back, and what a conflict does."""
-
-    returning: bool
-    resolution: str | None
-    on_conflict: list[str] | None
-
-
 def quoted(identifier: str) -> str:
     """An identifier, as SQL spells any."""
     return '"' + identifier.replace('"', '""') + '"'
 
 
 class Statement:
-    """Makes the SQL, and collects its parameters."""
+    """Makes the SQL, and collects its parameters. *returning*: whether rows that are written are wanted back."""
 
-    def __init__(self, catalog: Catalog, query: Query, *, counted: bool, single: bool) -> None:
+    def __init__(
+        self, catalog: Catalog, query: Query, *, counted: bool, single: bool, returning: bool
+    ) -> None:
         self.arguments: list[str | list[str]] = []
         self._catalog, self._query = catalog, query
-        self._counted, self._single = counted, single
+        self._counted, self._single, self._returning = counted, single, returning
 
     def read(self, name: str) -> str:
         """Rows of a table or a view."""
         return self._read(self._table(name))
 
-    def _table(self, name: str, alias: str | None = None) -> Source:
-        return Source(f"{SCHEMA}.{quoted(name)}", name, alias or name, self._catalog.table(name))
+    def _table(self, name: str) -> Source:
+        return Source(f"{SCHEMA}.{quoted(name)}", name, name, self._catalog.table(name))
+
+    def _nothing(self, table: Source) -> str:
+        return self._read(table._replace(sql=f"(select * from {table.sql} where false)"))
 
     def _read(self, source: Source) -> str:
         total = f"(select count(*) {self._filtered(source, self._query)})" if self._counted else "null"
@@ -88,40 +84,41 @@ class Statement:
             f"with page as ({page}) select null::bigint, count(*), coalesce({body}, 'null')::text from page"
         )
 
-    def insert(self, name: str, body: str, columns: Sequence[str], writing: Writing) -> str:
-        """The rows of the JSON array *body*, into *columns*."""
+    def insert(
+        self, name: str, body: str, columns: Sequence[str], resolution: str | None, on_conflict: Sequence[str]
+    ) -> str:
+        """The rows of the JSON array *body*, into *columns*; a *resolution* is for rows that are there already."""
         table, listed = self._table(name), ", ".join(map(quoted, columns))
         into = f"insert into {table.sql} as {quoted(name)}"
-        if not columns:
-            return self._changed(table, f"{into} default values", writing)
         self._require(table, columns)
-        rows = (
-            f"pg_catalog.jsonb_populate_recordset(null::{table.sql}, {self._value(body, 'pg_catalog.jsonb')})"
-        )
-        keys = writing.on_conflict or table.relation.primary_key
+        if not columns:
+            return self._nothing(table) if body == "[]" else self._changed(table, f"{into} default values")
+        given = self._value(body, "pg_catalog.jsonb")
+        rows = f"select {listed} from pg_catalog.jsonb_populate_recordset(null::{table.sql}, {given})"
+        keys = on_conflict or table.relation.primary_key
         conflict = ""
-        if writing.resolution and keys:
+        if resolution and keys:
             conflict = f" on conflict ({', '.join(table.column(key) and quoted(key) for key in keys)}) do "
             changes = ", ".join(f"{quoted(column)} = excluded.{quoted(column)}" for column in columns)
-            conflict += "nothing" if writing.resolution == "ignore-duplicates" else f"update set {changes}"
-        return self._changed(table, f"{into} ({listed}) select {listed} from {rows}{conflict}", writing)
+            conflict += "nothing" if resolution == "ignore-duplicates" else f"update set {changes}"
+        return self._changed(table, f"{into} ({listed}) {rows}{conflict}")
 
-    def update(self, name: str, body: str, columns: Sequence[str], writing: Writing) -> str:
+    def update(self, name: str, body: str, columns: Sequence[str]) -> str:
         """The JSON object *body*, into the rows that the query finds."""
         table = self._table(name)
         self._require(table, columns)
         if not columns:
-            return self._read(table._replace(sql=f"(select * from {table.sql} where false)"))
+            return self._nothing(table)
         row = f"pg_catalog.jsonb_populate_record(null::{table.sql}, {self._value(body, 'pg_catalog.jsonb')})"
         changes = ", ".join(f"{quoted(column)} = _.{quoted(column)}" for column in columns)
         change = f"update {table.sql} as {quoted(name)} set {changes} from {row} as _"
-        return self._changed(table, f"{change}{self._found(table, 'UPDATE')}", writing)
+        return self._changed(table, f"{change}{self._found(table, 'UPDATE')}")
 
-    def delete(self, name: str, writing: Writing) -> str:
+    def delete(self, name: str) -> str:
         """The rows that the query finds, away."""
         table = self._table(name)
         change = f"delete from {table.sql} as {quoted(name)}{self._found(table, 'DELETE')}"
-        return self._changed(table, change, writing)
+        return self._changed(table, change)
 
     def _found(self, table: Source, verb: str) -> str:
         if not self._query.where:  # Supabase loads pg-safeupdate for its clients
@@ -135,8 +132,8 @@ class Statement:
                 message = f"Could not find the '{column}' column of '{table.name}' in the schema cache"
                 raise RestError(400, "PGRST204", message)
 
-    def _changed(self, table: Source, change: str, writing: Writing) -> str:
-        if not writing.returning:
+    def _changed(self, table: Source, change: str) -> str:
+        if not self._returning:
             return f"with page as ({change} returning 1) select count(*), count(*), '' from page"
         read = replace(self._query, where=[], limit=None, offset=0)
         rows = self._rows(table._replace(sql="changed"), read)

@@ -169,7 +169,11 @@ UP = (
       attempts integer not null default 0,
       last_error text,
       delivered_at timestamptz,
-      parked_at timestamptz
+      -- set aside: Realtime refuses it again and again while it takes others; an operator may retry it, or drop it
+      dead_lettered_at timestamptz,
+      dropped_at timestamptz constraint realtime_outbox_dropped_is_dead check (
+        dropped_at is null or (dead_lettered_at is not null and delivered_at is null)
+      )
     ) with (
       fillfactor = 80,
       -- Every delivery leaves a dead entry at the front of the index that the relay reads from. By default a fifth of
@@ -179,10 +183,11 @@ UP = (
     )
     """,
     """
-    create index realtime_outbox_due on private.realtime_outbox (id) where delivered_at is null and parked_at is null
+    create index realtime_outbox_pending on private.realtime_outbox (id)
+      where delivered_at is null and dead_lettered_at is null
     """,
     """
-    create index realtime_outbox_parked on private.realtime_outbox (id) where parked_at is not null
+    create index realtime_outbox_dead_letters on private.realtime_outbox (id) where dead_lettered_at is not null
     """,
     """
     create index realtime_outbox_delivered on private.realtime_outbox (delivered_at) where delivered_at is not null
@@ -190,7 +195,8 @@ UP = (
     """
     create table private.relay_lease (
       only_row boolean primary key default true check (only_row),
-      holder uuid,
+      -- the release, host and process that leads
+      holder text constraint relay_lease_holder_length check (char_length(holder) <= 300),
       expires_at timestamptz not null default '-infinity'
     )
     """,

@@ -27,7 +27,7 @@ SERVICE = (
     (
         (
             "select, insert (event_id, topic, event, payload), "
-            "update (attempts, last_error, delivered_at, parked_at), delete"
+            "update (attempts, last_error, delivered_at, dead_lettered_at), delete"
         ),
         "private.realtime_outbox",
     ),

@@ -115,7 +115,8 @@ TRIGGERS = (
         "zz_keep_delivery",
         (
             f"before update on private.realtime_outbox {EACH_ROW} "
-            "when (old.delivered_at is not null and current_user = 'lingualink_api')"
+            "when (old.delivered_at is distinct from new.delivered_at and old.delivered_at is not null "
+            "and current_user = 'lingualink_api')"
         ),
     ),
     ("zz_keep_withdrawal", f"before update or delete on public.wallet_withdrawals {EACH_ROW}"),

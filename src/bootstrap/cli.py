@@ -42,7 +42,7 @@ def serve() -> None:
 
 @main.command()
 def relay() -> None:
-    """Run a stand-alone realtime relay. SIGTERM ends it after the batch in hand."""
+    """Run a stand-alone realtime relay. SIGTERM ends it after the messages in flight."""
     from bootstrap.relay import run_relay
     from infrastructure.settings import Settings
 
@@ -57,7 +57,7 @@ def outbox() -> None:
 @outbox.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def list_outbox(*, as_json: bool) -> None:
-    """List the events that Realtime refused, and say how many others are owed."""
+    """List the events that Realtime refused, and say how many others are pending."""
     from bootstrap.outbox import outbox_report
     from infrastructure.settings import DatabaseSettings
 
@@ -68,19 +68,35 @@ def list_outbox(*, as_json: bool) -> None:
 @click.argument("ids", nargs=-1, type=int)
 @click.option("--all", "everything", is_flag=True, help="Send all of them again.")
 def retry_outbox(ids: tuple[int, ...], *, everything: bool) -> None:
-    """Send events that were set aside again: those with these IDS, or --all."""
-    from bootstrap.outbox import retry_parked
+    """Send dead letters again: those with these IDS, or --all."""
+    from bootstrap.outbox import retry_dead_letters
     from infrastructure.settings import DatabaseSettings
 
     if bool(ids) is everything:
         raise click.UsageError("Name the events, or say --all.")
-    retried = run(retry_parked(load(DatabaseSettings).database, None if everything else ids))
-    click.echo(f"Owed again: {len(retried)}.")
+    retried = run(retry_dead_letters(load(DatabaseSettings).database, None if everything else ids))
+    click.echo(f"Pending again: {len(retried)}.")
     if missing := sorted(set(ids) - set(retried)):
         raise CommandFailed(
-            f"Not set aside: {', '.join(map(str, missing))}.",
+            f"Not dead-lettered: {', '.join(map(str, missing))}.",
             "`lingualink outbox list` names those that are.",
         )
+
+
+@outbox.command("drop")
+@click.argument("event", metavar="ID", type=int)
+@click.option("--reason", required=True, help="Why nobody will ever be told; it goes into the audit log.")
+def drop_from_outbox(event: int, reason: str) -> None:
+    """Give an event up that Realtime will never take, as an operator with MIGRATION_DATABASE_URL. It is audited."""
+    from bootstrap.outbox import drop_event
+    from infrastructure.settings import MigrationSettings
+
+    if not run(drop_event(load(MigrationSettings).database, event, reason)):
+        raise CommandFailed(
+            f"There is no event {event} that waits or was set aside.",
+            "`lingualink outbox list` names those that were set aside.",
+        )
+    click.echo(f"Dropped: {event}.")
 
 
 @main.command()

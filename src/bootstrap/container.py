@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
+import aiohttp
 import asyncpg
-import httpx
 from dishka import AsyncContainer, Provider, Scope, from_context, make_async_container, provide
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -15,6 +15,7 @@ from application.ops.shutdown import ShutdownState
 from application.ports import NewId, TokenVerifier
 from application.profile.reading import Accounts, ReadProfile
 from application.realtime.clean_up_outbox import CleanUpOutbox
+from application.realtime.pace import Pace
 from application.realtime.relay_events import RelayEvents
 from application.transactions import Database, Transactions
 from application.vault.adjustments import AdjustBalance
@@ -30,23 +31,23 @@ from application.wallet.transfers import TransferFunds
 from application.wallet.withdrawals import WithdrawFunds
 from domain.identity import Assurance
 from domain.policies import Requirements
-from infrastructure.commits import CommitEmitter
+from infrastructure.commits import AfterCommitHooks
 from infrastructure.maintenance import MaintenanceWorker
-from infrastructure.metrics import MeasuredPublisher, Metrics
+from infrastructure.metrics import Metrics
 from infrastructure.postgres.accounts import PostgresAccounts
 from infrastructure.postgres.books import PostgresBooks
 from infrastructure.postgres.connections import create_engine, create_pool
 from infrastructure.postgres.idempotency_keys import PostgresIdempotencyKeys
-from infrastructure.postgres.lease import PostgresLease
+from infrastructure.postgres.lease import PostgresLease, process_name
 from infrastructure.postgres.notifications import OutboxNotifications
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.schema import PostgresSchema
 from infrastructure.postgres.transactions import PostgresDatabase
 from infrastructure.postgres.vault import vault_readers
 from infrastructure.postgres.wallets import PostgresWallets
-from infrastructure.relay import Pace, Relay
+from infrastructure.relay import MeasuredPublisher, PollSchedule, Relay
 from infrastructure.settings import Settings
-from infrastructure.supabase.admin import RealtimeEndpoint, create_admin_client, http_pool
+from infrastructure.supabase.admin import RealtimeEndpoint, http_session
 from infrastructure.supabase.broadcast import RealtimePublisher
 from infrastructure.supabase.claims import TokenRules
 from infrastructure.supabase.verifier import SupabaseTokenVerifier, token_verifier
@@ -88,9 +89,9 @@ class Infrastructure(Provider):
         await engine.dispose()
 
     @provide
-    async def http(self) -> AsyncIterator[httpx.AsyncClient]:
-        """Connections to Supabase."""
-        async with http_pool() as http:
+    async def http(self, settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
+        """Connections to Supabase. A server on this machine is behind no proxy."""
+        async with http_session(through_proxy=not settings.is_local) as http:
             yield http
 
     @provide
@@ -113,9 +114,9 @@ class Infrastructure(Provider):
         return verifier
 
     @provide
-    def database(self, pool: asyncpg.Pool, emitter: CommitEmitter) -> Database:
+    def database(self, pool: asyncpg.Pool, hooks: AfterCommitHooks) -> Database:
         """Where transactions take place; what they owe is told after the commit."""
-        return PostgresDatabase(pool, emitter.emit)
+        return PostgresDatabase(pool, hooks.emit)
 
     @provide
     def vault_readers(self, engine: AsyncEngine) -> VaultReaderFactory:
@@ -147,16 +148,18 @@ class Realtime(Provider):
 
     @provide
     async def publisher(
-        self, settings: Settings, http: httpx.AsyncClient, metrics: Metrics
-    ) -> MeasuredPublisher:
+        self, settings: Settings, http: aiohttp.ClientSession, metrics: Metrics
+    ) -> AsyncIterator[MeasuredPublisher]:
         """Supabase Realtime."""
         key = settings.supabase_secret_key.get_secret_value()
-        client = await create_admin_client(settings.supabase_url, key, http)
-        return MeasuredPublisher(RealtimePublisher(RealtimeEndpoint.of(client), http), metrics)
+        publisher = RealtimePublisher(RealtimeEndpoint.of(settings.supabase_url, key), http)
+        yield MeasuredPublisher(publisher, metrics.published)
+        await publisher.aclose()
 
     @provide
     def relay(
         self,
+        settings: Settings,
         lease: PostgresLease,
         outbox: PostgresOutbox,
         publisher: MeasuredPublisher,
@@ -164,8 +167,9 @@ class Realtime(Provider):
         metrics: Metrics,
     ) -> Relay:
         """The relay of this process, whether it runs or not."""
-        pace = Pace(lambda: channel.listening)
-        return Relay(RelayEvents(lease, outbox, publisher), CleanUpOutbox(outbox), pace, metrics.progress)
+        relay_events = RelayEvents(lease, outbox, publisher, Pace(settings.lingualink_realtime_share))
+        schedule = PollSchedule(lambda: channel.listening)
+        return Relay(relay_events, CleanUpOutbox(outbox), schedule, metrics.relay_round)
 
     @provide
     def channel(self, settings: Settings) -> OutboxNotifications:
@@ -173,16 +177,16 @@ class Realtime(Provider):
         return OutboxNotifications(settings.database)
 
     @provide
-    def emitter(self, relay: Relay, channel: OutboxNotifications) -> CommitEmitter:
+    def hooks(self, relay: Relay, channel: OutboxNotifications) -> AfterCommitHooks:
         """A commit wakes the relay here, or wherever it is."""
-        emitter = CommitEmitter()
-        emitter.subscribe(lambda _: relay.wake() if relay.leading else channel.notify())
-        return emitter
+        hooks = AfterCommitHooks()
+        hooks.subscribe(lambda _: relay.wake() if relay.is_leader else channel.notify())
+        return hooks
 
     @provide
-    def lease(self, pool: asyncpg.Pool) -> PostgresLease:
+    def lease(self, pool: asyncpg.Pool, settings: Settings) -> PostgresLease:
         """The right to relay."""
-        return PostgresLease(pool)
+        return PostgresLease(pool, process_name(settings.lingualink_release))
 
 
 class UseCases(Provider):

@@ -25,7 +25,7 @@ async def report(*, as_json: bool) -> bool:
     must_act = any(finding.severity is Severity.ERROR for finding in findings)
     if as_json:
         click.echo(redact(msgspec.json.encode({"healthy": not must_act, "findings": findings}).decode()))
-    elif not findings:
+    elif all(finding.severity is Severity.NOTE for finding in findings):
         click.echo(HEALTHY)
     return must_act
 

@@ -9,10 +9,11 @@ from typing import Final
 import structlog
 import uvicorn
 from dishka import AsyncContainer
-from litestar import Litestar, Response, get
+from litestar import Litestar, Response, route
 from typing_extensions import override
 
 from application.ops.probe import Probe
+from bootstrap.http_protocol import BoundedHttpProtocol
 from bootstrap.sockets import listen
 from infrastructure.metrics import CONTENT_TYPE, Metrics
 from infrastructure.postgres.outbox import PostgresOutbox
@@ -57,6 +58,7 @@ async def operations(container: AsyncContainer, listener: socket.socket | None) 
     metrics, outbox = await container.get(Metrics), await container.get(PostgresOutbox)
     config = uvicorn.Config(
         _application(metrics, outbox),
+        http=BoundedHttpProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -76,7 +78,7 @@ async def operations(container: AsyncContainer, listener: socket.socket | None) 
 def _application(metrics: Metrics, outbox: PostgresOutbox) -> Litestar:
     read_backlog = Probe(outbox.backlog, SAMPLE_PATIENCE_S)
 
-    @get("/metrics", media_type=CONTENT_TYPE)
+    @route("/metrics", http_method=["GET", "HEAD"], media_type=CONTENT_TYPE)
     async def scrape() -> Response[bytes]:
         """Look at the outbox, and tell everything: also while the database is wrong."""
         await metrics.sample(read_backlog)

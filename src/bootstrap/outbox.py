@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from application.realtime.ports import Backlog, ParkedEvent
+from application.realtime.ports import Backlog, DeadLetter
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import create_pool
 from infrastructure.postgres.outbox import PostgresOutbox
@@ -20,26 +20,32 @@ async def _outbox(database: DatabaseAddress) -> AsyncIterator[PostgresOutbox]:
 
 
 async def outbox_report(database: DatabaseAddress, *, as_json: bool) -> str:
-    """The parked events, at most a thousand, and how much else is owed; payloads are never shown."""
+    """The dead letters, at most a thousand, and how much is pending; payloads are never shown."""
     async with _outbox(database) as outbox:
-        parked, backlog = await outbox.parked(SHOWN), await outbox.backlog()
+        dead_letters, backlog = await outbox.dead_letters(SHOWN), await outbox.backlog()
     if as_json:
-        return msgspec.json.encode({"parked": parked, "backlog": backlog}).decode()
-    return "\n".join([*map(_line, parked), _summary(parked, backlog)])
+        return msgspec.json.encode({"dead_letters": dead_letters, "backlog": backlog}).decode()
+    return "\n".join([*map(_line, dead_letters), _summary(dead_letters, backlog)])
 
 
-async def retry_parked(database: DatabaseAddress, ids: Collection[int] | None) -> Sequence[int]:
-    """Owe parked events again (all of them when *ids* is None); the ids of those that were parked."""
+async def retry_dead_letters(database: DatabaseAddress, ids: Collection[int] | None) -> Sequence[int]:
+    """Make dead letters pending again (all of them when *ids* is None); the ids of those that were."""
     async with _outbox(database) as outbox:
         return await outbox.retry(ids)
 
 
-def _line(event: ParkedEvent) -> str:
-    parked_at = f"{event.parked_at:%Y-%m-%dT%H:%M:%SZ}"
-    return f"{event.id}  {parked_at}  {event.event}  {event.topic}  {event.event_id}  {event.why}"
+async def drop_event(database: DatabaseAddress, id: int, reason: str) -> bool:
+    """Tell an event that is not delivered to nobody, ever, and record why; whether there was one."""
+    async with _outbox(database) as outbox:
+        return await outbox.drop(id, reason)
 
 
-def _summary(parked: Sequence[ParkedEvent], backlog: Backlog) -> str:
-    more = f" ({len(parked)} shown)" if backlog.parked > len(parked) else ""
-    due = f"{backlog.due} due, the oldest for {backlog.oldest_due_seconds:.1f} s."
-    return f"{backlog.parked} parked{more}; {due}"
+def _line(event: DeadLetter) -> str:
+    at = f"{event.dead_lettered_at:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{event.id}  {at}  {event.event}  {event.topic}  {event.event_id}  {event.why}"
+
+
+def _summary(shown: Sequence[DeadLetter], backlog: Backlog) -> str:
+    more = f" ({len(shown)} shown)" if backlog.dead_lettered > len(shown) else ""
+    pending = f"{backlog.pending} pending, the oldest for {backlog.oldest_pending_seconds:.1f} s."
+    return f"{backlog.dead_lettered} dead-lettered{more}; {pending}"

@@ -32,6 +32,7 @@ class AuditAction(StrEnum):
     WITHDRAWAL_READ = "withdrawal.read"
     WITHDRAWAL_SETTLED = "withdrawal.settled"
     USER_ERASED = "user.erased"
+    EVENT_DROPPED = "event.dropped"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ Listener = Callable[[Sequence[Event]], None]
 log = structlog.get_logger(__name__)
 
 
-class CommitEmitter:
+class AfterCommitHooks:
     """Hands the events of a committed transaction to every listener. What a listener raises fails no request."""
 
     def __init__(self) -> None:

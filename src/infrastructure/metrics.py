@@ -2,8 +2,7 @@
 
 import os
 import tempfile
-import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -21,8 +20,8 @@ from prometheus_client import (
     values,
 )
 
-from application.realtime.ports import Backlog, BatchRefused, Message, Publisher, PublishFailed
-from application.realtime.relay_events import Progress
+from application.realtime.ports import Backlog
+from application.realtime.relay_events import RoundResult
 from infrastructure.supabase.rejection_reasons import RejectionReason
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -76,18 +75,20 @@ class Metrics:
         )
         self._rejected = self._counter("tokens_rejected", "Access tokens that prove nothing.", "reason")
         self._publish = self._histogram(
-            "realtime_publish_seconds", "Batches sent to Realtime, and how long the answers took.", "outcome"
+            "realtime_publish_seconds", "Messages sent to Realtime, and how long the answers took.", "outcome"
         )
         self._messages = self._counter(
-            "realtime_messages", "Messages in those batches: attempts, not deliveries.", "outcome"
+            "realtime_messages", "Messages sent to Realtime: attempts, not deliveries.", "outcome"
         )
         self._delivery = self._histogram(
             "outbox_delivery_seconds", "From the writing of an event until Realtime had taken it."
         )
         self._leading = self._gauge("relay_leading", "1 while this process runs the active relay.", "livesum")
-        self._due = self._gauge("outbox_due", "Events that are owed and not delivered.")
-        self._oldest = self._gauge("outbox_oldest_due_seconds", "Age of the oldest event that is owed.")
-        self._parked = self._gauge("outbox_parked", "Events that Realtime refused; see lingualink outbox.")
+        self._pending = self._gauge("outbox_pending", "Committed events that are not delivered.")
+        self._oldest = self._gauge("outbox_oldest_pending_seconds", "Age of the oldest of them.")
+        self._dead_lettered = self._gauge(
+            "outbox_dead_lettered", "Events that Realtime refuses; see lingualink outbox."
+        )
 
         self._imbalance = self._gauge(
             "books_imbalance", "What all accounts of the ledger come to: 0; NaN until it was looked at."
@@ -130,18 +131,18 @@ class Metrics:
         """The books were looked at."""
         self._imbalance.set(float(amount))
 
-    def progress(self, progress: Progress) -> None:
+    def relay_round(self, result: RoundResult) -> None:
         """The relay of this process did a round."""
-        self._leading.set(progress is not Progress.STANDBY)
+        self._leading.set(result is not RoundResult.STANDBY)
 
     def delivered(self, seconds: float) -> None:
         """An event was delivered *seconds* after it was written."""
         self._delivery.observe(seconds)
 
-    def published(self, outcome: str, messages: int, seconds: float) -> None:
-        """Realtime answered a batch, or did not."""
+    def published(self, outcome: str, seconds: float) -> None:
+        """Realtime answered for a message, or did not."""
         self._publish.labels(outcome).observe(seconds)
-        self._messages.labels(outcome).inc(messages)
+        self._messages.labels(outcome).inc()
 
     async def sample(self, read_backlog: Callable[[], Awaitable[Backlog]]) -> None:
         """Look at the outbox. While the database does not answer, its measures are not a number."""
@@ -151,8 +152,8 @@ class Metrics:
             log.warning("metrics.outbox_unknown", cause=type(error.__cause__ or error).__name__)
             numbers = (float("nan"),) * 3
         else:
-            numbers = (backlog.due, backlog.oldest_due_seconds, backlog.parked)
-        for gauge, number in zip((self._due, self._oldest, self._parked), numbers, strict=True):
+            numbers = (backlog.pending, backlog.oldest_pending_seconds, backlog.dead_lettered)
+        for gauge, number in zip((self._pending, self._oldest, self._dead_lettered), numbers, strict=True):
             gauge.set(number)
 
     def text(self) -> bytes:
@@ -162,32 +163,3 @@ class Metrics:
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
-
-
-class MeasuredPublisher:
-    """A publisher whose answers are counted, and told to the log where they are not what was hoped for."""
-
-    def __init__(self, publisher: Publisher, metrics: Metrics) -> None:
-        self._publisher = publisher
-        self._metrics = metrics
-
-    async def publish(self, messages: Sequence[Message]) -> int | None:
-        """See the port."""
-        began = time.perf_counter()
-        outcome = "failed"
-        try:
-            room = await self._publisher.publish(messages)
-            outcome = "accepted"
-        except BatchRefused as refusal:
-            outcome = "refused"
-            if len(messages) == 1:
-                log.error("realtime.event_parked", event_id=str(messages[0].event_id), why=str(refusal))  # noqa: TRY400 - no trace
-            raise
-        except PublishFailed as failure:
-            outcome = "denied" if failure.denied else "failed"
-            tell = log.error if failure.denied else log.warning
-            tell(f"realtime.publish_{outcome}", why=str(failure), messages=len(messages))
-            raise
-        finally:
-            self._metrics.published(outcome, len(messages), time.perf_counter() - began)
-        return room

@@ -1,4 +1,4 @@
-"""Runs the relay: wakes on a commit or a tick, works until nothing is due, backs off on failure, stops cleanly."""
+"""Runs the relay: wakes on a commit or a tick, works until nothing is pending, backs off on failure, stops cleanly."""
 
 import asyncio
 import random
@@ -10,7 +10,8 @@ from typing import Final
 import structlog
 
 from application.realtime.clean_up_outbox import CleanUpOutbox
-from application.realtime.relay_events import Progress, RelayEvents
+from application.realtime.ports import Fault, Message, Publisher, PublishFailed
+from application.realtime.relay_events import RelayEvents, RoundResult
 from domain.errors import Unavailable
 
 POLL_S: Final = 0.5
@@ -18,17 +19,22 @@ BUSY_POLL_S: Final = 0.1
 BUSY_FOR_S: Final = 10.0
 """How long a relay that nobody can notify polls faster after it saw an event."""
 STANDBY_S: Final = 1.0
-NO_ROOM_S: Final = 1.0
 CLEAN_UP_S: Final = 60.0
 CLEAN_UP_MORE_S: Final = 1.0
+QUIET_S: Final = 60.0
+"""How long the log is silent about a failure that it has told."""
 
 # First pause, longest pause. The longest ones end early enough that a thousand events are out 30 s after a fault.
-_BACK_OFF: Final = {Progress.FAILED: (0.25, 5.0), Progress.DENIED: (1.0, 15.0)}
+_BACK_OFF: Final = {
+    RoundResult.FAILED: (0.25, 5.0),
+    RoundResult.THROTTLED: (5.0, 10.0),
+    RoundResult.DENIED: (1.0, 15.0),
+}
 
 log = structlog.get_logger(__name__)
 
 
-class Pace:
+class PollSchedule:
     """How long the relay waits after a round. *notified* says whether other processes can wake it."""
 
     def __init__(self, notified: Callable[[], bool], clock: Callable[[], float] = time.monotonic) -> None:
@@ -37,18 +43,18 @@ class Pace:
         self._failures = 0
         self._busy_until = float("-inf")
 
-    def after(self, progress: Progress) -> float:
+    def after(self, result: RoundResult) -> float:
         """Seconds to wait; after a failure exponentially longer, with jitter."""
-        if progress in _BACK_OFF:
-            first, longest = _BACK_OFF[progress]
+        if result in _BACK_OFF:
+            first, longest = _BACK_OFF[result]
             ceiling = min(longest, first * 2.0 ** min(self._failures, 16))
             self._failures += 1
             return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter
         self._failures = 0
-        if progress in {Progress.DELIVERED, Progress.NO_ROOM}:
+        if result is RoundResult.DELIVERED:
             self._busy_until = self._clock() + BUSY_FOR_S
-            return NO_ROOM_S if progress is Progress.NO_ROOM else 0.0
-        if progress is Progress.STANDBY:
+            return 0.0
+        if result is RoundResult.STANDBY:
             return STANDBY_S
         return POLL_S if self._notified() or self._clock() > self._busy_until else BUSY_POLL_S
 
@@ -60,24 +66,25 @@ class Relay:
         self,
         relay_events: RelayEvents,
         clean_up: CleanUpOutbox,
-        pace: Pace,
-        on_progress: Callable[[Progress], None],
+        schedule: PollSchedule,
+        on_result: Callable[[RoundResult], None],
     ) -> None:
         self._relay_events = relay_events
         self._clean_up = clean_up
-        self._pace = pace
-        self._on_progress = on_progress
+        self._schedule = schedule
+        self._on_result = on_result
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
         self._next_clean_up = 0.0
-        self.leading = False
+        self._repeated = Repeated()
+        self.is_leader = False
 
     def wake(self) -> None:
         """Say that something was committed. It changes nothing for a relay that stands by or backs off."""
         self._wake.set()
 
     def stop(self) -> None:
-        """Ask the loop to end after the batch in hand."""
+        """Ask the loop to end after the messages in flight."""
         self._stop.set()
         self._wake.set()
 
@@ -85,39 +92,41 @@ class Relay:
         """Relay until stopped, then give up the lease."""
         while not self._stop.is_set():
             self._wake.clear()
-            progress = await self._round()
-            if delay := self._pace.after(progress):
-                await self._pause(progress, delay)
+            result = await self._round()
+            if delay := self._schedule.after(result):
+                await self._pause(result, delay)
         with suppress(Unavailable):
             await self._relay_events.resign()
-        self._tell(Progress.STANDBY)
+        self._report(RoundResult.STANDBY)
 
-    async def _round(self) -> Progress:
+    async def _round(self) -> RoundResult:
         try:
-            progress = await self._relay_events()
-            self._tell(progress)
-            if self.leading:
+            result = await self._relay_events()
+            self._report(result)
+            if self.is_leader:
                 await self._clean_up_in_time()
         except Unavailable:
-            log.warning("relay.database_unavailable")
-            self._tell(Progress.STANDBY)  # whoever reaches the database may lead by now
-            progress = Progress.FAILED
-        except Exception:
-            # The loop must outlive a mistake: an event that is owed can't wait for a restart.
-            log.exception("relay.round_failed")
-            progress = Progress.FAILED
-        return progress
+            if (count := self._repeated.count("database")) is not None:
+                log.warning("relay.database_unavailable", times=count)
+            self._report(RoundResult.STANDBY)  # whoever reaches the database may lead by now
+            result = RoundResult.FAILED
+        except Exception as mistake:
+            # The loop must outlive a mistake: an event that is pending can't wait for a restart.
+            if (count := self._repeated.count(repr(mistake))) is not None:
+                log.exception("relay.round_failed", times=count)
+            result = RoundResult.FAILED
+        return result
 
-    def _tell(self, progress: Progress) -> None:
-        leading = progress is not Progress.STANDBY
-        if leading is not self.leading:
-            log.info("relay.leads" if leading else "relay.stands_by")
-        self.leading = leading
-        self._on_progress(progress)
+    def _report(self, result: RoundResult) -> None:
+        is_leader = result is not RoundResult.STANDBY
+        if is_leader is not self.is_leader:
+            log.info("relay.leads" if is_leader else "relay.stands_by")
+        self.is_leader = is_leader
+        self._on_result(result)
 
-    async def _pause(self, progress: Progress, delay: float) -> None:
+    async def _pause(self, result: RoundResult, delay: float) -> None:
         """Wait; only an idle relay can be woken, for a commit does not end a fault."""
-        awaited = self._wake if progress is Progress.IDLE else self._stop
+        awaited = self._wake if result is RoundResult.IDLE else self._stop
         with suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await awaited.wait()
@@ -130,3 +139,69 @@ class Relay:
         with suppress(Unavailable):
             if await self._clean_up():
                 self._next_clean_up = now + CLEAN_UP_MORE_S
+
+
+class Repeated:
+    """Keeps a failure that comes again and again from flooding the log: it is told once a minute, with a count."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._told: dict[str, tuple[float, int]] = {}
+
+    def count(self, what: str) -> int | None:
+        """How often *what* came since it was last told, this time included; None while it should not be told."""
+        now = self._clock()
+        at, times = self._told.get(what, (float("-inf"), 0))
+        if now - at < QUIET_S:
+            self._told[what] = at, times + 1
+            return None
+        if len(self._told) > 100:
+            self._told.clear()
+        self._told[what] = now, 0
+        return times + 1
+
+
+class MeasuredPublisher:
+    """A publisher whose answers are counted, and told to the log where they are not what was hoped for.
+
+    *on_answer* hears of each: the outcome (``accepted`` or the fault's word), and how many seconds it took.
+    """
+
+    def __init__(self, publisher: Publisher, on_answer: Callable[[str, float], None]) -> None:
+        self._publisher = publisher
+        self._on_answer = on_answer
+        self._repeated = Repeated()
+
+    @property
+    def cost(self) -> int:
+        """See the port."""
+        return self._publisher.cost
+
+    async def publish(self, message: Message) -> int | None:
+        """See the port."""
+        began = time.perf_counter()
+        outcome = Fault.PASSING.value
+        try:
+            limit = await self._publisher.publish(message)
+            outcome = "accepted"
+        except PublishFailed as failure:
+            outcome = failure.fault.value
+            self._tell(message, failure)
+            raise
+        finally:
+            self._on_answer(outcome, time.perf_counter() - began)
+        return limit
+
+    async def probe(self) -> bool:
+        """See the port."""
+        return await self._publisher.probe()
+
+    def _tell(self, message: Message, failure: PublishFailed) -> None:
+        if (count := self._repeated.count(f"{failure.fault} {failure}")) is not None:
+            tell = log.error if failure.fault is Fault.KEY else log.warning
+            tell(
+                f"realtime.publish_{failure.fault.value}",
+                why=str(failure),
+                event_id=str(message.event_id),
+                times=count,
+            )

@@ -13,6 +13,8 @@ from domain.errors import DomainError
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "https://lingualink.app/problems/"
 UNAVAILABLE_RETRY_S: Final = 1
+RATE_LIMITED_RETRY_S: Final = 60
+"""Where nothing better is known."""
 
 log = structlog.get_logger(__name__)
 
@@ -98,6 +100,7 @@ STATUS_OF: Final = {
     "internal_error": 500,
     "unavailable": 503,
 }
+LONGEST_REASON: Final = 300
 TITLES: Final = {code: code.replace("_", " ").capitalize() for code in STATUS_OF}
 
 # What Litestar itself refuses, by status.
@@ -138,6 +141,8 @@ def _headers_of(code: str, status: int) -> dict[str, str]:
         return {"WWW-Authenticate": _CHALLENGES.get(code, 'Bearer realm="lingualink", error="invalid_token"')}
     if status == 503 or code == "idempotency_key_in_progress":
         return {"Retry-After": str(UNAVAILABLE_RETRY_S)}
+    if code == "rate_limited":
+        return {"Retry-After": str(RATE_LIMITED_RETRY_S)}
     return {}
 
 
@@ -147,7 +152,8 @@ def on_domain_error(request: Request[Any, Any, Any], error: DomainError) -> Resp
     if isinstance(error, errors.RateLimited):
         headers = {"Retry-After": str(error.retry_after_s)}
     if isinstance(error, errors.Unavailable):
-        log.warning("request.unavailable", cause=type(error.__cause__).__name__)
+        why = error.__cause__
+        log.warning("request.unavailable", cause=type(why).__name__, error=str(why or "")[:LONGEST_REASON])
     if isinstance(error, errors.Forbidden):
         session = request.scope.get("user")
         log.warning("request.refused", code=error.code, user_id=str(getattr(session, "user_id", "")))

@@ -1,11 +1,11 @@
 """One local system and one browser for the folder. Without Chromium it is left out, and named at the end."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page, expect
 
-from support.browser import CHROMIUM, chromium, local_system
+from support.browser import CHROMIUM, chromium, local_system, sign_in, window
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,3 +31,18 @@ async def browser() -> AsyncIterator[Browser]:
     """A browser."""
     async with chromium() as running:
         yield running
+
+
+Enter = Callable[..., Awaitable[Page]]
+
+
+@pytest.fixture
+def enter(browser: Browser, address: str) -> Enter:
+    """Opens a window and signs in as one of the sample people; returns when the balance is live."""
+
+    async def entered(name: str, *, dark: bool = False) -> Page:
+        page = await sign_in(await window(browser, address, dark=dark), name)
+        await expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=20_000)
+        return page
+
+    return entered

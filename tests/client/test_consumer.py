@@ -1,10 +1,8 @@
 """A project outside the repository installs the packed package, type-checks strictly against it, and runs."""
 
 import json
-import shutil
-import subprocess
+import re
 import sys
-import tarfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,12 +12,9 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from support.javascript import node
+from client.conftest import MODULES, NAME, ROOT, finished, run, run_node
 
-ROOT = Path(__file__).parents[2]
-MODULES = ROOT / "node_modules"
-NPM = Path(sys.executable).with_name("npm")
-NAME = "@lingualink/backend-client"
+HERMES = {"linux": "linux64-bin/hermes", "darwin": "osx-bin/hermes", "win32": "win64-bin/hermes.exe"}
 STRICT = {
     "target": "ES2022",
     "module": "NodeNext",
@@ -28,6 +23,7 @@ STRICT = {
     "noUncheckedIndexedAccess": True,
     "skipLibCheck": False,
     "lib": ["ES2022", "DOM", "DOM.Iterable"],
+    "jsx": "react-jsx",
     "types": ["node"],  # supabase-js's own types need it
     "noEmit": True,
 }
@@ -83,74 +79,78 @@ def fake_backend() -> Iterator[str]:
         server.server_close()
 
 
-@pytest.fixture(scope="module")
-def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package as ``npm pack`` makes it, built anew in a copy: tests run side by side."""
-    copy = tmp_path_factory.mktemp("package")
-    shutil.copytree(
-        ROOT / "clients" / "typescript",
-        copy / "client",
-        ignore=shutil.ignore_patterns("dist", "node_modules", "tests"),
-    )
-    (copy / "node_modules").symlink_to(MODULES)
-    run("npm", "pack", "--silent", "--pack-destination", str(copy), cwd=copy / "client")
-    [tarball] = copy.glob("*.tgz")
-    return tarball
+def modules_in(*documents: Path) -> dict[str, str]:
+    """The code that *documents* show as whole files, by the name that its first line gives."""
+    text = "\n".join(document.read_text() for document in documents)
+    return {match["name"]: match[0] for match in WHOLE_FILE.finditer(text)}
 
 
-@pytest.fixture(scope="module")
-def consumer(packed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An app with the package in its node_modules; what the package depends on is linked, so no registry is asked."""
-    app = tmp_path_factory.mktemp("consumer")
-    installed = app / "node_modules" / NAME
-    with tarfile.open(packed) as archive:
-        archive.extractall(app, filter="data")
-    installed.parent.mkdir(parents=True)
-    (app / "package").rename(installed)
-    for needed in ("openapi-fetch", "openapi-typescript-helpers", "@supabase", "@types", "undici-types"):
-        (app / "node_modules" / needed).symlink_to(MODULES / needed)
-    (app / "package.json").write_text(json.dumps({"name": "app", "type": "module"}))
-    (app / "tsconfig.json").write_text(json.dumps({"compilerOptions": STRICT, "files": ["app.ts"]}))
-    shutil.copy(Path(__file__).parent / "consumer" / "app.ts", app)
-    return app
-
-
-def run(program: str, *arguments: str, cwd: Path) -> str:
-    """Run a Node program; what it printed."""
-    script = NPM if program == "npm" else MODULES / program
-    done = subprocess.run(
-        [node(), str(script), *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=100
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def test_the_package_holds_what_was_built_and_its_readme(packed: Path) -> None:
-    with tarfile.open(packed) as archive:
-        names = {name.removeprefix("package/") for name in archive.getnames()}
-    assert {
-        "package.json",
-        "README.md",
-        "dist/index.js",
-        "dist/index.d.ts",
-        "dist/generated/api.d.ts",
-    } <= names
-    assert {name for name in names if not name.startswith("dist/")} == {"package.json", "README.md"}
+WHOLE_FILE = re.compile(r"(?<=```tsx\n)// (?P<name>[\w.-]+\.tsx?).*?(?=```\n)", re.DOTALL)
 
 
 def test_an_app_type_checks_against_it_under_strict(consumer: Path) -> None:
-    run("typescript/bin/tsc", "-p", ".", cwd=consumer)
+    run("typescript/bin/tsc", "-p", project(consumer, "strict", STRICT, "app.ts"), cwd=consumer)
 
 
-def test_an_app_runs_with_it(consumer: Path, fake_backend: str) -> None:
-    done = subprocess.run(
-        [node(), "app.ts", fake_backend],
+def test_the_code_of_the_documents_type_checks(consumer: Path) -> None:
+    """React Native itself is declared in a few lines: its package is larger than everything else together."""
+    shown = modules_in(ROOT / "docs" / "react-native.md", ROOT / "clients" / "typescript" / "README.md")
+    assert set(shown) == {"backend.ts", "transfer.tsx", "wallet.tsx", "queries.tsx"}
+    for name, code in shown.items():
+        (consumer / name).write_text(code)
+    options = {**STRICT, "module": "ESNext", "moduleResolution": "bundler", "skipLibCheck": True}
+    run(
+        "typescript/bin/tsc",
+        "-p",
+        project(consumer, "documents", options, "react-native.d.ts", *shown),
         cwd=consumer,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
     )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told == {"balance": "1.00", "code": "insufficient_funds", "paid": False, "versions": [2, 1]}
+
+
+def project(app: Path, name: str, options: dict[str, Any], *files: str) -> str:
+    """Write a project of TypeScript into *app*; its file's name."""
+    file = f"tsconfig.{name}.json"
+    (app / file).write_text(json.dumps({"compilerOptions": options, "files": files}))
+    return file
+
+
+TOLD = {"balance": "1.00", "code": "insufficient_funds", "paid": False, "versions": [2, 1]}
+
+
+def test_an_app_of_es_modules_runs_with_it(consumer: Path, fake_backend: str) -> None:
+    assert json.loads(run_node("app.ts", fake_backend, cwd=consumer)) == TOLD
+
+
+def test_an_app_of_commonjs_runs_with_it(consumer: Path, fake_backend: str) -> None:
+    """Node of before ``require(esm)``, and Jest, take the same answers from what ``require`` finds."""
+    run_node("--no-experimental-require-module", "app.cjs", fake_backend, cwd=consumer)
+    assert json.loads(run_node("app.cjs", fake_backend, cwd=consumer)) == TOLD
+
+
+@pytest.mark.parametrize("exports", [True, False], ids=["with exports", "without exports"])
+def test_metro_finds_every_entry(exports: bool, consumer: Path) -> None:
+    """React Native's bundler, as it is today and as it was, or is set, without package exports."""
+    found = json.loads(run_node("metro.cjs", json.dumps(exports), cwd=consumer))
+    home = f"node_modules/{NAME}"
+    assert found == {
+        NAME: f"{home}/dist/cjs/index.js",
+        f"{NAME}/react": f"{home}/dist/cjs/react.js",
+        f"{NAME}/testing": f"{home}/dist/cjs/testing.js",
+        f"{NAME}/openapi.json": f"{home}/openapi.json",
+    }
+
+
+def test_it_runs_on_the_engine_of_react_native(consumer: Path) -> None:
+    run_node("bundle.mjs", str(ROOT / "docs" / "ledger-vectors.json"), "hermes.js", cwd=consumer)
+    hermes = MODULES / "hermes-engine-cli" / HERMES[sys.platform]
+    told = json.loads(finished([str(hermes), "-w", "hermes.js"], cwd=consumer))
+    verdict = told.pop("verdict")
+    assert told == {
+        "bare": "not_sent",
+        "lost": ["unavailable", True, True],
+        "paid": "6.00",
+        "shown": "6.00",
+        "stored": 0,
+        "sum": "0.30",
+    }
+    assert verdict["isValid"] is True

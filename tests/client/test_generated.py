@@ -34,7 +34,7 @@ def test_the_generated_types_are_those_of_the_document_and_the_events(tmp_path: 
     subprocess.run([node(), str(CLIENT / "scripts" / "generate.mjs"), str(tmp_path)], check=True, timeout=60)
     for made in tmp_path.iterdir():
         assert (CLIENT / "src" / "generated" / made.name).read_text() == made.read_text(), STALE
-    assert {made.name for made in tmp_path.iterdir()} == {"api.ts", "events.ts"}
+    assert {made.name for made in tmp_path.iterdir()} == {"api.ts", "events.ts", "fixtures.ts"}
 
 
 def test_no_client_of_the_last_release_is_broken() -> None:

@@ -69,7 +69,7 @@ PRIVILEGES = {
     "private.realtime_outbox.attempts": "UPDATE",
     "private.realtime_outbox.last_error": "UPDATE",
     "private.realtime_outbox.delivered_at": "UPDATE",
-    "private.realtime_outbox.parked_at": "UPDATE",
+    "private.realtime_outbox.dead_lettered_at": "UPDATE",
     "private.relay_lease": "SELECT",
     "private.relay_lease.holder": "UPDATE",
     "private.relay_lease.expires_at": "UPDATE",

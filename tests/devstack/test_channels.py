@@ -95,8 +95,9 @@ async def test_a_second_join_replaces_the_first(stack: SupabaseStack) -> None:
     async with bare_socket(stack) as socket:
         await socket.join("room")
         await socket.send("realtime:room", "phx_join", {"config": {}}, "2")
+        joined_again = await socket.next("phx_reply")
+        assert (joined_again["ref"], joined_again["payload"]["status"]) == ("2", "ok")
         assert (await socket.next("phx_close"))["ref"] == "1"
-        assert (await socket.next("phx_reply"))["payload"]["status"] == "ok"
 
 
 async def test_presence_is_empty_and_tables_are_not_watched(stack: SupabaseStack) -> None:
@@ -125,10 +126,10 @@ async def test_a_broadcast_goes_to_the_others_in_the_form_of_their_version(stack
         binary = [(await new.next("broadcast"))["payload"] for _ in range(2)]
         assert [(one["event"], one["payload"], one["meta"]) for one in binary] == [
             ("bytes", b"\x01", None),
-            ("json", {"x": 1}, {"id": "7"}),
+            ("json", {"x": 1}, None),
         ]
         assert (await new.next("broadcast"))["payload"] == text
-        as_text = {"type": "broadcast", "event": "json", "payload": {"x": 1}, "meta": {"id": "7"}}
+        as_text = {"type": "broadcast", "event": "json", "payload": {"x": 1}}
         assert (await old.next("broadcast"))["payload"] == as_text
         assert (await old.next("broadcast"))["payload"] == text
         for ref in ("9", "9", "1"):  # the sender itself hears acknowledgements only
@@ -143,7 +144,7 @@ async def test_who_asks_for_it_receives_their_own(stack: SupabaseStack) -> None:
         assert (await socket.next("broadcast"))["payload"]["event"] == "echo"
 
 
-async def test_sending_without_permission_is_dropped_and_only_an_acknowledgement_tells(
+async def test_sending_without_permission_is_dropped_and_nobody_is_told(
     stack: SupabaseStack, person: Person
 ) -> None:
     async with bare_socket(stack) as mute, bare_socket(stack) as acknowledged:
@@ -152,10 +153,7 @@ async def test_sending_without_permission_is_dropped_and_only_an_acknowledgement
         for socket in (mute, acknowledged):
             await socket.send_bytes(push(person.topic, "forged", b"{}", encoding=1))
             await socket.send("phoenix", "heartbeat", {}, "after")
-        assert (await mute.next())["ref"] == "after"
-        denied = await acknowledged.next("phx_reply")
-        assert (denied["ref"], denied["payload"]["status"]) == ("9", "error")
-        assert (await acknowledged.next())["ref"] == "after"
+            assert (await socket.next())["ref"] == "after"
 
 
 async def test_a_new_token_is_checked_and_one_that_may_not_read_closes_the_channel(

@@ -119,6 +119,12 @@ async def test_writes_have_postgrests_statuses(rest: httpx.AsyncClient, note: An
     assert (gone.headers["content-range"], gone.content) == ("*/1", b"")
 
 
+async def test_an_empty_list_inserts_nothing(rest: httpx.AsyncClient, database: Connection) -> None:
+    answer = await rest.post("/notes", json=[], headers=WANTED)
+    assert (answer.status_code, answer.json()) == (201, [])
+    assert await database.fetchval("select count(*) from public.notes") == 3
+
+
 async def test_a_write_of_other_than_one_row_is_undone(rest: httpx.AsyncClient, database: Connection) -> None:
     answer = await rest.patch("/notes?id=in.(1,2)", json={"text": "same"}, headers={**WANTED, **ONE})
     assert (answer.status_code, answer.json()["code"]) == (406, "PGRST116")

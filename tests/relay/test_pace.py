@@ -1,9 +1,10 @@
-"""How long the relay waits."""
+"""How long the relay waits: between rounds, and between messages."""
 
 import pytest
 
-from application.realtime.relay_events import Progress
-from infrastructure.relay import Pace
+from application.realtime.pace import Pace
+from application.realtime.relay_events import RoundResult
+from infrastructure.relay import PollSchedule, Repeated
 
 
 class Clock:
@@ -17,46 +18,121 @@ class Clock:
 
 
 def test_work_is_followed_by_work() -> None:
-    assert Pace(lambda: True).after(Progress.DELIVERED) == 0
+    assert PollSchedule(lambda: True).after(RoundResult.DELIVERED) == 0
 
 
-@pytest.mark.parametrize(("progress", "longest"), [(Progress.FAILED, 5.0), (Progress.DENIED, 15.0)])
+@pytest.mark.parametrize(("result", "longest"), [(RoundResult.FAILED, 5.0), (RoundResult.DENIED, 15.0)])
 def test_pauses_after_failures_grow_up_to_a_bound_and_never_beyond_it(
-    progress: Progress, longest: float
+    result: RoundResult, longest: float
 ) -> None:
-    pace = Pace(lambda: True)
-    pauses = [pace.after(progress) for _ in range(50)]
+    schedule = PollSchedule(lambda: True)
+    pauses = [schedule.after(result) for _ in range(50)]
     assert pauses[0] <= 1.0
     assert all(longest / 2 <= pause <= longest for pause in pauses[10:])
 
 
 def test_pauses_are_not_the_same_for_all() -> None:
-    assert len({Pace(lambda: True).after(Progress.FAILED) for _ in range(20)}) > 1
+    assert len({PollSchedule(lambda: True).after(RoundResult.FAILED) for _ in range(20)}) > 1
 
 
 def test_a_success_forgets_the_failures() -> None:
-    pace = Pace(lambda: True)
+    schedule = PollSchedule(lambda: True)
     for _ in range(10):
-        pace.after(Progress.FAILED)
-    pace.after(Progress.DELIVERED)
-    assert pace.after(Progress.FAILED) <= 0.25
+        schedule.after(RoundResult.FAILED)
+    schedule.after(RoundResult.DELIVERED)
+    assert schedule.after(RoundResult.FAILED) <= 0.25
 
 
 def test_without_notifications_it_polls_fast_for_ten_seconds_after_work_and_then_slowly() -> None:
     clock = Clock()
-    pace = Pace(lambda: False, clock)
-    idle = pace.after(Progress.IDLE)
-    pace.after(Progress.DELIVERED)
-    busy = pace.after(Progress.IDLE)
+    schedule = PollSchedule(lambda: False, clock)
+    idle = schedule.after(RoundResult.IDLE)
+    schedule.after(RoundResult.DELIVERED)
+    busy = schedule.after(RoundResult.IDLE)
     clock.now = 10.1
-    assert (idle, busy, pace.after(Progress.IDLE)) == (0.5, 0.1, 0.5)
+    assert (idle, busy, schedule.after(RoundResult.IDLE)) == (0.5, 0.1, 0.5)
 
 
 def test_with_notifications_it_polls_slowly_always() -> None:
-    pace = Pace(lambda: True)
-    pace.after(Progress.DELIVERED)
-    assert pace.after(Progress.IDLE) == 0.5
+    schedule = PollSchedule(lambda: True)
+    schedule.after(RoundResult.DELIVERED)
+    assert schedule.after(RoundResult.IDLE) == 0.5
 
 
 def test_a_standby_asks_once_a_second() -> None:
-    assert Pace(lambda: False).after(Progress.STANDBY) == 1
+    assert PollSchedule(lambda: False).after(RoundResult.STANDBY) == 1
+
+
+class Timeline(Clock):
+    """A clock that sleeping moves."""
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+async def turns(pace: Pace, clock: Timeline, count: int) -> list[float]:
+    """When each of so many messages was sent; each counts three."""
+    times = []
+    for _ in range(count):
+        await pace.turn(3)
+        times.append(clock.now)
+    return times
+
+
+def most_in(times: list[float], seconds: float) -> int:
+    """The most messages of any stretch of so many seconds."""
+    return max(sum(start <= at < start + seconds for at in times) for start in times)
+
+
+def paced(share: float, limit: int | None) -> tuple[Pace, Timeline]:
+    clock = Timeline()
+    pace = Pace(share, clock, clock.sleep)
+    pace.learn(limit)
+    return pace, clock
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("limit", [100, 500, 2_500])
+async def test_a_share_of_the_plan_is_used_evenly_from_the_first_second_on(limit: int) -> None:
+    pace, clock = paced(0.6, limit)
+    times = await turns(pace, clock, limit)
+    allowed = limit * 0.6 / 3
+    assert most_in(times, 1) <= allowed * 1.1 + 1
+    assert times[-1] == pytest.approx(limit / allowed, rel=0.1)
+
+
+@pytest.mark.anyio
+async def test_a_lone_payment_waits_for_nothing_on_the_smallest_plan() -> None:
+    pace, clock = paced(0.6, 100)
+    clock.now += 10
+    assert await turns(pace, clock, 2) == pytest.approx([10, 10])
+
+
+@pytest.mark.anyio
+async def test_without_a_limit_nothing_waits() -> None:
+    pace, clock = paced(0.6, None)
+    assert set(await turns(pace, clock, 1_000)) == {0}
+
+
+@pytest.mark.anyio
+async def test_a_429_halves_the_pace_and_a_minute_doubles_it() -> None:
+    pace, clock = paced(0.6, 500)
+    pace.throttled()
+    pace.throttled()
+    slow = pace.per_second()
+    clock.now += 61
+    await pace.turn(3)
+    middle = pace.per_second()
+    clock.now += 61
+    await pace.turn(3)
+    assert (slow, middle, pace.per_second()) == (75, 150, 300)
+
+
+def test_a_failure_that_repeats_is_told_once_a_minute_with_its_count() -> None:
+    clock = Clock()
+    repeated = Repeated(clock)
+    told = []
+    for _ in range(121):
+        told.append(repeated.count("500"))
+        clock.now += 0.5
+    assert [count for count in told if count is not None] == [1, 120]

@@ -1,101 +1,186 @@
-"""One round of the relay, on memory."""
+"""Rounds of the relay, on memory."""
 
-from collections.abc import Sequence
+from collections import defaultdict
 from uuid import uuid4
 
 import pytest
 
-from application.realtime.ports import Message
-from application.realtime.relay_events import BATCH, Progress
+from application.realtime.ports import Fault, Message
+from application.realtime.relay_events import IN_FLIGHT, RoundResult
 from domain.errors import Unavailable
 from support.events import for_each
-from support.memory_relay import Scene, fails, refuses
+from support.memory_relay import RelayHarness, fails, refuses, takes
 
 pytestmark = pytest.mark.anyio
 
 ALL = list(range(1, 121))
+USERS = 3
 
 
 @pytest.fixture
-def scene() -> Scene:
-    """A hundred and twenty events of three users."""
-    return Scene(for_each([uuid4(), uuid4(), uuid4()], range(1, 41)))
+def harness() -> RelayHarness:
+    """A hundred and twenty events of three users, who take turns."""
+    return RelayHarness(for_each([uuid4() for _ in range(USERS)], range(1, 41)))
 
 
-async def test_everything_goes_out_in_order_in_batches_of_fifty(scene: Scene) -> None:
-    rounds = [await scene.relay() for _ in range(4)]
-    assert rounds == [Progress.DELIVERED, Progress.DELIVERED, Progress.DELIVERED, Progress.IDLE]
-    assert scene.publisher.taken == ALL
-    assert scene.publisher.batches == [50, 50, 20]
+def by_user(ids: list[int]) -> dict[int, list[int]]:
+    """The ids of each user, in the order in which they came."""
+    users: dict[int, list[int]] = defaultdict(list)
+    for place in ids:
+        users[place % USERS].append(place)
+    return users
 
 
-async def test_without_the_lease_nothing_is_read_or_sent(scene: Scene) -> None:
-    scene.lease.held = False
-    assert await scene.relay() is Progress.STANDBY
-    assert scene.publisher.batches == []
+async def test_everything_goes_out_in_the_order_of_each_topic(harness: RelayHarness) -> None:
+    await harness.run()
+    assert sorted(harness.publisher.taken) == ALL
+    assert all(ids == sorted(ids) for ids in by_user(harness.publisher.taken).values())
+    assert (await harness.outbox.backlog()).pending == 0
 
 
-async def test_poison_is_found_by_halving_and_parked_alone(scene: Scene) -> None:
-    scene.publisher.behaviour = refuses(17, 99)
-    while await scene.relay() is not Progress.IDLE:
+async def test_the_first_message_goes_alone_and_then_more_with_each_success() -> None:
+    harness = RelayHarness(for_each([uuid4() for _ in range(100)], range(1, 2)))
+    sizes = []
+    while await harness.relay() is RoundResult.DELIVERED:
+        sizes.append(len(harness.publisher.tried))
+    assert sizes[0] == 1
+    assert sizes[1] == 3
+
+
+async def test_without_the_lease_nothing_is_read_or_sent(harness: RelayHarness) -> None:
+    harness.lease.held = False
+    assert await harness.relay() is RoundResult.STANDBY
+    assert harness.publisher.tried == []
+
+
+async def test_a_lease_that_is_lost_in_between_stops_the_sending(harness: RelayHarness) -> None:
+    harness.lease.answers = [True, True, True, False]
+    harness.lease.held = False
+    while await harness.relay() is not RoundResult.STANDBY:
         pass
-    assert [event.id for event in await scene.outbox.parked(10)] == [17, 99]
-    assert scene.publisher.taken == [place for place in ALL if place not in {17, 99}]
+    assert len(harness.publisher.tried) < 5
 
 
-async def test_a_failure_while_halving_puts_off_only_what_was_not_taken(scene: Scene) -> None:
-    answers = iter([refuses(2), refuses(), fails()])
+@pytest.mark.parametrize("fault", [Fault.MESSAGE, Fault.PASSING, Fault.KEY], ids=lambda fault: fault.name)
+async def test_a_message_that_is_refused_for_ever_holds_up_its_topic_alone_and_is_set_aside_in_two_minutes(
+    harness: RelayHarness, fault: Fault
+) -> None:
+    harness.publisher.behaviour = refuses(17, fault=fault)
+    await harness.run(3)
+    others = [place for place in ALL if place % USERS != 17 % USERS]
+    assert set(others) <= set(harness.publisher.taken)
+    await harness.run(115)
+    assert [event.id for event in await harness.outbox.dead_letters(10)] == [17]
+    assert sorted(harness.publisher.taken) == [place for place in ALL if place != 17]
+    assert all(ids == sorted(ids) for ids in by_user(harness.publisher.taken).values())
 
-    def behave(messages: Sequence[Message]) -> int | None:
-        return next(answers)(messages)
 
-    scene.publisher.behaviour = behave
-    assert await scene.relay() is Progress.FAILED
-    assert [message.attempts for message in await scene.outbox.due(2)] == [1, 1]
-    assert (await scene.outbox.due(1))[0].id == 26
+async def test_what_realtime_finds_fault_with_is_set_aside_within_seconds(harness: RelayHarness) -> None:
+    harness.publisher.behaviour = refuses(17, 99)
+    await harness.run(20)
+    assert [event.id for event in await harness.outbox.dead_letters(10)] == [17, 99]
 
 
-async def test_batches_shrink_with_each_failure_and_grow_with_each_success(scene: Scene) -> None:
-    scene.publisher.behaviour = fails()
-    for _ in range(7):
-        assert await scene.relay() is Progress.FAILED
-    scene.publisher.behaviour = refuses()
+@pytest.mark.parametrize("fault", list(Fault), ids=lambda fault: fault.name)
+async def test_while_nothing_goes_through_nothing_is_set_aside(harness: RelayHarness, fault: Fault) -> None:
+    harness.publisher.behaviour = fails(fault)
+    harness.publisher.works = False
+    results = await harness.run(150)
+    assert RoundResult.DELIVERED not in results[40:]
+    backlog = await harness.outbox.backlog()
+    assert (backlog.pending, backlog.dead_lettered) == (len(ALL), 0)
+
+
+async def test_a_lone_message_is_set_aside_by_the_proof_of_a_probe() -> None:
+    harness = RelayHarness(for_each([uuid4()], range(1, 2)))
+    harness.publisher.behaviour = refuses(1, fault=Fault.PASSING)
+    await harness.run(115)
+    assert [event.id for event in await harness.outbox.dead_letters(10)] == [1]
+    assert harness.publisher.probes > 0
+
+
+async def test_a_message_is_not_set_aside_when_a_probe_fails_after_it(harness: RelayHarness) -> None:
+    harness.publisher.behaviour = refuses(17)
+    harness.publisher.works = False
+    await harness.run(150)
+    assert await harness.outbox.dead_letters(10) == []
+
+
+async def test_while_everything_fails_one_message_at_a_time_finds_out(harness: RelayHarness) -> None:
+    harness.publisher.behaviour = fails()
+    for _ in range(10):
+        await harness.relay()
+    before = len(harness.publisher.tried)
+    harness.now += 60
+    assert await harness.relay() is RoundResult.FAILED
+    assert len(harness.publisher.tried) == before + 1
+
+
+async def test_after_a_fault_of_everything_all_is_sent_within_a_second(harness: RelayHarness) -> None:
+    harness.publisher.behaviour = fails()
+    harness.publisher.works = False
+    await harness.run(100)
+    harness.publisher.behaviour = takes
+    harness.publisher.works = True
+    harness.now += 15
+    await harness.run(2)
+    assert sorted(harness.publisher.taken) == ALL
+
+
+@pytest.mark.parametrize(
+    ("fault", "result"), [(Fault.KEY, RoundResult.DENIED), (Fault.RATE, RoundResult.THROTTLED)]
+)
+async def test_a_denial_and_a_throttling_stop_at_once_and_are_told(
+    harness: RelayHarness, fault: Fault, result: RoundResult
+) -> None:
+    harness.publisher.behaviour = fails(fault)
+    assert await harness.relay() is result
+    assert len(harness.publisher.tried) <= IN_FLIGHT
+
+
+async def test_failures_are_counted_with_their_words(harness: RelayHarness) -> None:
+    harness.publisher.behaviour = fails()
+    await harness.relay()
+    [message] = await harness.outbox.pending(1)
+    assert message.attempts == 1
+
+
+async def test_what_failed_often_before_this_relay_waits_longer() -> None:
+    harness = RelayHarness(for_each([uuid4()], range(1, 2)))
+    harness.publisher.behaviour = fails()
     for _ in range(4):
-        await scene.relay()
-    assert scene.publisher.batches == [50, 25, 12, 6, 3, 1, 1, 1, 2, 4, 8]
+        await harness.outbox.failed([1], "before")
+    await harness.relay()
+    harness.now += 14
+    await harness.relay()
+    assert len(harness.publisher.tried) == 1
 
 
-async def test_a_batch_is_never_larger_than_the_room_that_realtime_tells(scene: Scene) -> None:
-    scene.publisher.behaviour = fails(room=7)
-    await scene.relay()
-    await scene.relay()
-    assert scene.publisher.batches == [50, 7]
-
-
-async def test_no_room_for_more_is_told(scene: Scene) -> None:
-    scene.publisher.behaviour = lambda _: 0
-    assert await scene.relay() is Progress.NO_ROOM
-
-
-async def test_a_denial_keeps_the_batch_as_it_is(scene: Scene) -> None:
-    scene.publisher.behaviour = fails(denied=True)
-    assert [await scene.relay(), await scene.relay()] == [Progress.DENIED, Progress.DENIED]
-    assert scene.publisher.batches == [BATCH, BATCH]
-    assert (await scene.outbox.backlog()).due == len(ALL)
-
-
-async def test_what_was_taken_is_settled_later_when_the_database_was_away(scene: Scene) -> None:
-    scene.outbox.away = True
+async def test_what_was_taken_is_settled_later_when_the_database_was_away(harness: RelayHarness) -> None:
+    harness.outbox.away = True
     with pytest.raises(Unavailable):
-        await scene.relay()
-    scene.outbox.away = False
-    while await scene.relay() is not Progress.IDLE:
-        pass
-    assert scene.publisher.taken == ALL
+        await harness.relay()
+    harness.outbox.away = False
+    await harness.run()
+    assert sorted(harness.publisher.taken) == ALL
 
 
-async def test_a_relay_that_loses_its_lease_in_between_stops_at_once(scene: Scene) -> None:
-    scene.publisher.behaviour = refuses(120, 1)
-    scene.lease.answers = [True, True, False]
-    assert await scene.relay() is Progress.STANDBY
-    assert scene.publisher.batches == [50]
+async def test_a_stopped_relay_settles_what_was_in_flight_and_gives_the_lease_up(
+    harness: RelayHarness,
+) -> None:
+    await harness.relay()
+    await harness.relay.resign()
+    assert not harness.lease.held
+    assert (await harness.outbox.backlog()).pending == len(ALL) - len(harness.publisher.taken)
+
+
+async def test_a_mistake_of_ours_is_raised_and_loses_nothing(harness: RelayHarness) -> None:
+    def mistaken(_: Message) -> None:
+        raise ZeroDivisionError
+
+    harness.publisher.behaviour = mistaken
+    with pytest.raises(ZeroDivisionError):
+        await harness.relay()
+    harness.publisher.behaviour = takes
+    await harness.run()
+    assert sorted(harness.publisher.taken) == ALL

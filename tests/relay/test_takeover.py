@@ -3,10 +3,11 @@
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
@@ -108,17 +109,20 @@ async def test_a_relay_that_is_stopped_hands_over_at_once(
         assert await asyncio.to_thread(active.process.wait, 10) == 0
 
 
-async def test_a_stopped_relay_finishes_the_batch_in_hand(
+async def test_a_stopped_relay_finishes_what_is_in_flight(
     database: Database, realtime: FaultyRealtime
 ) -> None:
     await realtime.behave(Mode.SLOW)
-    await owe(database, [balance_updated(USERS[0], version) for version in range(1, 11)])
+    await owe(database, [balance_updated(user, 1) for user in USERS for _ in range(3)])
     with relay_process(database.service_url, realtime.url) as relay:
-        await realtime.until_asked()
+        await realtime.until_asked(3)
         relay.process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(relay.process.wait, 10) == 0
-    assert len(realtime.taken) == 10
-    assert await database.fetch("select from private.realtime_outbox where delivered_at is null") == []
+    delivered = await database.fetch(
+        "select event_id from private.realtime_outbox where delivered_at is not null"
+    )
+    assert {row["event_id"] for row in delivered} == {message.id for message in realtime.taken}
+    assert len(realtime.taken) == len(realtime.asked) >= 3
 
 
 async def test_an_idle_relay_writes_its_lease_seldom_and_a_standby_never(
@@ -134,7 +138,13 @@ async def test_an_idle_relay_writes_its_lease_seldom_and_a_standby_never(
     assert (now[1] - before).total_seconds() > 3
 
 
-async def lease(database: Database) -> tuple[UUID, datetime]:
+async def test_the_lease_says_which_process_leads(database: Database, realtime: FaultyRealtime) -> None:
+    with relay_process(database.service_url, realtime.url, {"LINGUALINK_RELEASE": "1.2.3"}) as relay:
+        holder, _ = await lease(database)
+    assert holder.startswith(f"lingualink/1.2.3 {socket.gethostname()}:{relay.process.pid} ")
+
+
+async def lease(database: Database) -> tuple[str, datetime]:
     """Who leads, and until when."""
     while True:
         [row] = await database.fetch("select holder, expires_at from private.relay_lease")

@@ -10,7 +10,7 @@ import pytest
 
 import infrastructure.relay
 from domain.events import Event
-from infrastructure.commits import CommitEmitter
+from infrastructure.commits import AfterCommitHooks
 from infrastructure.postgres.notifications import CHANNEL, OutboxNotifications
 from support.backend import backend
 from support.database import Database
@@ -26,10 +26,10 @@ EVENTS = [balance_updated(uuid4(), 1)]
 
 def test_every_listener_hears_of_a_commit() -> None:
     heard: list[Sequence[Event]] = []
-    emitter = CommitEmitter()
-    emitter.subscribe(heard.append)
-    emitter.subscribe(heard.append)
-    emitter.emit(EVENTS)
+    hooks = AfterCommitHooks()
+    hooks.subscribe(heard.append)
+    hooks.subscribe(heard.append)
+    hooks.emit(EVENTS)
     assert heard == [EVENTS, EVENTS]
 
 
@@ -38,18 +38,18 @@ def test_a_listener_that_fails_fails_nobody_else() -> None:
         raise RuntimeError("broken")
 
     heard: list[Sequence[Event]] = []
-    emitter = CommitEmitter()
-    emitter.subscribe(fail)
-    emitter.subscribe(heard.append)
-    emitter.emit(EVENTS)
+    hooks = AfterCommitHooks()
+    hooks.subscribe(fail)
+    hooks.subscribe(heard.append)
+    hooks.emit(EVENTS)
     assert heard == [EVENTS]
 
 
 def test_a_commit_that_owes_nothing_wakes_nobody() -> None:
     heard: list[Sequence[Event]] = []
-    emitter = CommitEmitter()
-    emitter.subscribe(heard.append)
-    emitter.emit([])
+    hooks = AfterCommitHooks()
+    hooks.subscribe(heard.append)
+    hooks.emit([])
     assert heard == []
 
 

@@ -9,8 +9,9 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from decimal import Decimal
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from devstack.seed import PASSWORD
 from support.stack import free_port
@@ -85,7 +86,21 @@ async def sign_in(page: Page, name: str, password: str = PASSWORD) -> Page:
 
 async def pay(page: Page, recipient: str, amount: str, note: str = "") -> None:
     """Fill in the form, and send."""
-    await page.get_by_role("combobox").select_option(label=recipient)
-    await page.get_by_label("Amount").fill(amount)
-    await page.get_by_label("Note").fill(note)
-    await page.get_by_role("button", name="Send", exact=True).click()
+    form = page.get_by_role("form", name="Send money")
+    await form.get_by_label("To").select_option(label=recipient)
+    await form.get_by_label("Amount").fill(amount)
+    await form.get_by_label("Note").fill(note)
+    await form.get_by_role("button", name="Send", exact=True).click()
+
+
+async def balance(page: Page) -> Decimal:
+    """The balance that a window shows."""
+    shown = page.get_by_test_id("balance").locator(".amount")
+    await expect(shown).to_be_visible(timeout=20_000)
+    return Decimal(re.sub(r"[^0-9.]", "", await shown.inner_text()))
+
+
+async def shows(page: Page, amount: Decimal) -> None:
+    """Wait until a window shows that balance."""
+    shown = page.get_by_test_id("balance").locator(".amount")
+    await expect(shown).to_have_text(f"${amount:,}", timeout=20_000)

@@ -1,4 +1,4 @@
-"""A server that takes batches as Realtime does, or fails in one of the ways in which a server and a network fail."""
+"""A server that takes single messages as Realtime does, or fails in one of the ways of servers and networks."""
 
 import asyncio
 import time
@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID
 
 import msgspec
@@ -20,9 +21,9 @@ class Mode(Enum):
 
     OK = "ok"
     DROPPED = "202, and delivered to nobody"
-    TOO_LARGE = "429 for batches of more than ten"
     TOO_MANY = "429"
     FAILING = "500"
+    UNSURE = "422, because the policies could not be asked"
     HANGING = "no answer"
     SLOW = "an answer after a second"
     REFUSING = "connection refused"
@@ -44,14 +45,20 @@ class Taken:
 
 @dataclass
 class FaultyRealtime:
-    """Fails as :attr:`mode` says, and keeps what it took. A payload with currency ``XXX`` is poison: 422."""
+    """Fails as :attr:`mode` says, and keeps what it took.
+
+    A payload with currency ``XXX`` is poison, whatever :attr:`poison` says of it: a status, or None for no answer.
+    """
 
     port: int = field(default_factory=free_port)
     mode: Mode = Mode.OK
-    room: int = 10
+    poison: int | None = 422
+    limit: int | None = None
     taken: list[Taken] = field(default_factory=list)
     dropped: list[Taken] = field(default_factory=list)
-    batches: list[int] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    most_at_once: int = 0
+    _at_once: int = 0
     requests: list[dict[str, str]] = field(default_factory=list)
     connections: int = 0
     _server: asyncio.Server | None = None
@@ -88,10 +95,10 @@ class FaultyRealtime:
             raise AssertionError(f"{have} of {count} events after {seconds} s") from None
         return time.monotonic() - began
 
-    async def until_asked(self) -> None:
-        """Return once a batch has come, whatever becomes of it."""
+    async def until_asked(self, times: int = 1) -> None:
+        """Return once so many messages have come, whatever became of them."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self.batches)
+            await self._changed.wait_for(lambda: len(self.asked) >= times)
 
     def versions(self) -> dict[str, list[int]]:
         """The versions of each topic, in the order in which they came first."""
@@ -133,49 +140,69 @@ class FaultyRealtime:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        headers = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
-        body = await reader.readexactly(int(headers["content-length"]))
-        self.requests.append(headers)
-        messages = msgspec.json.decode(body)["messages"]
-        async with self._changed:
-            self.batches.append(len(messages))
-            self._changed.notify_all()
-        status = await self._decide(messages, writer)
-        if status is None:
+        request, *lines = head.split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in lines if ": " in line)
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        method, path, _ = request.split(" ")
+        if method != "POST" or "/events/" not in path:
+            await self._say(writer, 404)
             return
-        rate = f"x-rate-limit: 500\r\nx-rate-limit-remaining: {self.room}\r\n" if status == 429 else ""
-        writer.write(f"HTTP/1.1 {status} X\r\n{rate}content-length: 2\r\n\r\n{{}}".encode())
+        topic = unquote(path.split("/api/broadcast/")[1].split("/events/")[0])
+        self.requests.append(headers)
+        async with self._changed:
+            self.asked.append(topic)
+            self._changed.notify_all()
+        self._at_once += 1
+        self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            status = await self._decide(topic, body, path.endswith("?private=true"), writer)
+        finally:
+            self._at_once -= 1
+        if status is not None:
+            await self._say(writer, status)
+
+    async def _say(self, writer: asyncio.StreamWriter, status: int) -> None:
+        rate = "" if self.limit is None else f"x-rate-limit: {self.limit}\r\nx-rate-limit-remaining: 100\r\n"
+        content = _BODIES.get(self.mode, '{"errors": {"payload": ["is invalid"]}}' if status == 422 else "{}")
+        size = len(content)
+        writer.write(f"HTTP/1.1 {status} X\r\n{rate}content-length: {size}\r\n\r\n{content}".encode())
         await writer.drain()
 
-    async def _decide(self, messages: list[dict[str, Any]], writer: asyncio.StreamWriter) -> int | None:
-        mode = self.mode
-        if mode is Mode.HANGING:
+    async def _decide(
+        self, topic: str, body: bytes, private: bool, writer: asyncio.StreamWriter
+    ) -> int | None:
+        mode, payload = self.mode, msgspec.json.decode(body)
+        if mode is Mode.HANGING or (payload.get("currency") == "XXX" and self.poison is None):
             await reader_gone(writer)
             return None
-        if mode is Mode.TOO_LARGE and len(messages) > self.room:
-            return 429
         if status := _STATUS.get(mode):
             return status
-        if any(message["payload"].get("currency") == "XXX" for message in messages):
-            return 422
+        if payload.get("currency") == "XXX":
+            return self.poison
         if mode is Mode.SLOW:
             await asyncio.sleep(1)
-        await self._take(messages, self.dropped if mode is Mode.DROPPED else self.taken)
+        if "event_id" in payload:
+            taken = Taken(topic, UUID(payload["event_id"]), payload, private, time.monotonic())
+            await self._take(taken, self.dropped if mode is Mode.DROPPED else self.taken)
         if mode is Mode.RESET:
             writer.transport.abort()
             return None
         return 202
 
-    async def _take(self, messages: list[dict[str, Any]], into: list[Taken]) -> None:
-        now = time.monotonic()
+    async def _take(self, message: Taken, into: list[Taken]) -> None:
         async with self._changed:
-            into += [
-                Taken(one["topic"], UUID(one["id"]), one["payload"], one["private"], now) for one in messages
-            ]
+            into.append(message)
             self._changed.notify_all()
 
 
-_STATUS = {Mode.TOO_MANY: 429, Mode.FAILING: 500, Mode.UNAUTHORIZED: 401, Mode.ELSEWHERE: 404}
+_STATUS = {
+    Mode.TOO_MANY: 429,
+    Mode.FAILING: 500,
+    Mode.UNSURE: 422,
+    Mode.UNAUTHORIZED: 401,
+    Mode.ELSEWHERE: 404,
+}
+_BODIES = {Mode.UNSURE: '{"message": "RLS policy error"}'}
 
 
 async def reader_gone(writer: asyncio.StreamWriter) -> None:

@@ -1,21 +1,21 @@
-"""Hand-written neighbours of the relay, in memory."""
+"""Hand-written neighbours of the relay, in memory, and a clock that the test moves."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from application.realtime.ports import BatchRefused, Message, PublishFailed
-from application.realtime.relay_events import RelayEvents
+from application.realtime.pace import Pace
+from application.realtime.ports import Fault, Message, PublishFailed
+from application.realtime.relay_events import RelayEvents, RoundResult
 from domain.errors import Unavailable
 from domain.events import Event
 from support.memory.database import MemoryDatabase
 from support.memory.outbox import MemoryOutbox
 
-Behaviour = Callable[[Sequence[Message]], int | None]
+Behaviour = Callable[[Message], None]
 
 
-def takes(messages: Sequence[Message]) -> int | None:  # noqa: ARG001 - a behaviour
-    """Take everything, and say nothing of room."""
-    return None
+def takes(message: Message) -> None:
+    """Take everything."""
 
 
 @dataclass
@@ -23,14 +23,21 @@ class MemoryPublisher:
     """Takes messages as its behaviour says, and keeps them."""
 
     behaviour: Behaviour = takes
+    works: bool = True
     taken: list[int] = field(default_factory=list)
-    batches: list[int] = field(default_factory=list)
+    tried: list[int] = field(default_factory=list)
+    probes: int = 0
+    cost: int = 3
 
-    async def publish(self, messages: Sequence[Message]) -> int | None:
-        self.batches.append(len(messages))
-        room = self.behaviour(messages)
-        self.taken += [message.id for message in messages]
-        return room
+    async def publish(self, message: Message) -> int | None:
+        self.tried.append(message.id)
+        self.behaviour(message)
+        self.taken.append(message.id)
+        return None
+
+    async def probe(self) -> bool:
+        self.probes += 1
+        return self.works
 
 
 @dataclass
@@ -40,7 +47,7 @@ class MemoryLease:
     held: bool = True
     answers: list[bool] = field(default_factory=list)
 
-    async def hold(self) -> bool:
+    async def acquire_or_renew(self) -> bool:
         return self.answers.pop(0) if self.answers else self.held
 
     async def resign(self) -> None:
@@ -58,31 +65,42 @@ class FragileOutbox(MemoryOutbox):
         await super().delivered(ids)
 
 
-class Scene:
-    """A relay on memory, owing *events*."""
+class RelayHarness:
+    """A relay on memory with *events* to deliver."""
 
     def __init__(self, events: Sequence[Event]) -> None:
+        self.now = 1_000.0
         self.outbox = FragileOutbox(MemoryDatabase(outbox=list(events)))
         self.publisher = MemoryPublisher()
         self.lease = MemoryLease()
-        self.relay = RelayEvents(self.lease, self.outbox, self.publisher)
+        self.relay = RelayEvents(self.lease, self.outbox, self.publisher, Pace(1), lambda: self.now)
+
+    async def run(self, seconds: float = 0) -> list[RoundResult]:
+        """Run rounds until there is nothing to do, and then again after each of *seconds*; what they did."""
+        results = []
+        until = self.now + seconds
+        while True:
+            results.append(await self.relay())
+            if results[-1] is not RoundResult.DELIVERED:
+                if self.now >= until:
+                    return results
+                self.now += 1
 
 
-def refuses(*poison: int) -> Behaviour:
-    """Refuse every batch that holds one of these ids."""
+def refuses(*poison: int, fault: Fault = Fault.MESSAGE) -> Behaviour:
+    """Refuse the messages with one of these ids."""
 
-    def behave(messages: Sequence[Message]) -> int | None:
-        if any(message.id in poison for message in messages):
-            raise BatchRefused("422")
-        return None
+    def behave(message: Message) -> None:
+        if message.id in poison:
+            raise PublishFailed("refused", fault)
 
     return behave
 
 
-def fails(*, room: int | None = None, denied: bool = False) -> Behaviour:
+def fails(fault: Fault = Fault.PASSING) -> Behaviour:
     """Take nothing."""
 
-    def behave(messages: Sequence[Message]) -> int | None:  # noqa: ARG001 - a behaviour
-        raise PublishFailed("not now", room=room, denied=denied)
+    def behave(_: Message) -> None:
+        raise PublishFailed("not now", fault)
 
     return behave

@@ -133,3 +133,52 @@ def test_a_taken_port_is_told_in_one_line(folder: Path) -> None:
 
     assert refused.returncode == 1
     assert refused.stderr.strip() == f"Port {port} is taken; set LINGUALINK_DEV_SUPABASE_PORT to another one."
+
+
+def test_another_device_reaches_it_at_the_named_host(folder: Path) -> None:
+    env = {**environment(), "LINGUALINK_DEV_HOST": "127.0.0.2"}
+    with started(folder, env) as process:
+        said = read_until(process, "Secret key")
+        key = re.search(r"Publishable key (\S+)", said)
+        assert key is not None
+        supabase = f"http://127.0.0.2:{env['LINGUALINK_DEV_SUPABASE_PORT']}"
+        api = f"http://127.0.0.2:{env['LINGUALINK_DEV_API_PORT']}"
+        token = httpx.post(
+            f"{supabase}/auth/v1/token?grant_type=password",
+            headers={"apikey": key[1]},
+            json={"email": "learner@lingualink.test", "password": "password"},
+        ).json()["access_token"]
+        wallet = httpx.get(f"{api}/wallet", headers={"Authorization": f"Bearer {token}"})
+        page = httpx.get(f"{api}/demo/config.json")
+
+    assert f"{api}/demo" in said
+    assert wallet.json()["balance"] == "25.00"
+    assert page.json()["supabase_url"] == supabase
+
+
+def test_a_host_that_is_not_this_machine_is_told_in_one_line(folder: Path) -> None:
+    refused = run_to_its_end(folder, {**environment(), "LINGUALINK_DEV_HOST": "192.0.2.250"})
+
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Can't listen on 192.0.2.250, port ")
+    assert refused.stderr.count("\n") == 1
+
+
+def test_a_web_app_that_is_developed_on_this_machine_may_call(folder: Path) -> None:
+    env = environment()
+    with started(folder, env) as process:
+        read_until(process, "is ready")
+        api = f"http://127.0.0.1:{env['LINGUALINK_DEV_API_PORT']}"
+        allowed = {
+            origin: httpx.options(
+                f"{api}/wallet/transfers",
+                headers={"Origin": origin, "Access-Control-Request-Method": "POST"},
+            ).headers.get("access-control-allow-origin")
+            for origin in ("http://localhost:5173", "http://127.0.0.1:8081", "https://evil.example")
+        }
+
+    assert allowed == {
+        "http://localhost:5173": "http://localhost:5173",
+        "http://127.0.0.1:8081": "http://127.0.0.1:8081",
+        "https://evil.example": None,
+    }

@@ -240,6 +240,7 @@ async def test_a_transfer_coding_that_is_not_understood_is_refused(system: Syste
     answer = await exchange(system.api_url, head, b"2\r\n{}\r\n0\r\n\r\n")
 
     assert (answer.status, answer.json()["code"]) == (400, "invalid_request")
+    assert "transfer coding" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -227,8 +227,10 @@ async def test_metrics_answer_while_the_database_is_wrong(system: System) -> Non
     ):
         async with httpx.AsyncClient() as http:
             answer = await http.get(f"http://127.0.0.1:{port}/metrics", timeout=20)
+            head = await http.head(f"http://127.0.0.1:{port}/metrics", timeout=20)
 
     assert answer.status_code == 200
+    assert (head.status_code, head.content) == (200, b"")
     assert "lingualink_outbox_due NaN" in answer.text
     assert "lingualink_http_request_seconds" in answer.text
 

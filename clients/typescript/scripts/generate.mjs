@@ -2,6 +2,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import sampler from 'openapi-sampler'
 import openapiTS, { astToString } from 'openapi-typescript'
 
 const DOCS = fileURLToPath(new URL('../../../docs/', import.meta.url))
@@ -49,6 +50,63 @@ ${payloads.join('\n')}
 `
 }
 
+/** One answer of each route, and the problems that it may answer, for an app's tests. */
+async function fixtures() {
+  const document = await readJson(join(DOCS, 'openapi.json'))
+  const routes = {}
+  for (const [path, methods] of Object.entries(document.paths)) {
+    for (const [method, { responses }] of Object.entries(methods)) {
+      const [status, answer] = Object.entries(responses).find(([code]) => code.startsWith('2'))
+      const problems = Object.entries(responses).flatMap(([code, { content }]) =>
+        (content?.['application/problem+json']?.schema.allOf ?? [])
+          .flatMap(({ properties }) => properties?.code.enum ?? [])
+          .map((name) => [name, Number(code)]),
+      )
+      const schema = answer.content?.['application/json']?.schema
+      routes[`${method.toUpperCase()} ${path}`] = {
+        status: Number(status),
+        body: schema ? tidied(sampler.sample(withExamples(schema, document), {}, document)) : null,
+        problems: Object.fromEntries(problems),
+      }
+    }
+  }
+  return `${HEAD}/** An answer of each route, by method and path, and the status of each problem that it may answer. */
+export const ROUTES = ${JSON.stringify(routes, null, 2)} as const
+`
+}
+
+const UUID = '7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab'
+const TIME = '2026-01-02T03:04:05.678901Z'
+
+/** A schema with an example wherever the sampler would not meet a pattern or a format. */
+function withExamples(schema, document) {
+  if (Array.isArray(schema)) return schema.map((part) => withExamples(part, document))
+  if (typeof schema !== 'object' || schema === null) return schema
+  if (schema.$ref) {
+    const name = schema.$ref.split('/').at(-1)
+    return withExamples({ ...document.components.schemas[name] }, document)
+  }
+  const made = Object.fromEntries(
+    Object.entries(schema).map(([key, part]) => [key, withExamples(part, document)]),
+  )
+  if (made.type === 'string' && made.format === 'uuid') return { ...made, example: UUID }
+  if (made.type === 'string' && made.format === 'date-time') return { ...made, example: TIME }
+  if (Array.isArray(made.examples)) return { ...made, example: made.examples[0] }
+  return made
+}
+
+/** What the schema does not say: times are times, and a list has no second page that would have a third. */
+function tidied(value, name = '') {
+  if (Array.isArray(value)) return value.map((part) => tidied(part))
+  if (name.endsWith('_at')) return TIME
+  if (name in USUAL) return USUAL[name]
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, tidied(part, key)]))
+}
+
+const USUAL = { next_cursor: null, currency: 'USD', banned: false, version: 1, role: 'user', username: 'ada' }
+
 await mkdir(TARGET, { recursive: true })
 await writeFile(join(TARGET, 'api.ts'), await api())
 await writeFile(join(TARGET, 'events.ts'), await events())
+await writeFile(join(TARGET, 'fixtures.ts'), await fixtures())

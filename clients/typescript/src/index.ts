@@ -24,6 +24,14 @@ export {
 export type * from './generated/api.js'
 export type { EventPayloads } from './generated/events.js'
 export { newIdempotencyKey } from './idempotency.js'
+export {
+  type LedgerFault,
+  type LedgerRow,
+  type LedgerVerdict,
+  rowHash,
+  type VerifyLedgerOptions,
+  verifyLedger,
+} from './ledger.js'
 export { ENGLISH, FRENCH, type Messages, messageFor } from './messages.js'
 export { Money } from './money.js'
 export { type PagedPath, paginate } from './pages.js'
@@ -44,6 +52,7 @@ export {
   type WalletBalance,
   type WalletChange,
   type WalletCleared,
+  type WalletState,
   type WalletSubscription,
   type WalletSubscriptionOptions,
 } from './wallet.js'

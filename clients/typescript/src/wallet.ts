@@ -52,6 +52,14 @@ export interface WalletSubscription {
   refresh(): Promise<void>
 }
 
+/** What is known of the wallet of whoever is signed in; a new object with each change. */
+export type WalletState = WalletChange & {
+  /** Whether changes arrive as they happen. */
+  status: TopicStatus
+  /** Why the wallet could not be read, until it could. */
+  problem: Problem | null
+}
+
 const CLEARED: WalletCleared = /* @__PURE__ */ Object.freeze({
   userId: null,
   balance: null,
@@ -110,6 +118,7 @@ export class WalletFeed {
   change: WalletChange = CLEARED
   status: TopicStatus = 'connecting'
   problem: Problem | null = null
+  private shown: WalletState = { ...CLEARED, status: 'connecting', problem: null }
   private userId: string | null = null
   private readonly listeners = new Set<() => void>()
   private endListening: (() => void) | undefined
@@ -140,6 +149,9 @@ export class WalletFeed {
     }
   }
 
+  /** All three in one object, the same one until something changes. */
+  readonly state = (): WalletState => this.shown
+
   /** Connect where there is no connection, and read now. */
   readonly refresh = async (): Promise<void> => {
     if (this.listeners.size === 0) return
@@ -162,6 +174,7 @@ export class WalletFeed {
     this.endListening = undefined
     this.follow(null)
     this.status = 'connecting'
+    this.notify()
   }
 
   private onStatus(status: TopicStatus, userId: string | null): void {
@@ -215,6 +228,7 @@ export class WalletFeed {
   }
 
   private notify(): void {
+    this.shown = { ...this.change, status: this.status, problem: this.problem }
     for (const listener of [...this.listeners]) guarded(listener)
   }
 }

@@ -1,100 +1,143 @@
-import type { components } from '@lingualink/backend-client'
-import { type Problem, subscribeToPostValidations, subscribeToWallet } from '@lingualink/backend-client'
+import {
+  type components,
+  type EventPayloads,
+  subscribeToPostValidations,
+  subscribeToWallet,
+  type WalletBalance,
+} from '@lingualink/backend-client'
 import { useCallback, useEffect, useState } from 'preact/hooks'
-import { Balance } from './balance'
-import { Ledger } from './ledger'
+import { Cheat } from './cheat'
+import { History } from './history'
+import { Alert, Card, focusSoon, Skeleton, useToasts } from './parts'
+import { Transfer, Withdraw } from './payments'
+import { Posts } from './posts'
 import { Queue } from './queue'
-import type { Site } from './site'
-import { Transfer } from './transfer'
+import { Settlements } from './settlements'
+import { type Site, signOut } from './site'
+import { useSpeech } from './words'
 
-type Schemas = components['schemas']
-
-/** What went wrong, in words for whoever sees it. */
-export function wordsFor(problem: Problem): string {
-  return problem.code === 'network_error'
-    ? 'The backend does not answer. It will be tried again.'
-    : problem.detail
-}
+type Profile = components['schemas']['ProfileOut']
 
 /** One person's account: it follows every committed change without a reload. */
-export function Home({ site }: { site: Site }) {
-  const { backend, supabase } = site
-  const [profile, setProfile] = useState<Schemas['ProfileOut']>()
-  const [wallet, setWallet] = useState<{ balance: string; currency: string; version: number }>()
-  const [transactions, setTransactions] = useState<Schemas['TransactionOut'][]>()
+export function Home({ site, me }: { site: Site; me: string }) {
+  const { backend } = site
+  const { words, say, money } = useSpeech()
+  const [profile, setProfile] = useState<Profile>()
+  const [wallet, setWallet] = useState<WalletBalance>()
   const [live, setLive] = useState(false)
-  const [notice, setNotice] = useState('')
   const [problem, setProblem] = useState('')
-
-  const readLedger = useCallback(async () => {
-    const { data, error } = await backend.GET('/wallet/transactions', { params: { query: { limit: 20 } } })
-    if (data) setTransactions(data.items)
-    setProblem(error ? wordsFor(error) : '')
-  }, [backend])
+  const [decisions, setDecisions] = useState(0)
+  const { toasts, toast } = useToasts()
 
   useEffect(() => {
     backend.GET('/profile').then(({ data, error }) => {
       if (data) setProfile(data)
-      else if (error) setProblem(wordsFor(error))
+      else setProblem(say(error))
     })
-    const money = subscribeToWallet(
+    focusSoon('balance-title')
+  }, [backend, say])
+
+  const welcome = useCallback(
+    ({ amount, currency }: EventPayloads['balance_updated']) => {
+      if (!amount.startsWith('-')) toast({ text: words.received(money(amount, currency)) })
+    },
+    [toast, money, words],
+  )
+  useEffect(() => {
+    const subscription = subscribeToWallet(
       backend,
       (change) => {
-        setWallet(change.userId === null ? undefined : change)
-        void readLedger()
+        if (change.userId !== me) return
+        setWallet(change)
+        if (change.event) welcome(change.event)
       },
       {
         onStatus: (status) => setLive(status === 'live'),
-        onError: (failure) => setProblem(failure ? wordsFor(failure) : ''),
+        onError: (failure) => setProblem(failure ? say(failure) : ''),
       },
     )
-    const endPosts = subscribeToPostValidations(backend, (decision) =>
-      setNotice(`Your post is ${decision.status} now.${decision.reason ? ` ${decision.reason}` : ''}`),
-    )
+    return subscription.cancel
+  }, [backend, me, say, welcome])
+  useEffect(
+    () =>
+      subscribeToPostValidations(backend, async ({ postId, status, reason, event }) => {
+        setDecisions((before) => before + 1)
+        if (!event) return
+        const { data } = await site.supabase.from('posts').select('title').eq('id', postId).maybeSingle()
+        const told = words.decided(data?.title ?? words.yourPost, words.statuses[status] ?? status)
+        toast({ text: reason ? `${told} ${reason}` : told, seconds: 12 })
+      }),
+    [backend, site, toast, words],
+  )
+
+  const name = profile ? (profile.full_name ?? profile.username ?? '') : ''
+  const balance = wallet && money(wallet.balance, wallet.currency)
+  useEffect(() => {
+    document.title = [name, balance, 'LinguaLink'].filter(Boolean).join(' · ')
     return () => {
-      money.cancel()
-      endPosts()
+      document.title = 'LinguaLink'
     }
-  }, [backend, supabase, readLedger])
+  }, [name, balance])
 
   const isStaff = profile !== undefined && profile.role !== 'user'
   return (
     <>
-      <header>
-        <strong>LinguaLink</strong>
-        <span class={live ? 'status live' : 'status'} role="status">
-          {live ? 'Live' : 'Reconnecting …'}
-        </span>
-        <span class="who">
-          {profile ? (profile.full_name ?? profile.username) : '…'}
-          {isStaff && <em> {profile.role}</em>}
-        </span>
-        <button type="button" class="quiet" onClick={() => void supabase.auth.signOut()}>
-          Sign out
-        </button>
-      </header>
+      <Header site={site} name={name} role={isStaff ? profile.role : ''} live={live} />
       <main>
-        {problem && (
-          <p class="notice error" role="alert">
-            {problem}
-          </p>
-        )}
-        {notice && (
-          <p class="notice" role="status">
-            {notice}
-          </p>
-        )}
+        <Alert text={problem} />
         <div class="columns">
           <div>
-            <Balance wallet={wallet} />
-            {profile && <Transfer site={site} me={profile.id} />}
+            <Card id="balance-title" title={words.balance}>
+              {balance ? (
+                <p class="balance" aria-live="polite" data-testid="balance">
+                  <span class="amount" key={wallet.version}>
+                    {balance}
+                  </span>
+                </p>
+              ) : (
+                <Skeleton rows={1} />
+              )}
+            </Card>
+            <Transfer site={site} me={me} currency={wallet?.currency} />
+            <Withdraw site={site} currency={wallet?.currency} />
           </div>
           <div>
-            {isStaff && <Queue backend={backend} people={site.config.people} />}
-            <Ledger transactions={transactions} people={site.config.people} />
+            {isStaff && <Queue site={site} me={me} toast={toast} />}
+            {profile?.role === 'admin' && <Settlements site={site} currency={profile.currency} />}
+            <History site={site} wallet={wallet} />
+            <Posts site={site} me={me} decisions={decisions} />
           </div>
         </div>
+        <Cheat site={site} me={me} />
       </main>
+      {toasts}
     </>
+  )
+}
+
+function Header(props: { site: Site; name: string; role: string; live: boolean }) {
+  const { words, switchLanguage } = useSpeech()
+  return (
+    <header>
+      <h1>LinguaLink</h1>
+      <span class={props.live ? 'status live' : 'status'} role="status">
+        {props.live ? words.live : words.reconnecting}
+      </span>
+      <span class="who">
+        {props.name || '…'}
+        {props.role && <em> {words.roles[props.role]}</em>}
+      </span>
+      <button
+        type="button"
+        class="quiet"
+        lang={words.language === 'English' ? 'en' : 'fr'}
+        onClick={switchLanguage}
+      >
+        {words.language}
+      </button>
+      <button type="button" class="quiet" onClick={() => void signOut(props.site)}>
+        {words.signOut}
+      </button>
+    </header>
   )
 }

@@ -1,8 +1,11 @@
 import { useState } from 'preact/hooks'
+import { Alert } from './parts'
 import type { Site } from './site'
+import { useSpeech } from './words'
 
 /** Sign in at Supabase: by hand, or as one of the sample people. */
 export function SignIn({ site }: { site: Site }) {
+  const { words, switchLanguage } = useSpeech()
   const [email, setEmail] = useState('')
   const [password, setPassword] = useState('')
   const [busy, setBusy] = useState(false)
@@ -18,10 +21,13 @@ export function SignIn({ site }: { site: Site }) {
 
   return (
     <main class="narrow">
-      <h1>LinguaLink</h1>
-      <p class="lead">
-        Open this page in two windows, sign in as two people, and watch a balance move from one to the other.
-      </p>
+      <div class="title">
+        <h1>LinguaLink</h1>
+        <button type="button" class="quiet" onClick={switchLanguage}>
+          {words.language}
+        </button>
+      </div>
+      <p class="lead">{words.lead}</p>
       <form class="card" onSubmit={enter}>
         <div class="people">
           {site.config.people.map((person) => (
@@ -39,7 +45,7 @@ export function SignIn({ site }: { site: Site }) {
           ))}
         </div>
         <label>
-          E-mail
+          {words.email}
           <input
             type="email"
             autocomplete="username"
@@ -49,7 +55,7 @@ export function SignIn({ site }: { site: Site }) {
           />
         </label>
         <label>
-          Password
+          {words.password}
           <input
             type="password"
             autocomplete="current-password"
@@ -58,13 +64,9 @@ export function SignIn({ site }: { site: Site }) {
             onInput={(event) => setPassword(event.currentTarget.value)}
           />
         </label>
-        {problem && (
-          <p class="notice error" role="alert">
-            {problem}
-          </p>
-        )}
+        <Alert text={problem} />
         <button type="submit" disabled={busy}>
-          {busy ? 'Signing in …' : 'Sign in'}
+          {busy ? words.signingIn : words.signIn}
         </button>
       </form>
     </main>

@@ -6,7 +6,7 @@ STEP = 1_000
 
 
 class CleanUpOutbox:
-    """Keeps the outbox small. What is due or parked is never touched."""
+    """Keeps the outbox small. Nothing but what was delivered is touched."""
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox

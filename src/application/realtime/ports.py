@@ -1,19 +1,23 @@
-"""What the relay needs: the events that are owed, the right to deliver them, and somebody who takes them."""
+"""What the relay needs: the events that are pending, the right to deliver them, and somebody who takes them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Final, Protocol
 from uuid import UUID
 
 DELIVERED_RETENTION: Final = timedelta(days=7)
 """How long a delivered event stays. Every transaction younger than this has its event in the outbox, whatever became
-of it: what is due or parked stays for ever, and nothing is delivered before it was committed."""
+of it: what is pending, dead-lettered or dropped stays for ever, and nothing is delivered before it was committed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A committed event that is owed to a private topic. ``payload`` is the JSON of a domain event."""
+    """A committed event that a private topic has yet to hear. ``payload`` is the JSON of a domain event.
+
+    ``attempts`` counts the failures so far.
+    """
 
     id: int
     event_id: UUID
@@ -24,34 +28,34 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class ParkedEvent:
-    """An event that Realtime will not take as it is, and why. ``parked_at`` is UTC."""
+class DeadLetter:
+    """An event that Realtime refuses while it takes others, and why. ``dead_lettered_at`` is UTC."""
 
     id: int
     event_id: UUID
     topic: str
     event: str
     attempts: int
-    parked_at: datetime
+    dead_lettered_at: datetime
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How much is owed: due and parked events (counted up to 100,001), and the age of the oldest due one."""
+    """Pending and dead-lettered events (counted up to 100,001), and the age of the oldest pending one."""
 
-    due: int
-    oldest_due_seconds: float
-    parked: int
+    pending: int
+    oldest_pending_seconds: float
+    dead_lettered: int
 
 
 class Lease(Protocol):
     """The right to be the one active relay. It ends by itself some seconds after its holder's death."""
 
-    async def hold(self) -> bool:
-        """Take or keep the lease: whether this process may publish one batch from now on.
+    async def acquire_or_renew(self) -> bool:
+        """Take or keep the lease: whether this process may publish one message from now on.
 
-        Cheap enough to be asked before every batch: most calls cost nothing.
+        Cheap enough to be asked before every message: most calls cost nothing.
 
         Raises:
             Unavailable: the database does not answer, so nobody knows.
@@ -68,10 +72,13 @@ class Lease(Protocol):
 
 
 class Outbox(Protocol):
-    """The committed events, in the order in which they are owed. Every method raises Unavailable."""
+    """The committed events, in the order of their commits. Every method raises Unavailable."""
 
-    async def due(self, limit: int) -> Sequence[Message]:
-        """At most *limit* events that are neither delivered nor parked, oldest first."""
+    async def pending(self, limit: int, without: Collection[str] = ()) -> Sequence[Message]:
+        """At most *limit* events that are neither delivered nor dead-lettered, oldest first.
+
+        Those of the topics in *without* are passed over; it looks at the ten thousand oldest others at most.
+        """
         ...
 
     async def delivered(self, ids: Collection[int]) -> None:
@@ -79,23 +86,23 @@ class Outbox(Protocol):
         ...
 
     async def failed(self, ids: Collection[int], why: str) -> None:
-        """Count an attempt that did not succeed; the events stay due."""
+        """Count an attempt that did not succeed; the events stay pending."""
         ...
 
-    async def park(self, id: int, why: str) -> None:
-        """Set aside an event that Realtime will never take as it is, until an operator sends it again."""
+    async def dead_letter(self, id: int, why: str) -> None:
+        """Set an event aside until an operator retries or drops it."""
         ...
 
-    async def parked(self, limit: int) -> Sequence[ParkedEvent]:
-        """At most *limit* parked events, oldest first."""
+    async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        """At most *limit* events that were set aside, oldest first."""
         ...
 
     async def retry(self, ids: Collection[int] | None) -> Sequence[int]:
-        """Make parked events due again, all of them when *ids* is None; the ids of those that were parked."""
+        """Make dead-lettered events pending again, all of them when *ids* is None; the ids of those that were."""
         ...
 
     async def backlog(self) -> Backlog:
-        """How much is owed now."""
+        """How much there is now."""
         ...
 
     async def clean_up(self, older_than: timedelta, limit: int) -> int:
@@ -106,31 +113,43 @@ class Outbox(Protocol):
 class Publisher(Protocol):
     """Supabase Realtime, as far as a relay talks to it."""
 
-    async def publish(self, messages: Sequence[Message]) -> int | None:
-        """Hand *messages* over as one batch; returning means that all of them were taken.
+    @property
+    def cost(self) -> int:
+        """How many messages a publishing counts against the plan, with deliveries to the usual number of devices."""
+        ...
 
-        Returns how many more would be taken at once right now; None where Realtime does not say. It takes less
-        time than a lease that was just held has left.
+    async def publish(self, message: Message) -> int | None:
+        """Hand *message* over; returning means that Realtime has answered for this very message.
+
+        Returns the messages a second that the project's plan allows, None where Realtime does not say. It takes
+        less time than a lease that was just renewed has left.
 
         Raises:
-            BatchRefused: Realtime finds fault with what is in the batch; sent alone, faultless messages go through.
-            PublishFailed: it did not take them now; sending them again is safe.
+            PublishFailed: it was not taken; sending it again is safe.
         """
         ...
 
+    async def probe(self) -> bool:
+        """Whether Realtime takes a message now, shown by one that nobody waits for."""
+        ...
+
+
+class Fault(Enum):
+    """What a failure says, and of whom."""
+
+    MESSAGE = "refused"
+    """Realtime finds fault with the message."""
+    PASSING = "failed"
+    """It could not take the message now; whose fault that is, time will tell."""
+    RATE = "throttled"
+    """It takes nothing now, because there was too much."""
+    KEY = "denied"
+    """It takes nothing of ours: somebody has to look at the key."""
+
 
 class PublishFailed(Exception):
-    """Realtime did not take a batch; the same messages may be sent again.
+    """Realtime did not take a message; the same message may be sent again."""
 
-    ``room`` is how many it would take at once, where it says so; ``denied`` means that it does not take ours at
-    all: somebody has to look at the key.
-    """
-
-    def __init__(self, why: str, *, room: int | None = None, denied: bool = False) -> None:
+    def __init__(self, why: str, fault: Fault = Fault.PASSING) -> None:
         super().__init__(why)
-        self.room = room
-        self.denied = denied
-
-
-class BatchRefused(Exception):
-    """Realtime refuses a batch for what is in it."""
+        self.fault = fault

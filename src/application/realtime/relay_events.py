@@ -1,98 +1,251 @@
-"""Deliver what is owed: one batch at a time, outside any transaction, at least once, in order."""
+"""Deliver what is pending: many topics in flight, one message at a time for each, at least once, in order."""
 
-from collections.abc import Sequence
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
+from typing import Final
 
-from application.realtime.ports import BatchRefused, Lease, Message, Outbox, Publisher, PublishFailed
+from application.realtime.pace import Pace
+from application.realtime.ports import Fault, Lease, Message, Outbox, Publisher, PublishFailed
+from domain.errors import Unavailable
 
-BATCH = 50
-"""The most messages of one request: Realtime probes the policies once for each topic, one after the other."""
+IN_FLIGHT: Final = 16
+"""How many topics are on their way at once. Realtime asks the project's database about each."""
+CLAIM: Final = 200
+"""The most messages that are taken from the outbox at a time; what was accepted of them and not settled when a
+process dies goes out again."""
+ROUND_S: Final = 0.25
+GATHER_S: Final = 0.01
+"""How long a round waits for the last few answers, so that they are settled together."""
+LONGEST_WAIT_S: Final = 15.0
+
+REFUSALS: Final = {Fault.MESSAGE: (3, 2.0), Fault.PASSING: (5, 40.0), Fault.KEY: (5, 40.0)}
+"""How often, and over how many seconds, a message must be refused alone before it is set aside: less where Realtime
+finds fault with the message itself."""
 
 
-class Progress(Enum):
+class RoundResult(Enum):
     """What one round of the relay did."""
 
     STANDBY = auto()
     IDLE = auto()
     DELIVERED = auto()
-    NO_ROOM = auto()
-    """Delivered, and Realtime has no room for more right now."""
     FAILED = auto()
+    THROTTLED = auto()
     DENIED = auto()
 
 
-class RelayEvents:
-    """Publishes due events and settles them. Whatever dies in between, they go out again with the same event id."""
+_RESULTS: Final = {Fault.KEY: RoundResult.DENIED, Fault.RATE: RoundResult.THROTTLED}
 
-    def __init__(self, lease: Lease, outbox: Outbox, publisher: Publisher) -> None:
+
+@dataclass(slots=True)
+class _Setback:
+    """The first message of a topic was refused, and its topic waits. ``alone`` counts the times that others passed."""
+
+    since: float
+    accepted: int
+    retry_at: float = 0.0
+    failures: int = 0
+    alone: int = 0
+
+
+class RelayEvents:
+    """Publishes pending events and settles them. Whatever dies in between, they go out again with the same event id.
+
+    A message that is refused holds up its topic alone, for a while that doubles. It is set aside only when it was
+    refused time and again while others went through, and Realtime takes a probe right after refusing it. While
+    everything fails, everything waits, and one message at a time finds out whether it still does.
+    """
+
+    def __init__(
+        self,
+        lease: Lease,
+        outbox: Outbox,
+        publisher: Publisher,
+        pace: Pace,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._lease = lease
         self._outbox = outbox
         self._publisher = publisher
-        self._size = BATCH
-        self._room: int | None = None
-        self._taken: list[int] = []  # by Realtime, and not settled yet: the database may be away in between
+        self._pace = pace
+        self._clock = clock
+        self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._lanes: dict[str, asyncio.Task[None]] = {}
+        self._setbacks: dict[str, _Setback] = {}
+        self._to_settle: list[int] = []  # accepted, and perhaps the database was away when it was to be told
+        self._refused: dict[int, str] = {}
+        self._batch_size = 1  # the first answer tells the plan's limit
+        self._accepted_count = 0
+        self._failures_in_a_row = 0
+        self._halted: Fault | None = None
+        self._room = asyncio.Event()
+        self._mistake: BaseException | None = None
 
-    async def __call__(self) -> Progress:
-        """Run one round: at most one batch.
+    async def __call__(self) -> RoundResult:
+        """Run one round: settle, claim, and return when there is room for more, after a quarter second at most.
 
         Raises:
             Unavailable: the database does not answer; nothing is lost.
         """
+        self._room.clear()
+        accepted = self._accepted_count
         await self._settle()
-        if not await self._lease.hold():
-            return Progress.STANDBY
-        messages = await self._outbox.due(self._size)
-        if not messages:
-            return Progress.IDLE
-        return await self._deliver(messages)
+        if not await self._lease.acquire_or_renew():
+            return RoundResult.STANDBY
+        await self._claim()
+        idle = not self._lanes
+        if not idle:
+            await self._wait()
+        await self._settle()
+        return RoundResult.IDLE if idle and self._accepted_count == accepted else self._result(accepted)
 
     async def resign(self) -> None:
-        """Let another relay take over at once.
+        """End what is in flight, and let another relay take over at once.
 
         Raises:
             Unavailable: the database does not answer; then the lease ends by itself.
         """
+        self._halted = Fault.PASSING
+        await asyncio.gather(*self._lanes.values())
         await self._settle()
         await self._lease.resign()
 
-    async def _deliver(self, messages: Sequence[Message]) -> Progress:
-        """Publish *messages* in order; what is refused is halved until the one at fault stands alone."""
-        pieces = [messages]
-        while pieces:
-            piece = pieces.pop()
-            if not await self._lease.hold():
-                await self._settle()
-                return Progress.STANDBY
-            try:
-                self._room = await self._publisher.publish(piece)
-            except BatchRefused as refusal:
-                if len(piece) == 1:
-                    await self._outbox.park(piece[0].id, str(refusal))
-                else:
-                    middle = len(piece) // 2
-                    pieces += [piece[middle:], piece[:middle]]
-            except PublishFailed as failure:
-                return await self._put_off(piece, failure)
-            else:
-                self._taken += [message.id for message in piece]
-        await self._settle()
-        return self._grow()
+    async def _claim(self) -> None:
+        """Start a lane for each topic that has something to say, is not under way, and need not wait."""
+        if len(self._lanes) >= min(IN_FLIGHT, self._batch_size):
+            return
+        now = self._clock()
+        waiting = {topic for topic, setback in self._setbacks.items() if setback.retry_at > now}
+        unsettled = set(self._to_settle)
+        topics: dict[str, list[Message]] = {}
+        size = CLAIM if self._batch_size >= IN_FLIGHT else self._batch_size
+        for message in await self._outbox.pending(size, waiting | self._lanes.keys()):
+            if message.id not in unsettled and message.topic not in self._lanes:
+                topics.setdefault(message.topic, []).append(message)
+        for topic, messages in topics.items():
+            lane = asyncio.create_task(self._send_in_order(messages), name=f"relay {topic}")
+            self._lanes[topic] = lane
+            lane.add_done_callback(partial(self._end, topic))
 
-    async def _put_off(self, piece: Sequence[Message], failure: PublishFailed) -> Progress:
-        await self._settle()
-        await self._outbox.failed([message.id for message in piece], str(failure))
-        if failure.denied:
-            return Progress.DENIED
-        self._size = max(1, min(self._size // 2, self._size if failure.room is None else failure.room))
-        return Progress.FAILED
+    def _end(self, topic: str, lane: asyncio.Task[None]) -> None:
+        del self._lanes[topic]
+        if not lane.cancelled() and (mistake := lane.exception()) is not None:
+            self._mistake = mistake
+        if len(self._lanes) < IN_FLIGHT:
+            self._room.set()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(ROUND_S):
+                await self._room.wait()
+        except TimeoutError:
+            return
+        if self._lanes:
+            await asyncio.wait(self._lanes.values(), timeout=GATHER_S)
+
+    async def _send_in_order(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            async with self._slots:
+                await self._pace.turn(self._publisher.cost)
+                if self._halted or not await self._may_send():
+                    return
+                try:
+                    self._pace.learn(await self._publisher.publish(message))
+                except PublishFailed as failure:
+                    await self._refuse(message, failure)
+                    return
+                self._accept(message)
+
+    async def _may_send(self) -> bool:
+        try:
+            return await self._lease.acquire_or_renew()
+        except Unavailable:
+            return False
+
+    def _accept(self, message: Message) -> None:
+        self._to_settle.append(message.id)
+        self._accepted_count += 1
+        self._failures_in_a_row = 0
+        self._increase_batch_size()
+        self._setbacks.pop(message.topic, None)
+
+    async def _refuse(self, message: Message, failure: PublishFailed) -> None:
+        if failure.fault is Fault.RATE:  # nothing is said about this message
+            self._halted = failure.fault
+            self._pace.throttled()
+            return
+        if failure.fault is Fault.KEY:
+            self._halted = failure.fault
+        self._refused[message.id] = str(failure)
+        self._failures_in_a_row += 1
+        if self._failures_in_a_row >= min(IN_FLIGHT, self._batch_size):
+            self._halted = self._halted or Fault.PASSING
+        setback = self._retry_later(message)
+        if await self._is_alone(setback) and self._is_enough(setback, failure.fault):
+            await self._set_aside(message, str(failure))
+
+    def _retry_later(self, message: Message) -> _Setback:
+        now = self._clock()
+        setback = self._setbacks.setdefault(message.topic, _Setback(now, self._accepted_count))
+        setback.failures += 1
+        # What failed often before this relay began is not tried as if it were new.
+        exponent = min(max(setback.failures - 1, message.attempts), 10)
+        setback.retry_at = now + min(LONGEST_WAIT_S, 2.0**exponent)
+        return setback
+
+    async def _is_alone(self, setback: _Setback) -> bool:
+        """Whether others went through since it failed before; where nobody tried, a probe does."""
+        passed = self._accepted_count > setback.accepted
+        if not passed and setback.failures > 1 and await self._may_send():
+            passed = await self._publisher.probe()
+        setback.accepted = self._accepted_count
+        setback.alone += passed
+        return passed
+
+    def _is_enough(self, setback: _Setback, fault: Fault) -> bool:
+        times, seconds = REFUSALS[fault]
+        return setback.alone >= times and self._clock() - setback.since >= seconds
+
+    async def _set_aside(self, message: Message, why: str) -> None:
+        if not await self._may_send() or not await self._publisher.probe():
+            return
+        try:
+            await self._outbox.dead_letter(message.id, why)
+        except Unavailable:
+            return  # it fails again
+        self._refused.pop(message.id, None)
+        self._setbacks.pop(message.topic, None)
 
     async def _settle(self) -> None:
-        if self._taken:
-            await self._outbox.delivered(self._taken)
-            self._taken = []
+        """Tell the outbox what was accepted and what was not."""
+        if ids := list(self._to_settle):
+            await self._outbox.delivered(ids)
+            del self._to_settle[: len(ids)]
+        refused = dict(self._refused)
+        for why in dict.fromkeys(refused.values()):
+            ids = [refused_id for refused_id, said in refused.items() if said == why]
+            await self._outbox.failed(ids, why)
+            for settled in ids:
+                self._refused.pop(settled, None)
 
-    def _grow(self) -> Progress:
-        """Larger batches again, as far as Realtime says that there is room."""
-        room = BATCH if self._room is None else self._room
-        self._size = max(1, min(BATCH, self._size * 2, room))
-        return Progress.DELIVERED if room > 0 else Progress.NO_ROOM
+    def _result(self, accepted_before: int) -> RoundResult:
+        if self._mistake is not None:
+            mistake, self._mistake = self._mistake, None
+            raise mistake
+        halted, self._halted = self._halted, None
+        if halted is None or self._accepted_count > accepted_before:
+            return RoundResult.DELIVERED
+        self._failures_in_a_row = 0
+        self._batch_size = max(1, self._batch_size // 2)
+        return _RESULTS.get(halted, RoundResult.FAILED)
+
+    def _increase_batch_size(self) -> None:
+        if self._batch_size == 1:
+            # Realtime answers again: what waited because nothing went through need not wait any longer.
+            for setback in self._setbacks.values():
+                setback.retry_at = min(setback.retry_at, self._clock() + 1)
+        self._batch_size = min(IN_FLIGHT, self._batch_size * 2)

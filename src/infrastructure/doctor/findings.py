@@ -5,10 +5,11 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """Whether something must be done (the command exits with 1) or should be known."""
+    """Whether something must be done (the command exits with 1), should be known, or is well as it is."""
 
     ERROR = "error"
     WARNING = "warning"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class Finding:
 
     def __str__(self) -> str:
         """The finding on one line."""
-        return " ".join(f"{self.severity} {self.code}: {self.message}. Fix: {self.fix}".split())
+        fix = f" Fix: {self.fix}" if self.fix else ""
+        return " ".join(f"{self.severity} {self.code}: {self.message}.{fix}".split())
 
 
 def error(code: str, message: str, fix: str) -> Finding:
@@ -33,3 +35,8 @@ def error(code: str, message: str, fix: str) -> Finding:
 def warning(code: str, message: str, fix: str) -> Finding:
     """Something that should be known."""
     return Finding(Severity.WARNING, code, message, fix)
+
+
+def note(code: str, message: str) -> Finding:
+    """Something that is as it should be, and good to know."""
+    return Finding(Severity.NOTE, code, message, "")

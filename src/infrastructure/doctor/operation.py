@@ -26,13 +26,14 @@ select (select sum(numbackends)::int from pg_stat_database) as used,
 """
 # Counted no further than matters: the doctor must not read a million rows to say that there are many.
 _RELAY = """
-select l.expires_at > clock_timestamp() as led, o.due, o.oldest, p.parked
+select l.expires_at > clock_timestamp() as led, o.pending, o.oldest, d.dead_lettered
 from private.relay_lease l,
-  (select count(*) as due, extract(epoch from clock_timestamp() - min(created_at))::float as oldest
+  (select count(*) as pending, extract(epoch from clock_timestamp() - min(created_at))::float as oldest
    from (select created_at from private.realtime_outbox
-         where delivered_at is null and parked_at is null order by id limit 10000) d) o,
-  (select count(*) as parked
-   from (select from private.realtime_outbox where parked_at is not null limit 10000) d) p
+         where delivered_at is null and dead_lettered_at is null order by id limit 10000) p) o,
+  (select count(*) as dead_lettered
+   from (select from private.realtime_outbox
+         where dead_lettered_at is not null and dropped_at is null limit 10000) l) d
 """
 _ROLE_SETTINGS = """
 select split_part(setting, '=', 1) as name, substr(setting, strpos(setting, '=') + 1) as value,
@@ -93,27 +94,27 @@ async def check_relay(connection: asyncpg.Connection) -> Sequence[Finding]:
     if row is None:
         return [error("missing", "the row of private.relay_lease is missing", "run `lingualink migrate`")]
     findings = []
-    if row["due"] and not row["led"]:
+    if row["pending"] and not row["led"]:
         findings.append(
             error(
                 "nobody_relays",
-                f"{row['due']} events wait (the oldest for {row['oldest']:.0f} s), and no relay holds the lease",
+                f"{row['pending']} events wait (the oldest for {row['oldest']:.0f} s), and no relay holds the lease",
                 "run `lingualink relay`, or `lingualink serve` with LINGUALINK_RELAY=inline",
             )
         )
-    elif row["due"] and row["oldest"] > WAITS_TOO_LONG_S:
+    elif row["pending"] and row["oldest"] > WAITS_TOO_LONG_S:
         findings.append(
             error(
                 "events_wait",
-                f"{row['due']} events wait, the oldest for {row['oldest']:.0f} s",
+                f"{row['pending']} events wait, the oldest for {row['oldest']:.0f} s",
                 "look at the relay's log, and at Realtime's status (docs/operations.md, Relay backlog)",
             )
         )
-    if row["parked"]:
+    if row["dead_lettered"]:
         findings.append(
             warning(
                 "events_set_aside",
-                f"{row['parked']} events could not be delivered and were set aside",
+                f"{row['dead_lettered']} events could not be delivered and were set aside",
                 "`lingualink outbox list` says why; then `lingualink outbox retry`, or `drop`",
             )
         )

@@ -24,8 +24,9 @@ from infrastructure.doctor.operation import (
     check_sessions,
     check_sizes,
 )
+from infrastructure.doctor.realtime import check_realtime
 from infrastructure.doctor.rls_bypasses import check_cascades, check_functions, check_views
-from infrastructure.doctor.supabase import check_issuer, check_realtime, check_signing_keys
+from infrastructure.doctor.supabase import check_issuer, check_signing_keys
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import connect, create_engine
 from infrastructure.postgres.diagnosis import diagnose

@@ -1,4 +1,4 @@
-"""Supabase beside the database: its signing keys, and its Realtime."""
+"""Supabase Auth beside the database: its signing keys and its issuer."""
 
 from collections.abc import Sequence
 
@@ -14,10 +14,6 @@ TIMEOUT_S = 5
 
 class _Configuration(msgspec.Struct):
     issuer: str
-
-
-# A topic that nobody listens to.
-_PROBE = {"topic": "lingualink:doctor", "event": "checked", "payload": {}, "private": True}
 
 
 async def check_signing_keys(settings: Settings) -> Sequence[Finding]:
@@ -78,43 +74,6 @@ async def check_issuer(settings: Settings) -> Sequence[Finding]:
             f"set SUPABASE_JWT_ISSUER={issuer}",
         )
     ]
-
-
-async def check_realtime(settings: Settings) -> Sequence[Finding]:
-    """Find out whether Realtime takes what the relay would send, by sending to a topic that nobody listens to."""
-    key = settings.supabase_secret_key.get_secret_value()
-    headers = {"apikey": key}
-    if key.startswith("eyJ"):  # a legacy key is a token; a secret key must not pose as one
-        headers["Authorization"] = f"Bearer {key}"
-    url = f"{settings.supabase_url}/realtime/v1/api/broadcast"
-    try:
-        async with _client(settings) as http:
-            answer = await http.post(url, json={"messages": [_PROBE]}, headers=headers)
-    except httpx.HTTPError as failure:
-        return [
-            error(
-                "realtime_unreachable",
-                f"{url} does not answer ({type(failure).__name__})",
-                "check SUPABASE_URL",
-            )
-        ]
-    if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
-        return [
-            error(
-                "realtime_refuses_key",
-                f"Realtime answers {answer.status_code} to the secret key",
-                "set SUPABASE_SECRET_KEY to a secret key of this project",
-            )
-        ]
-    if answer.status_code not in {httpx.codes.ACCEPTED, httpx.codes.TOO_MANY_REQUESTS}:
-        return [
-            error(
-                "realtime_unreachable",
-                f"{url} answers {answer.status_code}",
-                "check SUPABASE_URL, and whether Realtime is enabled in the project",
-            )
-        ]
-    return []
 
 
 def _client(settings: Settings) -> httpx.AsyncClient:

@@ -1,9 +1,11 @@
 """The lease that makes one relay the active one: a row, and the database's clock. It works through any pooler."""
 
+import os
+import secrets
+import socket
 import time
 from collections.abc import Callable
 from typing import Final
-from uuid import uuid4
 
 import asyncpg
 
@@ -11,11 +13,11 @@ from infrastructure.postgres.outbox import in_time
 
 LEASE_S: Final = 10
 MARGIN_S: Final = 6
-"""What must be left of the lease when a batch begins: more than a batch may take."""
+"""What must be left of the lease when a message is sent: more than that may take."""
 
 # Database time alone decides who leads: clocks of processes may differ. Where another holds the lease, no row fits,
 # and nothing is written or locked.
-_LEAD = """
+_ACQUIRE = """
 update private.relay_lease
 set holder = $1, expires_at = clock_timestamp() + make_interval(secs => $2)
 where holder = $1 or expires_at < clock_timestamp()
@@ -24,25 +26,35 @@ returning true
 _RESIGN = "update private.relay_lease set holder = null, expires_at = '-infinity' where holder = $1"
 
 
+def process_name(release: str) -> str:
+    """What tells this process from all others, in the words of an operator: release, host and process id.
+
+    Two relays in one process, as tests have them, differ in the last four digits.
+    """
+    return f"lingualink/{release} {socket.gethostname()}:{os.getpid()} {secrets.token_hex(2)}"
+
+
 class PostgresLease:
     """The port :class:`application.realtime.ports.Lease` on the shared database; each is one relay's own.
+
+    *holder* is what the row says of it, and is nobody else's (see :func:`process_name`).
 
     A holder writes the row every four seconds, however often it asks.
     """
 
-    def __init__(self, pool: asyncpg.Pool, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, pool: asyncpg.Pool, holder: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._pool = pool
         self._clock = clock
-        self._holder = uuid4()
+        self._holder = holder
         self._safe_until = float("-inf")
 
-    async def hold(self) -> bool:
+    async def acquire_or_renew(self) -> bool:
         """See the port."""
         asked = self._clock()
         if self._safe_until - asked >= MARGIN_S:
             return True
         async with in_time(self._pool) as connection:
-            held = bool(await connection.fetchval(_LEAD, self._holder, LEASE_S))
+            held = bool(await connection.fetchval(_ACQUIRE, self._holder, LEASE_S))
         # Counted from before the question: the row may have been written at once, and the answer have taken time.
         self._safe_until = asked + LEASE_S if held else float("-inf")
         return held

@@ -1,4 +1,4 @@
-"""The committed events that are owed to the app."""
+"""The committed events that the app has yet to hear."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -8,55 +8,83 @@ from uuid import UUID
 
 import asyncpg
 
-from application.realtime.ports import Backlog, Message, ParkedEvent
+from application.realtime.ports import Backlog, DeadLetter, Message
+from domain.audit import AuditAction
 from infrastructure.postgres.errors import acquire_connection, map_database_errors
 
 QUERY_S = 3
 COUNTED = 100_001
+LOOKED_AT = 10_000
 
 # Never "id above the last seen": ids are taken in another order than transactions commit. Within a topic they are
-# in the order of commits, because a wallet or a post is locked before its event takes an id.
-_DUE = """
+# in the order of commits, because a wallet or a post is locked before its event takes an id. What is passed over is
+# looked for among the oldest only, so that a million rows of busy topics cost no more than ten thousand.
+_PENDING = f"""
 select id, event_id, topic, event, payload::text as payload, attempts
-from private.realtime_outbox
-where delivered_at is null and parked_at is null
+from (
+  select * from private.realtime_outbox
+  where delivered_at is null and dead_lettered_at is null
+  order by id
+  limit {LOOKED_AT}
+) oldest
+where topic <> all ($2::text[])
 order by id
 limit $1
-"""
+"""  # noqa: S608 - a number of ours
 _DELIVERED = """
 update private.realtime_outbox
-set delivered_at = clock_timestamp(), attempts = attempts + 1, last_error = null, parked_at = null
-where id = any ($1::bigint[]) and delivered_at is null
+set delivered_at = clock_timestamp(), attempts = attempts + 1, last_error = null, dead_lettered_at = null
+where id = any ($1::bigint[]) and delivered_at is null and dropped_at is null
 returning extract(epoch from delivered_at - created_at)::float8 as delay
 """
 _FAILED = """
 update private.realtime_outbox set attempts = attempts + 1, last_error = $2 where id = any ($1::bigint[])
 """
-_PARK = """
+_DEAD_LETTER = """
 update private.realtime_outbox
-set parked_at = clock_timestamp(), attempts = attempts + 1, last_error = $2
+set dead_lettered_at = clock_timestamp(), attempts = attempts + 1, last_error = $2
 where id = $1 and delivered_at is null
 """
-_PARKED = """
-select id, event_id, topic, event, attempts, parked_at, coalesce(last_error, '') as why
-from private.realtime_outbox where parked_at is not null order by id limit $1
+_DEAD_LETTERS = """
+select id, event_id, topic, event, attempts, dead_lettered_at, coalesce(last_error, '') as why
+from private.realtime_outbox where dead_lettered_at is not null and dropped_at is null order by id limit $1
 """
 _RETRY = """
-update private.realtime_outbox set parked_at = null, attempts = 0
-where parked_at is not null and ($1::bigint[] is null or id = any ($1))
+update private.realtime_outbox set dead_lettered_at = null, attempts = 0
+where dead_lettered_at is not null and dropped_at is null and ($1::bigint[] is null or id = any ($1))
 returning id
+"""
+# By an operator: the service has no right to it. What is dropped keeps its row, and is told to nobody.
+_DROP = """
+with dropped as (
+  update private.realtime_outbox
+  set dropped_at = clock_timestamp(), dead_lettered_at = coalesce(dead_lettered_at, clock_timestamp())
+  where id = $1 and delivered_at is null and dropped_at is null
+  returning id, event_id, topic, event
+), recorded as (
+  insert into private.audit_log (id, operator, action, target_id, before, after, reason, request_id, occurred_at)
+  select gen_random_uuid(), session_user, $3, event_id,
+         jsonb_build_object('id', id, 'topic', topic, 'event', event), '{}', $2, 'lingualink outbox drop',
+         clock_timestamp()
+  from dropped
+)
+select count(*) from dropped
 """
 _BACKLOG = """
 select (
          select count(*) from (
-           select from private.realtime_outbox where delivered_at is null and parked_at is null limit $1
-         ) due
-       ) as due,
+           select from private.realtime_outbox where delivered_at is null and dead_lettered_at is null limit $1
+         ) p
+       ) as pending,
        coalesce((
          select extract(epoch from clock_timestamp() - created_at)
-         from private.realtime_outbox where delivered_at is null and parked_at is null order by id limit 1
-       ), 0)::float8 as oldest_due_seconds,
-       (select count(*) from (select from private.realtime_outbox where parked_at is not null limit $1) p) as parked
+         from private.realtime_outbox where delivered_at is null and dead_lettered_at is null order by id limit 1
+       ), 0)::float8 as oldest_pending_seconds,
+       (
+         select count(*) from (
+           select from private.realtime_outbox where dead_lettered_at is not null and dropped_at is null limit $1
+         ) d
+       ) as dead_lettered
 """
 _CLEAN_UP = """
 with gone as (
@@ -96,10 +124,10 @@ class PostgresOutbox:
         self._pool = pool
         self._on_delivered = on_delivered
 
-    async def due(self, limit: int) -> Sequence[Message]:
+    async def pending(self, limit: int, without: Collection[str] = ()) -> Sequence[Message]:
         """See the port."""
         async with in_time(self._pool) as connection:
-            rows = await connection.fetch(_DUE, limit)
+            rows = await connection.fetch(_PENDING, limit, list(without))
         return [
             Message(
                 id=row["id"],
@@ -124,23 +152,23 @@ class PostgresOutbox:
         async with in_time(self._pool) as connection:
             await connection.execute(_FAILED, list(ids), _storable(why))
 
-    async def park(self, id: int, why: str) -> None:
+    async def dead_letter(self, id: int, why: str) -> None:
         """See the port."""
         async with in_time(self._pool) as connection:
-            await connection.execute(_PARK, id, _storable(why))
+            await connection.execute(_DEAD_LETTER, id, _storable(why))
 
-    async def parked(self, limit: int) -> Sequence[ParkedEvent]:
+    async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         """See the port."""
         async with in_time(self._pool) as connection:
-            rows = await connection.fetch(_PARKED, limit)
+            rows = await connection.fetch(_DEAD_LETTERS, limit)
         return [
-            ParkedEvent(
+            DeadLetter(
                 id=row["id"],
                 event_id=UUID(int=row["event_id"].int),
                 topic=row["topic"],
                 event=row["event"],
                 attempts=row["attempts"],
-                parked_at=row["parked_at"],
+                dead_lettered_at=row["dead_lettered_at"],
                 why=row["why"],
             )
             for row in rows
@@ -157,7 +185,18 @@ class PostgresOutbox:
         async with in_time(self._pool) as connection:
             row = await connection.fetchrow(_BACKLOG, COUNTED)
         assert row is not None  # noqa: S101 - an aggregate always has its row
-        return Backlog(row["due"], row["oldest_due_seconds"], row["parked"])
+        return Backlog(row["pending"], row["oldest_pending_seconds"], row["dead_lettered"])
+
+    async def drop(self, id: int, reason: str) -> bool:
+        """Tell an event that is not delivered to nobody, ever; whether there was one. It is audited with *reason*.
+
+        The connection is an operator's: the service itself may not drop anything.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        async with in_time(self._pool) as connection:
+            return bool(await connection.fetchval(_DROP, id, reason, AuditAction.EVENT_DROPPED.value))
 
     async def clean_up(self, older_than: timedelta, limit: int) -> int:
         """See the port."""

@@ -304,9 +304,11 @@ class OutboxRow(Base):
     __table_args__ = (
         UniqueConstraint("event_id", name="realtime_outbox_event_once"),
         Index(
-            "realtime_outbox_due", "id", postgresql_where=text("delivered_at is null and parked_at is null")
+            "realtime_outbox_pending",
+            "id",
+            postgresql_where=text("delivered_at is null and dead_lettered_at is null"),
         ),
-        Index("realtime_outbox_parked", "id", postgresql_where=text("parked_at is not null")),
+        Index("realtime_outbox_dead_letters", "id", postgresql_where=text("dead_lettered_at is not null")),
         Index("realtime_outbox_delivered", "delivered_at", postgresql_where=text("delivered_at is not null")),
         PRIVATE,
     )
@@ -320,7 +322,8 @@ class OutboxRow(Base):
     attempts: Mapped[int] = mapped_column(server_default="0")
     last_error: Mapped[str | None]
     delivered_at: Mapped[datetime | None]
-    parked_at: Mapped[datetime | None]
+    dead_lettered_at: Mapped[datetime | None]
+    dropped_at: Mapped[datetime | None]
 
 
 class LeaseRow(Base):
@@ -330,7 +333,7 @@ class LeaseRow(Base):
     __table_args__ = PRIVATE
 
     only_row: Mapped[OnlyRow]
-    holder: Mapped[UUID | None]
+    holder: Mapped[str | None]
     expires_at: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
 
 

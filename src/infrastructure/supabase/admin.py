@@ -1,38 +1,96 @@
-"""The one place that builds the Supabase client with the secret key, and so the one that holds both."""
+"""The project as its backend reaches it with the secret key: the one place that turns the key into headers."""
 
-from collections.abc import Mapping
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import quote
 
-import httpx
-from supabase import AsyncClient, AsyncClientOptions, acreate_client
+import aiohttp
+import certifi
+from yarl import URL
 
-TIMEOUT_S = 5
+if TYPE_CHECKING:
+    from supabase import AsyncClient
 
-
-def http_pool() -> httpx.AsyncClient:
-    """The long-lived HTTP connections to Supabase: no redirects, five seconds for each step of a request."""
-    return httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False)
-
-
-async def create_admin_client(url: str, secret_key: str, http: httpx.AsyncClient) -> AsyncClient:
-    """The admin client of the project at *url*. Nobody ever signs in on it: that would replace its key."""
-    options = AsyncClientOptions(auto_refresh_token=False, persist_session=False, httpx_client=http)
-    return await acreate_client(url, secret_key, options)
+CONNECTIONS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
 class RealtimeEndpoint:
-    """Where batches go, and what proves that they are ours."""
+    """Where messages go, and what proves that they are ours."""
 
-    broadcast_url: str
+    supabase_url: str
     headers: Mapping[str, str] = field(repr=False)
 
     @classmethod
-    def of(cls, client: AsyncClient) -> Self:
-        """As the admin *client* knows it. A legacy key is a token; a secret key must not pose as one."""
-        key = client.supabase_key
-        headers = {"apikey": key, "Content-Type": "application/json"}
-        if key.startswith("eyJ"):
-            headers["Authorization"] = f"Bearer {key}"
-        return cls(f"{client.realtime.http_endpoint}/api/broadcast", headers)
+    def of(cls, supabase_url: str, secret_key: str) -> Self:
+        """Of the project at *supabase_url*. A legacy key is a token; a secret key must not pose as one."""
+        headers = {"apikey": secret_key, "Content-Type": "application/json"}
+        if secret_key.startswith("eyJ"):
+            headers["Authorization"] = f"Bearer {secret_key}"
+        return cls(supabase_url.rstrip("/"), headers)
+
+    @property
+    def batch(self) -> URL:
+        """Takes many messages, and says nothing of what became of each."""
+        return URL(f"{self.supabase_url}/realtime/v1/api/broadcast")
+
+    def single(self, topic: str, event: str) -> URL:
+        """Takes one message for a private topic, and answers for it. Realtime has it since May 2026."""
+        path = f"{quote(topic, safe='')}/events/{quote(event, safe='')}?private=true"
+        return URL(f"{self.batch}/{path}", encoded=True)
+
+    @property
+    def somebody(self) -> URL:
+        """A user whom nobody ever was: Auth knows the secret key, and has never heard of them."""
+        return URL(f"{self.supabase_url}/auth/v1/admin/users/00000000-0000-4000-8000-000000000000")
+
+
+@asynccontextmanager
+async def http_session(*, through_proxy: bool) -> AsyncIterator[aiohttp.ClientSession]:
+    """Long-lived connections to Supabase. Cookies are not kept; proxies of the environment are used if wanted."""
+    connector = aiohttp.TCPConnector(
+        limit=CONNECTIONS, ssl=ssl.create_default_context(cafile=certifi.where()), keepalive_timeout=60
+    )
+    async with aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(),
+        trust_env=through_proxy,
+    ) as session:
+        yield session
+
+
+async def create_admin_client(url: str, secret_key: str) -> "AsyncClient":
+    """Supabase's own client, with the secret key. Nobody ever signs in on it: that would replace its key.
+
+    The package takes two seconds to import, so whoever needs no channel does without.
+    """
+    from supabase import AsyncClientOptions, acreate_client  # noqa: PLC0415
+
+    options = AsyncClientOptions(auto_refresh_token=False, persist_session=False)
+    return await acreate_client(url, secret_key, options)
+
+
+async def listen(
+    client: "AsyncClient", topic: str, event: str, heard: Callable[[Mapping[str, Any]], None]
+) -> None:
+    """Join the private *topic*, and from then on hand the payloads of *event* to *heard*.
+
+    Raises:
+        ConnectionError: Realtime refuses the join, with its words.
+    """
+    answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def told(state: Any, error: Exception | None) -> None:
+        if not answered.done():
+            answered.set_result(str(state) if error is None else str(error))
+
+    channel = client.channel(topic, {"config": {"private": True, "broadcast": None, "presence": None}})
+    channel.on_broadcast(event, lambda message: heard(message["payload"]))
+    await channel.subscribe(told)
+    if not (said := await answered).endswith("SUBSCRIBED"):
+        raise ConnectionError(said)

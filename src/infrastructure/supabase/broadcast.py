@@ -1,74 +1,105 @@
-"""Hands batches of events to Supabase Realtime.
+"""Hands events to Supabase Realtime, one message a request.
 
-Supabase's Python client sends one message a call, on a new connection each time; so batches go straight to its
-endpoint: ``POST /realtime/v1/api/broadcast`` (https://supabase.com/docs/guides/realtime/broadcast). A 202 means
-taken, for a sender that may send on the topic, which the secret key always may.
+``POST /realtime/v1/api/broadcast/{topic}/events/{event}?private=true``
+(https://supabase.com/docs/guides/realtime/broadcast) answers for the message that it was given. The older endpoint
+for batches does not: it answers 202 before it has asked the database who may send, and drops what it could not ask.
 """
 
 import asyncio
-import math
-from collections.abc import Mapping, Sequence
-from typing import Final
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
 
-import httpx
-import msgspec
+import aiohttp
 
-from application.realtime.ports import BatchRefused, Message, PublishFailed
+from application.realtime.ports import Fault, Message, PublishFailed
 from infrastructure.supabase.admin import RealtimeEndpoint
+from infrastructure.supabase.answers import fault_of, limit_of
+from infrastructure.supabase.proven_batches import ProvenBatches
 
 PUBLISH_S: Final = 5
-"""The longest that one batch may take: less than ``infrastructure.postgres.lease.MARGIN_S``."""
+"""The longest that a message may take: less than ``infrastructure.postgres.lease.MARGIN_S``."""
+DEVICES: Final = 2
+"""How many devices a user is expected to listen with; each delivery counts against the plan."""
+KEY_CHECK_S: Final = 15.0
 
-_REFUSED: Final = {httpx.codes.UNPROCESSABLE_ENTITY, httpx.codes.REQUEST_ENTITY_TOO_LARGE}
-_PASSING: Final = {httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_EARLY, httpx.codes.TOO_MANY_REQUESTS}
+PROBE: Final = Message(0, UUID(int=0), "lingualink:probe", "probe", "{}", 0)
+"""What nobody waits for."""
 
 
 class RealtimePublisher:
     """The port :class:`application.realtime.ports.Publisher` on Supabase Realtime."""
 
-    def __init__(self, endpoint: RealtimeEndpoint, http: httpx.AsyncClient) -> None:
+    def __init__(self, endpoint: RealtimeEndpoint, http: aiohttp.ClientSession) -> None:
         self._endpoint = endpoint
         self._http = http
+        self._batches: ProvenBatches | None = None
+        self._key_checked_at = float("-inf")
+        self._key_is_refused = False
 
-    async def publish(self, messages: Sequence[Message]) -> int | None:
-        """See the port. The private flag and an id go with each message, so that a client can drop repeats."""
-        body = msgspec.json.encode({"messages": [_wire(message) for message in messages]})
+    @property
+    def cost(self) -> int:
+        """See the port."""
+        return 1 + DEVICES + (0 if self._batches is None else self._batches.overhead)
+
+    @property
+    def is_older(self) -> bool:
+        """Whether the server was found to be from before May 2026: it takes batches only."""
+        return self._batches is not None
+
+    async def publish(self, message: Message) -> int | None:
+        """See the port. The payload carries the event's id, so that a client can drop repeats."""
         try:
             async with asyncio.timeout(PUBLISH_S):
-                answer = await self._http.post(
-                    self._endpoint.broadcast_url, content=body, headers=self._endpoint.headers
-                )
-        except (httpx.HTTPError, TimeoutError) as error:
+                if self._batches is not None:
+                    return await self._batches.publish(message)
+                return await self._publish_alone(message)
+        except (aiohttp.ClientError, OSError) as error:  # a timeout is an OSError, too
             raise PublishFailed(f"no answer: {type(error).__name__}") from error
-        if answer.status_code == httpx.codes.ACCEPTED:
-            return _room(answer.headers)
-        raise _fault(answer)
 
+    async def probe(self) -> bool:
+        """See the port."""
+        try:
+            await self.publish(PROBE)
+        except PublishFailed:
+            return False
+        return True
 
-def _fault(answer: httpx.Response) -> BatchRefused | PublishFailed:
-    """What an answer other than 202 means. What says nothing about the messages never costs one of them."""
-    status, why = answer.status_code, f"{answer.status_code}: {answer.text[:400]}"
-    if status in _REFUSED:
-        return BatchRefused(why)
-    if status >= 500 or status in _PASSING:
-        return PublishFailed(why, room=_room(answer.headers))
-    # A key that is not known or allowed; or not Realtime at all: a redirect, a page, a project that is not there.
-    return PublishFailed(why, denied=True)
+    async def aclose(self) -> None:
+        """Leave the channels that an older server needs."""
+        if self._batches is not None:
+            await self._batches.aclose()
 
+    async def _publish_alone(self, message: Message) -> int | None:
+        url = self._endpoint.single(message.topic, message.event)
+        status, headers, text = await self._post(url, message.payload.encode())
+        if status == 202:
+            return limit_of(headers)
+        if status == 404 and await self._takes_batches():
+            self._batches = ProvenBatches(self._endpoint, self._post)
+            return await self._batches.publish(message)
+        if status == 500 and await self._auth_refuses_the_key():
+            raise PublishFailed("500, and Supabase Auth does not know the secret key", Fault.KEY)
+        raise fault_of(status, text)
 
-def _room(headers: Mapping[str, str]) -> int | None:
-    """How many messages fit under the project's rate now. A batch counts as a whole against what remains."""
-    try:
-        return max(0, math.floor(float(headers["x-rate-limit-remaining"])))
-    except (KeyError, ValueError, OverflowError):
-        return None
+    async def _post(self, url: Any, body: bytes) -> tuple[int, Mapping[str, str], str]:
+        async with self._http.post(
+            url, data=body, headers=self._endpoint.headers, allow_redirects=False
+        ) as answer:
+            return answer.status, answer.headers, await answer.text(errors="replace")
 
+    async def _takes_batches(self) -> bool:
+        """Whether it is a Realtime at all: one says what is wrong with a batch of nothing."""
+        status, _, text = await self._post(self._endpoint.batch, b'{"messages": []}')
+        return status == 422 and "messages" in text
 
-def _wire(message: Message) -> dict[str, object]:
-    return {
-        "topic": message.topic,
-        "event": message.event,
-        "payload": msgspec.Raw(message.payload.encode()),
-        "private": True,
-        "id": str(message.event_id),
-    }
+    async def _auth_refuses_the_key(self) -> bool:
+        """The gateway of Supabase's CLI passes an unknown key on, and Realtime crashes over it; Auth says no."""
+        now = time.monotonic()
+        if now - self._key_checked_at >= KEY_CHECK_S:
+            async with self._http.get(
+                self._endpoint.somebody, headers=self._endpoint.headers, allow_redirects=False
+            ) as answer:
+                self._key_checked_at, self._key_is_refused = now, answer.status in {401, 403}
+        return self._key_is_refused

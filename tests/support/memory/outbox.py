@@ -1,10 +1,11 @@
-"""What is owed, in memory: the events of a :class:`MemoryDatabase`, in the order in which they were committed."""
+"""The outbox in memory: the events of a :class:`MemoryDatabase`, in the order in which they were committed."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from application.encoding import to_json
-from application.realtime.ports import Backlog, Message, ParkedEvent
+from application.realtime.ports import Backlog, DeadLetter, Message
 from domain.events import topic_of
 from support.memory.database import MemoryDatabase
 
@@ -22,19 +23,20 @@ class MemoryOutbox:
         self._attempts: dict[int, int] = {}
         self._errors: dict[int, str] = {}
         self._delivered: dict[int, datetime] = {}
-        self._parked: dict[int, datetime] = {}
+        self._dead_lettered: dict[int, datetime] = {}
         self._forgotten: set[int] = set()
 
-    async def due(self, limit: int) -> Sequence[Message]:
+    async def pending(self, limit: int, without: Collection[str] = ()) -> Sequence[Message]:
         """See the port."""
-        return [self._message(place) for place in self._due()][:limit]
+        messages = (self._message(place) for place in self._pending())
+        return list(islice((message for message in messages if message.topic not in without), limit))
 
     async def delivered(self, ids: Collection[int]) -> None:
         """See the port."""
         for place in set(ids) - set(self._delivered):
             self._count(place)
             self._delivered[place] = self._now()
-            self._parked.pop(place, None)
+            self._dead_lettered.pop(place, None)
 
     async def failed(self, ids: Collection[int], why: str) -> None:
         """See the port."""
@@ -42,29 +44,29 @@ class MemoryOutbox:
             self._count(place)
             self._errors[place] = why
 
-    async def park(self, id: int, why: str) -> None:
+    async def dead_letter(self, id: int, why: str) -> None:
         """See the port."""
         if id not in self._delivered:
             await self.failed([id], why)
-            self._parked[id] = self._now()
+            self._dead_lettered[id] = self._now()
 
-    async def parked(self, limit: int) -> Sequence[ParkedEvent]:
+    async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         """See the port."""
-        return [self._parked_event(place) for place in sorted(self._parked)][:limit]
+        return [self._dead_letter_of(place) for place in sorted(self._dead_lettered)][:limit]
 
     async def retry(self, ids: Collection[int] | None) -> Sequence[int]:
         """See the port."""
-        wanted = sorted(place for place in self._parked if ids is None or place in ids)
+        wanted = sorted(place for place in self._dead_lettered if ids is None or place in ids)
         for place in wanted:
-            del self._parked[place]
+            del self._dead_lettered[place]
             self._attempts[place] = 0
         return wanted
 
     async def backlog(self) -> Backlog:
         """See the port."""
-        due = list(self._due())
-        oldest = self._database.outbox[due[0] - 1].occurred_at if due else self._now()
-        return Backlog(len(due), (self._now() - oldest).total_seconds(), len(self._parked))
+        pending = list(self._pending())
+        oldest = self._database.outbox[pending[0] - 1].occurred_at if pending else self._now()
+        return Backlog(len(pending), (self._now() - oldest).total_seconds(), len(self._dead_lettered))
 
     async def clean_up(self, older_than: timedelta, limit: int) -> int:
         """See the port."""
@@ -74,9 +76,11 @@ class MemoryOutbox:
         self._forgotten.update(step)
         return len(step)
 
-    def _due(self) -> Iterator[int]:
+    def _pending(self) -> Iterator[int]:
         places = range(1, len(self._database.outbox) + 1)
-        return (place for place in places if place not in self._delivered and place not in self._parked)
+        return (
+            place for place in places if place not in self._delivered and place not in self._dead_lettered
+        )
 
     def _count(self, place: int) -> None:
         self._attempts[place] = self._attempts.get(place, 0) + 1
@@ -86,7 +90,9 @@ class MemoryOutbox:
         topic, payload = topic_of(event.recipient_id), to_json(event)
         return Message(place, event.event_id, topic, event.NAME, payload, self._attempts.get(place, 0))
 
-    def _parked_event(self, place: int) -> ParkedEvent:
+    def _dead_letter_of(self, place: int) -> DeadLetter:
         row = self._message(place)
         why = self._errors.get(place, "")
-        return ParkedEvent(place, row.event_id, row.topic, row.event, row.attempts, self._parked[place], why)
+        return DeadLetter(
+            place, row.event_id, row.topic, row.event, row.attempts, self._dead_lettered[place], why
+        )

@@ -1,0 +1,59 @@
+"""How fast the relay may send: a share of what the project's plan allows, evenly, from the first second on.
+
+Realtime counts sends and deliveries of the whole project, the app's own included, and over the limit it closes the
+channels of *receivers*, for good as far as plain supabase-js goes. So nothing is sent in bursts that the plan could
+not bear, and there is room for others.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+BURST_S: Final = 0.1
+"""What may be sent at once after a pause: a tenth of a second's worth, so that a lone payment waits for nothing."""
+RECOVERY_S: Final = 60.0
+"""How long after a 429 the pace doubles again."""
+SLOWEST: Final = 1 / 16
+
+
+class Pace:
+    """Hands out turns. Without a limit there is nothing to wait for."""
+
+    def __init__(
+        self,
+        share: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._share = share
+        self._clock = clock
+        self._sleep = sleep
+        self._limit: int | None = None
+        self._factor = 1.0
+        self._changed_at = clock()
+        self._next = clock()
+
+    def learn(self, limit: int | None) -> None:
+        """Realtime has told the plan's *limit*, in messages a second; None where it has none."""
+        self._limit = limit
+
+    def throttled(self) -> None:
+        """Realtime found it too much: others send, too. Half as fast from now on, and slowly faster again."""
+        self._factor = max(SLOWEST, self._factor / 2)
+        self._changed_at = self._clock()
+
+    def per_second(self) -> float | None:
+        """Messages a second, sends and deliveries counted; None where nothing limits them."""
+        return None if self._limit is None else max(self._limit * self._share * self._factor, 0.01)
+
+    async def turn(self, cost: int) -> None:
+        """Return when something that counts as *cost* messages may be sent."""
+        now = self._clock()
+        if self._factor < 1 and now - self._changed_at >= RECOVERY_S:
+            self._factor, self._changed_at = min(1.0, self._factor * 2), now
+        if (rate := self.per_second()) is None:
+            return
+        self._next = max(self._next, now - BURST_S) + cost / rate
+        if (wait := self._next - now) > 0:
+            await self._sleep(wait)
