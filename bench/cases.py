@@ -209,6 +209,7 @@ def _pair(
 
 READ: Final = Load()
 MONEY: Final = Load(users=PAYERS, pool=PAYERS, records=4_000)
+ALONE: Final = Variant("lingualink, alone", ours(module="bench.alone"), _money(load.withdrawal))
 SINGLE: Final = Variant("nestjs, one statement", peers(TX_MODE="single"), _peers_money, is_peer=True)
 
 CASES: Final = {
@@ -242,7 +243,7 @@ CASES: Final = {
             "money",
             "money, relay off",
             MONEY,
-            _pair(_money(load.withdrawal), _peers_money, SINGLE),
+            _pair(_money(load.withdrawal), _peers_money, SINGLE, ALONE),
         ),
         Case(
             "money-events",

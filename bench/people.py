@@ -15,7 +15,7 @@ ADMINS: Final = range(1, 6)
 STAFF: Final = (*ADMINS, *range(500, USERS + 1, 500))
 PLAIN: Final = tuple(number for number in range(1, USERS + 1) if number not in STAFF)
 KEY_ID: Final = "b3ac4a3c-0000-4000-8000-000000000001"
-SECRET: Final = "a secret that only this benchmark's own servers ever see"  # noqa: S105
+SECRET: Final = "only-the-servers-of-this-benchmark-ever-see-this"  # noqa: S105
 
 Algorithm = Literal["ES256", "HS256"]
 

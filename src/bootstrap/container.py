@@ -37,12 +37,12 @@ from infrastructure.metrics import Metrics
 from infrastructure.postgres.accounts import PostgresAccounts
 from infrastructure.postgres.books import PostgresBooks
 from infrastructure.postgres.connections import create_engine, create_pool
+from infrastructure.postgres.grouped_transactions import GroupedDatabase
 from infrastructure.postgres.idempotency_keys import PostgresIdempotencyKeys
 from infrastructure.postgres.lease import PostgresLease, process_name
 from infrastructure.postgres.notifications import OutboxNotifications
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.schema import PostgresSchema
-from infrastructure.postgres.transactions import PostgresDatabase
 from infrastructure.postgres.vault import vault_readers
 from infrastructure.postgres.wallets import PostgresWallets
 from infrastructure.relay import MeasuredPublisher, PollSchedule, Relay
@@ -116,7 +116,7 @@ class Infrastructure(Provider):
     @provide
     def database(self, pool: asyncpg.Pool, hooks: AfterCommitHooks) -> Database:
         """Where transactions take place; what they owe is told after the commit."""
-        return PostgresDatabase(pool, hooks.emit)
+        return GroupedDatabase(pool, hooks.emit)
 
     @provide
     def vault_readers(self, engine: AsyncEngine) -> VaultReaderFactory:

@@ -1,14 +1,16 @@
-"""The same suite on memory and on Postgres."""
+"""The same suite on memory, and on Postgres with transactions alone and in groups."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
 from contract.world import MemoryWorld, World, postgres_world
+from infrastructure.postgres.grouped_transactions import GroupedDatabase
+from infrastructure.postgres.transactions import PostgresDatabase
 from support.database import Database
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=["memory", "alone", "grouped"])
 def place(request: pytest.FixtureRequest) -> Database | None:
     """A database of the test's own, or none."""
     if request.param == "memory":
@@ -18,10 +20,11 @@ def place(request: pytest.FixtureRequest) -> Database | None:
 
 
 @pytest.fixture
-async def world(place: Database | None) -> AsyncIterator[World]:
+async def world(place: Database | None, request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """A fresh world, in memory and then on a database."""
     if place is None:
         yield MemoryWorld()
         return
-    async with postgres_world(place) as made:
+    grouped = request.node.callspec.params["place"] == "grouped"
+    async with postgres_world(place, GroupedDatabase if grouped else PostgresDatabase) as made:
         yield made

@@ -1,7 +1,7 @@
 """A world to try use-cases in, on memory or on Postgres: the same words set the scene and look at what came of it."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -30,6 +30,7 @@ from domain.profile import Ban
 from domain.rewards import RewardedAction, RewardRate
 from domain.wallet import Transaction, TransactionKind, Wallet
 from infrastructure.postgres.accounts import PostgresAccounts
+from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import create_engine, create_pool
 from infrastructure.postgres.mappers import post_of, transaction_of, wallet_of
 from infrastructure.postgres.opening import OPEN_WITH_BALANCE
@@ -301,11 +302,15 @@ class PostgresWorld(World):
     """The world on a database of its own, which the platform (a superuser) sets up and looks at."""
 
     def __init__(
-        self, platform: "asyncpg.Connection[asyncpg.Record]", pool: asyncpg.Pool, database: Database
+        self,
+        platform: "asyncpg.Connection[asyncpg.Record]",
+        pool: asyncpg.Pool,
+        database: Database,
+        adapter: Callable[..., Transacting] = PostgresDatabase,
     ) -> None:
         self._platform = platform
         self._engine = create_engine(database.service)
-        self.database: Transacting = PostgresDatabase(pool, lambda _: None)
+        self.database: Transacting = adapter(pool, lambda _: None)
         self.accounts: Accounts = PostgresAccounts(pool)
         self.wallets: Wallets = PostgresWallets(pool)
         self.vault: VaultReaderFactory = vault_readers(self._engine)
@@ -434,12 +439,16 @@ def _entry(row: Row) -> AuditEntry:
 
 
 @asynccontextmanager
-async def postgres_world(database: Database) -> AsyncIterator[PostgresWorld]:
-    """A world on *database*, as the service's own role."""
+async def postgres_world(
+    database: Database,
+    adapter: Callable[..., Transacting] = PostgresDatabase,
+    service: DatabaseAddress | None = None,
+) -> AsyncIterator[PostgresWorld]:
+    """A world on *database*, as the service's own role; *service* is another way to it."""
     platform = await asyncpg.connect(database.superuser_url)
     try:
-        async with create_pool(database.service, 10) as pool:
-            world = PostgresWorld(platform, pool, database)
+        async with create_pool(database.service if service is None else service, 10) as pool:
+            world = PostgresWorld(platform, pool, database, adapter)
             yield world
             await world.dispose()
     finally:

@@ -1,5 +1,6 @@
 """Profiles with their wallets: found, and made where they are missing."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -12,12 +13,13 @@ from domain.errors import SessionRevoked, Unavailable
 from domain.identity import DisplayFields, Principal
 from infrastructure.postgres.errors import acquire_connection, domain_error
 from infrastructure.postgres.mappers import wire_row
+from infrastructure.postgres.shared_reads import SharedReads
 
 _FIND = """
 select p.id, p.username, p.full_name, p.avatar_url, p.role, w.balance,
        exists (select from private.bans b where b.user_id = p.id) as banned
 from public.profiles p join public.wallets w on w.user_id = p.id
-where p.id = $1 and private.account_status(p.id, null) <> 'deleted'
+where p.id = any ($1::uuid[]) and private.account_status(p.id, null) <> 'deleted'
 """
 # Nothing is inserted for whom there is already: a column that the app added and this service does not know can't
 # break those who have a profile. And nothing for the dead, however long their tokens live.
@@ -85,12 +87,16 @@ class PostgresAccounts:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._found = SharedReads(self._find)
 
     async def find(self, user_id: UUID) -> Row | None:
         """See the port."""
+        return await self._found.get(user_id)
+
+    async def _find(self, user_ids: Sequence[UUID]) -> dict[UUID, Row]:
         async with acquire_connection(self._pool) as connection:
-            row = await connection.fetchrow(_FIND, user_id)
-        return None if row is None else wire_row(row, ("balance",))
+            rows = await connection.fetch(_FIND, user_ids)
+        return {row["id"]: wire_row(row, ("balance",)) for row in rows}
 
     async def open(self, principal: Principal) -> None:
         """See the port."""

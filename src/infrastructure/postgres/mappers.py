@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import RowMapping
 
+from application.idempotency import IdempotencyRecord, StoredResponse
 from application.ports import Row
 from application.transactions import LockedPost, LockedRate, LockedTransaction, LockedUser, LockedWithdrawal
 from domain.errors import DomainError, NotFound, PostNotFound, UserNotFound, WithdrawalNotFound
@@ -109,6 +110,11 @@ def user_of(row: Stored) -> User:
         balance=ZERO if row["balance"] is None else Money(row["balance"]),
         deleted=row["account_status"] == AccountStatus.DELETED,
     )
+
+
+def idempotency_record(row: Stored) -> IdempotencyRecord:
+    """What a key stands for."""
+    return IdempotencyRecord(row["fingerprint"], StoredResponse(row["status"], row["body"]))
 
 
 def actor_of(principal: Principal, row: Stored) -> Actor:

@@ -73,11 +73,71 @@ select c.*, exists (select from claim) as claimed, extract(epoch from q.free_at 
 from caller c cross join quota q left join locked l on true
 """  # noqa: S608 - our own text
 
+# The same for several callers at once: arrays of users $1, sessions $2, keys $3, fingerprints $4, roles (joined by
+# commas) $5 and each one's number among those of the same user $6; $7 keys a day; of each wallet whose number $8 wants
+# it, and its id $9. Keys are claimed in their order, so that two groups can't wait for each other. Who wants a wallet
+# that is not there is not claimed: that takes more than a statement.
+CLAIM_MANY = f"""
+with request as materialized (
+  select r.*, ordinality - 1 as n,
+         private.account_status(r.user_id, r.session_id) as caller_status,
+         (select p.role from public.profiles p where p.id = r.user_id) as caller_role,
+         exists (select from private.bans b where b.user_id = r.user_id) as caller_banned
+  from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::int[])
+    with ordinality as r (user_id, session_id, key, fingerprint, roles, nth, ordinality)
+), wanted as materialized (
+  select * from unnest($8::int[], $9::uuid[]) as w (n, user_id)
+), claim as (
+  insert into private.idempotency_keys (user_id, key, fingerprint)
+  select r.user_id, r.key, r.fingerprint from request r
+  where caller_status = 'active' and not caller_banned and caller_role = any (string_to_array(r.roles, ','))
+    and not exists (
+      select from wanted v where v.n = r.n and not exists (select from public.wallets w where w.user_id = v.user_id)
+    )
+    and not exists (
+      select from private.idempotency_keys k
+      where k.user_id = r.user_id and k.created_at > now() - interval '1 day'
+      order by k.created_at desc offset $7 - 1 - r.nth
+    )
+  order by r.user_id, r.key
+  on conflict do nothing
+  returning user_id, key
+), claimed as materialized (
+  select r.n, r.user_id from request r join claim c on c.user_id = r.user_id and c.key = r.key
+), locked as materialized (
+  select w.user_id, w.balance, w.version, w.hash
+  from public.wallets w
+  where w.user_id in (select v.user_id from wanted v join claimed c on c.n = v.n)
+  order by w.user_id
+  for update
+)
+select r.n, r.caller_status, r.caller_role, r.caller_banned, exists (select from claimed c where c.n = r.n) as claimed,
+       {EPOCH}, null::uuid as user_id, null::numeric as balance, null::bigint as version, null::bytea as hash,
+       clock_timestamp() as now, null::text as owner_status
+from request r
+union all
+select null, null, null, null, null, null, l.user_id, l.balance, l.version, l.hash, clock_timestamp(),
+       case when l.user_id in (select user_id from claimed) then 'active'
+            else private.account_status(l.user_id, null) end
+from locked l
+"""  # noqa: S608 - our own text
+# What a member of a group claimed and then made no use of, before it commits.
+RELEASE_KEYS = """
+delete from private.idempotency_keys k using unnest($1::uuid[], $2::text[]) as u (user_id, key)
+where k.user_id = u.user_id and k.key = u.key and k.status is null
+"""
+
 # $3, $4: how long a key lives, and one that stands for a 404.
 _EXPIRED = "(created_at < now() - $3::interval or status = 404 and created_at < now() - $4::interval)"
 EARLIER = f"""
 select fingerprint, status, body, {_EXPIRED} as expired
 from private.idempotency_keys where user_id = $1 and key = $2
+"""  # noqa: S608
+# The same for several callers: arrays of users $1 and keys $2.
+EARLIER_MANY = f"""
+select k.user_id, k.key, fingerprint, status, body, {_EXPIRED} as expired
+from private.idempotency_keys k join unnest($1::uuid[], $2::text[]) as u (user_id, key)
+  on k.user_id = u.user_id and k.key = u.key
 """  # noqa: S608
 DELETE_EXPIRED = f"delete from private.idempotency_keys where user_id = $1 and key = $2 and {_EXPIRED}"  # noqa: S608
 

@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -17,13 +17,13 @@ from application.idempotency import (
     NOT_FOUND_KEY_TTL,
     IdempotencyKey,
     IdempotencyRecord,
-    StoredResponse,
 )
 from application.transactions import (
     Lock,
     LockedUser,
     Opened,
     Opening,
+    OpenTransaction,
     PostLock,
     RateLock,
     RefusalsLock,
@@ -57,7 +57,8 @@ class PostgresTransaction(Generic[L]):
 
     connection: Connection
     after_commit: AfterCommit
-    opened: Opened[L]
+    opened: Opened[L] = field(init=False)
+    committing: bool = False
     ended: bool = False
 
     async def commit(self, writes: WriteBatch) -> None:
@@ -67,6 +68,7 @@ class PostgresTransaction(Generic[L]):
             if await self.connection.fetchval(text, *arguments) != expected:
                 raise RuntimeError("what was locked has changed")  # a mistake of ours: nothing is written
         # Where this fails, it may have committed or not (Unavailable): the key finds the truth.
+        self.committing = True
         tag = await self.connection.execute("commit")
         self.ended = True
         if tag != "COMMIT":
@@ -74,6 +76,16 @@ class PostgresTransaction(Generic[L]):
             log.error("transaction.not_committed", tag=tag)
             raise Unavailable
         self.after_commit(writes.events)
+
+    async def roll_back(self) -> None:
+        """Undo what did not commit; a connection that can't even do that is thrown away, never handed out again."""
+        if self.ended:
+            return
+        try:
+            if not self.connection.is_closed():
+                await self.connection.execute("rollback")
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            self.connection.terminate()
 
 
 class PostgresDatabase:
@@ -84,7 +96,7 @@ class PostgresDatabase:
         self._after_commit = after_commit
 
     @asynccontextmanager
-    async def begin(self, principal: Principal, opening: Opening[L]) -> AsyncIterator[PostgresTransaction[L]]:
+    async def begin(self, principal: Principal, opening: Opening[L]) -> AsyncIterator[OpenTransaction[L]]:
         """Two statements; a third for a lock, and more for a first request or payment, or a key that is taken."""
         async with self._begin(lambda connection: _open(connection, principal, opening)) as transaction:
             yield transaction
@@ -105,27 +117,16 @@ class PostgresDatabase:
     @asynccontextmanager
     async def _begin(self, opened: Callable[[Connection], Any]) -> AsyncIterator[PostgresTransaction[Any]]:
         async with acquire_connection(self._pool) as connection:
-            transaction = None
+            transaction: PostgresTransaction[Any] = PostgresTransaction(connection, self._after_commit)
             try:
-                transaction = PostgresTransaction(connection, self._after_commit, await opened(connection))
+                transaction.opened = await opened(connection)
                 yield transaction
             except (asyncio.CancelledError, TimeoutError):
                 raise  # the connection is closed with all that it began
             except BaseException:
-                await _roll_back(connection, transaction)
+                await transaction.roll_back()
                 raise
-            await _roll_back(connection, transaction)
-
-
-async def _roll_back(connection: Connection, transaction: PostgresTransaction[Any] | None) -> None:
-    """Undo what did not commit; a connection that can't even do that is thrown away, never handed out again."""
-    if transaction is not None and transaction.ended:
-        return
-    try:
-        if not connection.is_closed():
-            await connection.execute("rollback")
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        connection.terminate()
+            await transaction.roll_back()
 
 
 async def _open(connection: Connection, principal: Principal, opening: Opening[Any]) -> Opened[Any]:
@@ -217,7 +218,7 @@ async def _earlier(
     lifetimes = (IDEMPOTENCY_KEY_TTL, NOT_FOUND_KEY_TTL)
     row = await connection.fetchrow(queries.EARLIER, user_id, key.key, *lifetimes)
     if row is not None and not row["expired"]:
-        return IdempotencyRecord(row["fingerprint"], StoredResponse(row["status"], row["body"]))
+        return mappers.idempotency_record(row)
     if row is None and free_in_s is not None:
         raise RateLimited(max(1, math.ceil(free_in_s)))
     if row is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 import asyncpg
 
@@ -10,19 +11,22 @@ from application.ports import Position, Row
 from application.wallet.reading import TransactionFilter
 from domain.errors import SessionRevoked
 from domain.identity import Principal
+from domain.money import money_text
 from domain.withdrawals import WithdrawalStatus
 from infrastructure.postgres.errors import acquire_connection
 from infrastructure.postgres.mappers import wire_row
 from infrastructure.postgres.queries import EPOCH, TRANSACTION_COLUMNS, WITHDRAWAL_COLUMNS
+from infrastructure.postgres.shared_reads import SharedReads
 
 # Each begins with whether the owner's user is deleted: a token outlives its user, their account does not.
 _OWNED = """
 select private.account_status($1, null) = 'deleted' as deleted, found.*
 from (select) one left join lateral ({query}) found on true
 """
-_WALLET = _OWNED.format(
-    query=f"select user_id, balance, version, {EPOCH} from public.wallets where user_id = $1"  # noqa: S608
-)
+_WALLETS = f"""
+select o.user_id, private.account_status(o.user_id, null) = 'deleted' as deleted, w.balance, w.version, {EPOCH}
+from unnest($1::uuid[]) as o (user_id) left join public.wallets w on w.user_id = o.user_id
+"""  # noqa: S608
 _WALLET_AT = f"""
 select private.account_status($1, null) = 'deleted' as deleted, $1::uuid as user_id,
        coalesce(t.balance_after, 0.0000) as balance, coalesce(t.version, 0) as version, {EPOCH}
@@ -75,11 +79,25 @@ class PostgresWallets:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._found = SharedReads(self._find)
 
     async def wallet(self, principal: Principal) -> Row | None:
         """See the port."""
-        found = await self._owned(_WALLET, ("balance",), principal)
-        return found[0] if found else None
+        row = await self._found.get(principal.user_id)
+        if row is None or row["deleted"]:
+            raise SessionRevoked
+        if row["version"] is None:
+            return None
+        return {
+            "user_id": principal.user_id,
+            "balance": money_text(row["balance"]),
+            "version": row["version"],
+            "epoch": row["epoch"],
+        }
+
+    async def _find(self, user_ids: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:
+        async with acquire_connection(self._pool) as connection:
+            return {row["user_id"]: row for row in await connection.fetch(_WALLETS, user_ids)}
 
     async def wallet_at(self, principal: Principal, at: datetime) -> Row:
         """See the port."""

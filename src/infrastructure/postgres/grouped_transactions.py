@@ -1,0 +1,269 @@
+"""Group commit: keyed requests that arrive while a transaction is under way share the next one.
+
+One statement claims all keys and locks all wallets in id order, each member decides in turn on the balances that its
+predecessors left, one statement writes all, one COMMIT. So thirty payments cost four round trips, as one does. A lone
+request goes at once: there is no timer. No use-case knows of it.
+
+Who fits in no group goes alone, with the usual patience: a first payment, a key that is taken, a lock that was not to
+be had at once, and everybody of a group that failed before its COMMIT. After a COMMIT of unknown outcome all members
+get Unavailable, and their keys know the truth.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from application.idempotency import (
+    IDEMPOTENCY_KEY_TTL,
+    KEYS_PER_DAY,
+    NOT_FOUND_KEY_TTL,
+    IdempotencyRecord,
+)
+from application.transactions import Opened, Opening, OpenTransaction, WriteBatch
+from domain.errors import DomainError, SerializationConflict, Unavailable
+from domain.identity import AccountStatus, Principal
+from domain.wallet import Wallet
+from infrastructure.postgres import mappers, queries
+from infrastructure.postgres.errors import map_database_errors
+from infrastructure.postgres.transactions import AfterCommit, PostgresDatabase, PostgresTransaction
+
+L = TypeVar("L")
+
+LANES: Final = 2
+"""Groups under way at a time in one process: while one commits, the next decides."""
+MOST: Final = 32
+"""Members of a group."""
+# A group waits for others' locks only so long; then its members wait each for themselves.
+_BEGIN: Final = "begin; set local lock_timeout = '100ms'"
+
+_alone: ContextVar[tuple[UUID, str] | None] = ContextVar("alone", default=None)
+"""The caller and key that a group could not serve: its next attempt goes alone."""
+
+log = structlog.get_logger(__name__)
+
+
+def _future() -> "asyncio.Future[Any]":
+    return asyncio.get_running_loop().create_future()
+
+
+@dataclass(eq=False, slots=True)
+class _Member:
+    """One keyed request in a group. It is asked (``opened``), answers (``decided``), and hears the end (``ended``)."""
+
+    principal: Principal
+    opening: Opening[Any]
+    opened: "asyncio.Future[Opened[Any] | None]" = field(default_factory=_future)
+    decided: "asyncio.Future[WriteBatch | None]" = field(default_factory=_future)
+    ended: "asyncio.Future[None]" = field(default_factory=_future)
+
+    @property
+    def key(self) -> tuple[UUID, str]:
+        """Whose key it is."""
+        assert self.opening.key is not None  # noqa: S101 - who has none joins no group
+        return self.principal.user_id, self.opening.key.key
+
+    def leave(self) -> None:
+        """Answer with nothing, if nothing was answered: it was refused, or its client has gone."""
+        if not self.decided.done():
+            self.decided.set_result(None)
+
+
+@dataclass(slots=True)
+class _GroupedTransaction:
+    """A member's side of a group's transaction; see :class:`application.transactions.OpenTransaction`."""
+
+    member: _Member
+    opened: Opened[Any]
+
+    async def commit(self, writes: WriteBatch) -> None:
+        """Decided: from here on the group writes it, even if nobody waits for it any more."""
+        self.member.decided.set_result(writes)
+        try:
+            await asyncio.shield(self.member.ended)
+        except SerializationConflict:
+            _alone.set(self.member.key)
+            raise
+
+
+class GroupedDatabase(PostgresDatabase):
+    """The port :class:`application.transactions.Database`, with keyed requests in groups."""
+
+    def __init__(
+        self, pool: asyncpg.Pool, after_commit: AfterCommit, *, lanes: int = LANES, most: int = MOST
+    ) -> None:
+        super().__init__(pool, after_commit)
+        self._lanes = lanes
+        self._most = most
+        self._waiting: list[_Member] = []
+        self._running: set[asyncio.Task[None] | None] = set()
+
+    @asynccontextmanager
+    async def begin(self, principal: Principal, opening: Opening[L]) -> AsyncIterator[OpenTransaction[L]]:
+        """A member's part of four round trips; what fits in no group goes alone."""
+        fits = opening.key is not None and opening.lock is None
+        if not fits or _alone.get() == (principal.user_id, opening.key.key if opening.key else None):
+            async with super().begin(principal, opening) as transaction:
+                yield transaction
+            return
+        async with map_database_errors():  # the deadline holds for the wait and whatever follows it
+            member = _Member(principal, opening)
+            self._join(member)
+            try:
+                opened = await member.opened
+                if opened is not None:
+                    yield _GroupedTransaction(member, opened)
+                    return
+            finally:
+                member.leave()
+            async with super().begin(principal, opening) as transaction:
+                yield transaction
+
+    def _join(self, member: _Member) -> None:
+        self._waiting.append(member)
+        if len(self._running) < self._lanes:
+            self._running.add(asyncio.create_task(self._lane(), name="group commit"))
+
+    async def _lane(self) -> None:
+        """One group after the other, until nobody waits."""
+        try:
+            while members := self._next():
+                await self._run(members)
+        finally:
+            # Here, with no turn of the loop since nobody waited: who comes next starts a lane of their own.
+            self._running.discard(asyncio.current_task())
+
+    def _next(self) -> list[_Member]:
+        """The next group: a bounded number of those who still want to, no key twice."""
+        members: dict[tuple[UUID, str], _Member] = {}
+        rest: list[_Member] = []
+        for member in self._waiting:
+            if member.decided.done():
+                continue  # left before it was asked
+            if len(members) < self._most and member.key not in members:
+                members[member.key] = member
+            else:
+                rest.append(member)
+        self._waiting = rest
+        return list(members.values())
+
+    async def _run(self, members: Sequence[_Member]) -> None:
+        """One group, from BEGIN to what its members hear of the end."""
+        transaction: PostgresTransaction[Any] | None = None
+        try:
+            async with self._begin(_begin_group) as transaction:
+                await _decide_in_turn(transaction, members)
+        except Exception as error:
+            _fail(members, error, committing=transaction is not None and transaction.committing)
+        else:
+            for member in members:
+                member.ended.set_result(None)
+
+
+async def _begin_group(connection: Any) -> None:
+    await connection.execute(_BEGIN)
+
+
+def _fail(members: Sequence[_Member], error: Exception, *, committing: bool) -> None:
+    """Before COMMIT everybody goes alone once; after it nobody knows, and the same key finds out."""
+    if not isinstance(error, DomainError):
+        log.error("group_commit.failed", exc_info=error)
+    for member in members:
+        if not member.opened.done():
+            member.opened.set_result(None)
+        member.ended.set_exception(Unavailable() if committing else SerializationConflict())
+        member.ended.exception()  # seen, even where nobody waits for it
+
+
+async def _decide_in_turn(transaction: PostgresTransaction[Any], members: Sequence[_Member]) -> None:
+    """Claim and lock for all, let one after the other decide, write it all, COMMIT."""
+    rows = await transaction.connection.fetch(queries.CLAIM_MANY, *_arguments(members))
+    heads = {row["n"]: row for row in rows if row["n"] is not None}
+    locked = [row for row in rows if row["n"] is None]
+    wallets = mappers.usable_wallets(locked)
+    now = max((row["now"] for row in locked), default=rows[0]["now"])
+    earlier = await _earlier(transaction.connection, members, heads)
+    batch, unused = WriteBatch(), []
+    for number, member in enumerate(members):
+        head = heads[number]
+        opened = _opened(member, head, wallets, earlier.get(member.key), now)
+        if not member.opened.done():  # it is, where the client has gone
+            member.opened.set_result(opened)
+        writes = None if opened is None else await member.decided
+        if writes is not None:
+            batch.extend(writes)
+            for row in writes.transactions:
+                wallets[row.user_id] = wallets[row.user_id].after(row)
+        elif head["claimed"]:
+            unused.append(member.key)
+    if unused:
+        await transaction.connection.execute(queries.RELEASE_KEYS, *map(list, zip(*unused, strict=True)))
+    await transaction.commit(batch)
+
+
+def _arguments(members: Sequence[_Member]) -> tuple[object, ...]:
+    """Columns for :data:`queries.CLAIM_MANY`; the wallets of all members stand in two columns of their own."""
+    seen: dict[UUID, int] = {}
+    keys, nth = [], []
+    for member in members:
+        nth.append(seen.setdefault(member.principal.user_id, 0))
+        seen[member.principal.user_id] += 1
+        keys.append(member.opening.key)
+    wanted = [(number, owner) for number, member in enumerate(members) for owner in member.opening.wallets]
+    return (
+        [member.principal.user_id for member in members],
+        [member.principal.session_id for member in members],
+        [key.key for key in keys if key is not None],
+        [key.fingerprint for key in keys if key is not None],
+        [",".join(member.opening.roles) for member in members],
+        nth,
+        KEYS_PER_DAY,
+        [number for number, _ in wanted],
+        [owner for _, owner in wanted],
+    )
+
+
+async def _earlier(
+    connection: Any, members: Sequence[_Member], heads: Mapping[int, Any]
+) -> dict[tuple[UUID, str], IdempotencyRecord]:
+    """What the keys that were not claimed stand for already: one statement, and none where all were."""
+    taken = [
+        member.key
+        for number, member in enumerate(members)
+        if not heads[number]["claimed"] and heads[number]["caller_role"] is not None
+    ]
+    if not taken:
+        return {}
+    columns = map(list, zip(*taken, strict=True))
+    rows = await connection.fetch(queries.EARLIER_MANY, *columns, IDEMPOTENCY_KEY_TTL, NOT_FOUND_KEY_TTL)
+    return {
+        (UUID(int=row["user_id"].int), row["key"]): mappers.idempotency_record(row)
+        for row in rows
+        if not row["expired"] and row["status"] is not None
+    }
+
+
+def _opened(
+    member: _Member,
+    head: Any,
+    wallets: Mapping[UUID, Wallet],
+    earlier: IdempotencyRecord | None,
+    now: datetime,
+) -> Opened[Any] | None:
+    """What *member* decides on; None where it must go alone: a newcomer, no room for a key, a wallet to be made."""
+    actor = mappers.actor_of(member.principal, head)
+    if head["claimed"]:
+        owned = {owner: wallets[owner] for owner in member.opening.wallets if owner in wallets}
+        return Opened(actor, now, owned, epoch=head["epoch"])
+    if head["caller_role"] is None:
+        return None
+    if actor.account_status is AccountStatus.ACTIVE and actor.role in member.opening.roles:
+        return None if earlier is None else Opened(actor, now, earlier=earlier)
+    return Opened(actor, now)

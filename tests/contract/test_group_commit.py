@@ -1,0 +1,257 @@
+"""What a group of keyed requests promises beyond the contract: they share a transaction, and nobody pays for others."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import asyncpg
+import pytest
+
+from application.idempotency import StoredResponse
+from application.transactions import Tx
+from application.wallet.withdrawals import WithdrawCommand, WithdrawFunds
+from contract.world import PostgresWorld, key_of, postgres_world
+from domain.errors import InsufficientFunds, InvalidInput, Unavailable
+from domain.identity import Principal
+from domain.money import Money
+from domain.policies import Action
+from domain.withdrawals import hold
+from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.grouped_transactions import GroupedDatabase
+from support.database import Database
+from support.wire import Moment, Wire, wire_to
+
+pytestmark = pytest.mark.anyio
+PATH = "/wallet/withdrawals"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A world with one lane, whose database is reached through a wire that counts, freezes and cuts."""
+
+    world: PostgresWorld
+    wire: Wire
+    database: Database
+
+    async def withdraw(self, owner: Principal, key: str, amount: str = "1") -> StoredResponse:
+        command = WithdrawCommand(Money.parse(amount))
+        request = key_of(key, PATH, {"amount": amount})
+        return await WithdrawFunds(self.world.transactions)(owner, command, request)
+
+    async def decide(self, owner: Principal, key: str, decide: Callable[[Tx[None]], str]) -> StoredResponse:
+        """A request with a decision of the test's own."""
+        request = key_of(key, PATH, {})
+        transactions = self.world.transactions
+        return await transactions.run_idempotent(
+            owner, Action.WITHDRAW, request, decide, wallets={owner.user_id}
+        )
+
+    async def behind_another(self, *requests: Any) -> list[Any]:
+        """The answers of *requests*, or their errors; all arrive while another group is under way."""
+        first = asyncio.create_task(self.withdraw(await self.world.user(balance="1.00"), "first"))
+        await asyncio.sleep(0)
+        later = [asyncio.ensure_future(request) for request in requests]
+        await first
+        return list(await asyncio.gather(*later, return_exceptions=True))
+
+    def commits(self) -> int:
+        return sum(statement.lower() == "commit" for statement in self.wire.statements)
+
+    async def posted(self, owner: Principal) -> int:
+        """How many withdrawals of *owner* there are."""
+        return len([row for row in await self.world.ledger(owner) if row.kind == "withdrawal"])
+
+
+@pytest.fixture
+async def place(database: Database) -> AsyncIterator[Place]:
+    one_lane = partial(GroupedDatabase, lanes=1)
+    with wire_to(database.service_url) as wire:
+        service = DatabaseAddress.parse(wire.url, pooler=database.pooler)
+        async with postgres_world(database, one_lane, service) as world:
+            yield Place(world, wire, database)
+
+
+def status(answer: Any) -> object:
+    return answer.status if isinstance(answer, StoredResponse) else type(answer)
+
+
+async def test_a_lone_request_costs_what_it_costs_alone(place: Place) -> None:
+    owner = await place.world.user(balance="5.00")
+    await place.withdraw(owner, "connects")
+    before = len(place.wire.statements)
+
+    await place.withdraw(owner, "counted")
+
+    assert len(place.wire.statements) - before == 4
+
+
+async def test_requests_that_arrive_while_one_is_under_way_share_one_transaction(place: Place) -> None:
+    owners = [await place.world.user(balance="1.00") for _ in range(20)]
+
+    answers = await place.behind_another(*(place.withdraw(owner, "key") for owner in owners))
+
+    assert [answer.status for answer in answers] == [201] * 20
+    assert place.commits() == 2
+    assert [await place.posted(owner) for owner in owners] == [1] * 20
+
+
+async def test_a_group_has_a_bounded_size(place: Place) -> None:
+    owners = [await place.world.user(balance="1.00") for _ in range(33)]
+
+    await place.behind_another(*(place.withdraw(owner, "key") for owner in owners))
+
+    assert place.commits() == 3
+
+
+async def test_each_decides_on_what_its_predecessors_left(place: Place) -> None:
+    owner = await place.world.user(balance="3.00")
+
+    answers = await place.behind_another(*(place.withdraw(owner, f"key {n}") for n in range(5)))
+
+    assert [status(answer) for answer in answers] == [201, 201, 201, InsufficientFunds, InsufficientFunds]
+    assert [row.version for row in await place.world.ledger(owner)] == [1, 2, 3, 4]
+    assert place.commits() == 2
+
+
+async def test_two_requests_with_one_key_are_never_in_one_group(place: Place) -> None:
+    owner = await place.world.user(balance="3.00")
+
+    one, other = await place.behind_another(place.withdraw(owner, "key"), place.withdraw(owner, "key"))
+
+    assert (one.status, one.replayed, other.replayed) == (201, False, True)
+    assert one.body == other.body
+    assert await place.posted(owner) == 1
+
+
+async def test_a_refusal_that_does_not_stick_leaves_the_key_free_and_the_others_alone(place: Place) -> None:
+    clumsy, careful = await place.world.user(balance="1.00"), await place.world.user(balance="1.00")
+
+    def refuse(_: Tx[None]) -> str:
+        raise InvalidInput("not like this")
+
+    def stumble(_: Tx[None]) -> str:
+        raise RuntimeError("a mistake of ours")
+
+    refused, broken, answer = await place.behind_another(
+        place.decide(clumsy, "refused", refuse),
+        place.decide(clumsy, "broken", stumble),
+        place.withdraw(careful, "key"),
+    )
+
+    assert (status(refused), status(broken), answer.status) == (InvalidInput, RuntimeError, 201)
+    assert place.commits() == 2
+    kept = await place.database.fetch("select key from private.idempotency_keys order by key")
+    assert [row["key"] for row in kept] == ["first", "key"]
+
+
+async def test_who_leaves_before_its_decision_takes_nothing_along(place: Place) -> None:
+    leaving, staying = await place.world.user(balance="1.00"), await place.world.user(balance="1.00")
+    left: list[asyncio.Task[Any]] = []
+
+    def send_away(_: Tx[None]) -> str:
+        left[0].cancel()
+        return "stays"
+
+    first = asyncio.create_task(place.withdraw(await place.world.user(balance="1.00"), "first"))
+    await asyncio.sleep(0)
+    stays = asyncio.create_task(place.decide(staying, "stays", send_away))
+    await asyncio.sleep(0)
+    left.append(asyncio.create_task(place.withdraw(leaving, "leaves")))
+    await first
+
+    assert (await stays).status == 201
+    with pytest.raises(asyncio.CancelledError):
+        await left[0]
+    assert await place.posted(leaving) == 0
+    assert (await place.withdraw(leaving, "leaves")).replayed is False
+
+
+async def test_who_leaves_after_its_decision_has_paid(place: Place) -> None:
+    leaving, staying = await place.world.user(balance="1.00"), await place.world.user(balance="1.00")
+    tasks: list[asyncio.Task[Any]] = []
+
+    def pay_and_go(tx: Tx[None]) -> str:
+        ids = (tx.new_id(), tx.new_id())
+        held = hold(tx.wallets[leaving.user_id], Money.parse("1"), ids=ids, at=tx.now, note=None)
+        tx.ledger.post(held.transaction)
+        tx.writes.withdrawals.append(held.withdrawal)
+        tasks[0].cancel()
+        return "paid"
+
+    first = asyncio.create_task(place.withdraw(await place.world.user(balance="1.00"), "first"))
+    await asyncio.sleep(0)
+    tasks.append(asyncio.create_task(place.decide(leaving, "leaves", pay_and_go)))
+    stays = asyncio.create_task(place.withdraw(staying, "stays"))
+    await first
+
+    assert (await stays).status == 201
+    with pytest.raises(asyncio.CancelledError):
+        await tasks[0]
+    assert await place.posted(leaving) == 1
+    again = await place.decide(leaving, "leaves", pay_and_go)
+    assert again.replayed is True
+
+
+async def test_a_lock_that_is_not_to_be_had_at_once_holds_up_nobody_else(place: Place) -> None:
+    stuck, free = await place.world.user(balance="1.00"), await place.world.user(balance="1.00")
+    other = await asyncpg.connect(place.database.superuser_url)
+    try:
+        await other.execute("begin")
+        await other.execute("select from public.wallets where user_id = $1 for update", stuck.user_id)
+        waiting = asyncio.create_task(place.withdraw(stuck, "waits"))
+        await asyncio.sleep(0)
+
+        assert (await asyncio.wait_for(place.withdraw(free, "goes"), 2)).status == 201
+        assert not waiting.done()
+        await other.execute("rollback")
+        assert (await waiting).status == 201
+    finally:
+        await other.close()
+
+
+@pytest.mark.parametrize("moment", [Moment.BEFORE_COMMIT, Moment.AFTER_COMMIT])
+async def test_after_a_commit_of_unknown_outcome_all_are_told_so_and_their_keys_know(
+    place: Place, moment: Moment
+) -> None:
+    owners = [await place.world.user(balance="1.00") for _ in range(5)]
+    first = asyncio.create_task(place.withdraw(await place.world.user(balance="1.00"), "first"))
+    await asyncio.sleep(0)
+    later = [asyncio.create_task(place.withdraw(owner, "key")) for owner in owners]
+    await first
+    place.wire.cut_next(moment)
+
+    answers = await asyncio.gather(*later, return_exceptions=True)
+
+    assert [status(answer) for answer in answers] == [Unavailable] * 5
+    again = [await place.withdraw(owner, "key") for owner in owners]
+    assert [answer.status for answer in again] == [201] * 5
+    assert {answer.replayed for answer in again} == {moment is Moment.AFTER_COMMIT}
+    assert [await place.posted(owner) for owner in owners] == [1] * 5
+
+
+async def test_a_connection_that_is_cut_before_the_commit_costs_nobody_anything(place: Place) -> None:
+    owners = [await place.world.user(balance="1.00") for _ in range(3)]
+
+    def cut(_: Tx[None]) -> str:
+        place.wire.cut_all()
+        return "decided"
+
+    answers = await place.behind_another(
+        *(place.withdraw(owner, "key") for owner in owners[:2]), place.decide(owners[2], "key", _once(cut))
+    )
+
+    assert [status(answer) for answer in answers] == [201] * 3
+    assert [await place.posted(owner) for owner in owners[:2]] == [1, 1]
+
+
+def _once(decide: Callable[[Tx[None]], str]) -> Callable[[Tx[None]], str]:
+    """*decide* at the first attempt; later ones go undisturbed."""
+    attempts: list[None] = []
+
+    def decision(tx: Tx[None]) -> str:
+        attempts.append(None)
+        return decide(tx) if len(attempts) == 1 else "decided"
+
+    return decision
