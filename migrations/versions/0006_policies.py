@@ -71,7 +71,8 @@ SERVICE_ONLY = {
     ),
     "keeps_young_keys": (
         "private.idempotency_keys as restrictive for delete to {role} using ("
-        "status is null or created_at < now() - interval '30 days' or status = 404 and created_at < now() - interval '1 hour')"
+        "status is null or created_at < now() - interval '30 days' "
+        "or status = 404 and created_at < now() - interval '1 hour')"
     ),
     "sums_days_that_are_over": (
         "private.ledger_days as restrictive for insert to {role} "
