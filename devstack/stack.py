@@ -17,13 +17,15 @@ import uvicorn
 from typing_extensions import override
 
 from devstack.postgres import LocalPostgres
-from devstack.processes import CannotStartError, listen, stop_orphan
+from devstack.processes import CannotStartError, EndsWithUs, listen, stop_orphan
 from devstack.supabase import SupabaseConfig, create_supabase, install_shim
 
 DATABASE = "postgres"
 LOOPBACK = "127.0.0.1"
 MIGRATOR = "supabase_postgres_like"
 SERVICE = "lingualink_api"
+LONGEST_DRAIN_S = 40
+"""Requests may take 20 s to finish, and the relay 10 for its last batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ class _Server(uvicorn.Server):
 
 def stop_orphan_backend(folder: Path) -> None:
     """End a backend that outlived an earlier run."""
-    stop_orphan(_pid_file(folder), "devstack.backend")
+    stop_orphan(_pid_file(folder), "devstack.backend", signal.SIGTERM)
 
 
 def _pid_file(folder: Path) -> Path:
@@ -203,14 +205,24 @@ async def backend(
             start_new_session=True,
         )
     pid_file.write_text(str(process.pid))
+    tie = EndsWithUs(process.pid, signal.SIGTERM)
     try:
         await _until_ready(process, f"{urls.api}/health/ready", folder / "backend.log")
         yield process
     finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-        await process.wait()
+        tie.let_go()
+        await _end(process)
         pid_file.unlink()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        await asyncio.wait_for(process.wait(), LONGEST_DRAIN_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 async def _until_ready(process: asyncio.subprocess.Process, url: str, log: Path) -> None:

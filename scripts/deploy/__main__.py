@@ -97,9 +97,16 @@ def release(image: str, url: str, seconds: float) -> None:
 
 @main.command("rollback")
 @click.argument("image")
-def rollback(image: str) -> None:
-    """Bring an earlier IMAGE back. The schema stays as it is: an older version runs on a newer one."""
-    platform_from().deploy(require_digest(image))
+@click.option("--url", envvar="SERVICE_URL", required=True, help="Where the service answers.")
+@click.option(
+    "--watch", "seconds", default=300.0, show_default=True, help="How long to watch it, in seconds."
+)
+def rollback(image: str, url: str, seconds: float) -> None:
+    """Bring an earlier IMAGE back, look and watch; exit 1 if it is not well, and it stays: you decide what is next.
+
+    The schema stays as it is: an older version runs on a newer one. Verify the image first.
+    """
+    Release(platform_from(), url, visitors_from(os.environ), click.echo).bring(image, seconds)
 
 
 @main.command("smoke")

@@ -15,8 +15,8 @@ class DeployFailedError(RuntimeError):
 class Platform(Protocol):
     """Somewhere that runs the image."""
 
-    def current(self) -> str:
-        """The image that is in service: ``name@sha256:…``."""
+    def current(self) -> str | None:
+        """The image that is in service: ``name@sha256:…``; None before the first deployment."""
         ...
 
     def deploy(self, image: str) -> None:

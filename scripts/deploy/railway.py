@@ -49,9 +49,10 @@ class Railway:
         place = required(environment, "RAILWAY_ENVIRONMENT_ID")
         return cls(http, environment.get("RAILWAY_API_URL") or API, service, place, pause)
 
-    def current(self) -> str:
+    def current(self) -> str | None:
         """See the port."""
-        return str(self._ask(CURRENT, **self._place)["serviceInstance"]["source"]["image"])
+        source = self._ask(CURRENT, **self._place)["serviceInstance"]["source"]
+        return source["image"] if source else None
 
     def deploy(self, image: str) -> None:
         """See the port. Overlap and drain are set each time: Railway's own defaults are too short for either."""

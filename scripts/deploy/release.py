@@ -57,20 +57,29 @@ class Release:
         """Whether *image* serves now. Where not, what served before does again; the schema stays as it is.
 
         Raises:
-            DeployFailedError: *image* has no digest, or what served before does not come back either.
+            DeployFailedError: *image* has no digest, or nothing served before, or that does not come back either.
         """
         require_digest(image)
         before = self._platform.current()
-        self._say(f"in service: {before}")
+        self._say(f"in service: {before or 'nothing yet'}")
         try:
-            self._bring(image, watch_seconds)
+            self.bring(image, watch_seconds)
         except (DeployFailedError, UnwellError) as reason:
             self._say(f"not well: {reason}")
+            if before is None:
+                raise DeployFailedError("nothing served before that could serve again") from reason
             self._go_back(before)
             return False
         return True
 
-    def _bring(self, image: str, watch_seconds: float) -> None:
+    def bring(self, image: str, watch_seconds: float) -> None:
+        """Deploy *image*, look and watch, and leave it there however it is: what a rollback does.
+
+        Raises:
+            DeployFailedError: *image* has no digest, or the platform does not bring it into service.
+            UnwellError: it serves, and is not well.
+        """
+        require_digest(image)
         self._say(f"deploying {image}")
         self._platform.deploy(image)
         for line in smoke(self._url, self._visitors):

@@ -219,7 +219,7 @@ class FakeRailway:
     """The three operations of Railway's API that a deployment needs, over HTTP."""
 
     def __init__(self) -> None:
-        self.image = OLD
+        self.image: str | None = OLD
         self.settings: dict[str, Any] = {}
         self.statuses = ["BUILDING", "DEPLOYING", "SUCCESS"]
         self.tokens: set[str] = set()
@@ -250,7 +250,7 @@ class FakeRailway:
             return {"serviceInstanceDeployV2": "deployment-1"}
         if "deployment(id" in query:
             return {"deployment": {"status": self.statuses.pop(0)}}
-        return {"serviceInstance": {"source": {"image": self.image}}}
+        return {"serviceInstance": {"source": {"image": self.image} if self.image else None}}
 
 
 @pytest.fixture
@@ -273,6 +273,12 @@ def test_railway_takes_the_image_with_room_to_drain(fake: FakeRailway, railway: 
     # The default delay and limit of our own drain fit inside.
     assert fake.settings["drainingSeconds"] > 5 + 20
     assert fake.tokens == {"token"}
+
+
+def test_a_railway_service_without_an_image_has_none(fake: FakeRailway, railway: Railway) -> None:
+    fake.image = None
+
+    assert railway.current() is None
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CRASHED", "REMOVED", "NEEDS_APPROVAL"])

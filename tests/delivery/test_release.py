@@ -123,6 +123,41 @@ def test_a_release_that_is_not_ready_is_taken_back(running: System) -> None:
     assert "not well: GET /health/ready answered 503, not 200" in said
 
 
+def test_a_rollback_looks_and_watches_as_a_release_does(
+    running: System, visitors: tuple[Visitor, Visitor]
+) -> None:
+    shelf, said = Shelf(), list[str]()
+
+    Release(shelf, running.api_url, visitors, said.append, pause=lambda _: None).bring(NEW, 10)
+
+    assert shelf.served == [OLD, NEW]
+    assert said[1:] == [
+        "alive and ready",
+        "profile, wallet and ledger read",
+        "a penny went and came back, once",
+        "ready 2 times out of 2",
+    ]
+
+
+def test_a_rollback_that_is_not_well_stays_and_says_so(running: System) -> None:
+    shelf = Shelf()
+    running.database.run("update private.schema_level set level = 1")
+
+    with pytest.raises(UnwellError, match="answered 503"):
+        Release(shelf, running.api_url, None, lambda _: None).bring(NEW, 0)
+
+    assert shelf.served == [OLD, NEW]
+
+
+def test_a_first_release_that_is_not_well_has_nothing_to_go_back_to(running: System) -> None:
+    class Empty(Shelf):
+        def current(self) -> str | None:  # type: ignore[override]
+            return None
+
+    with pytest.raises(DeployFailedError, match="nothing served before"):
+        Release(Empty(NEW), running.api_url, None, lambda _: None)(NEW, 0)
+
+
 def test_watching_fails_when_the_service_goes_away() -> None:
     with pytest.raises(UnwellError, match="3 times in a row"):
         watch(f"http://127.0.0.1:{free_port()}", 60, pause=lambda _: None)
@@ -131,7 +166,9 @@ def test_watching_fails_when_the_service_goes_away() -> None:
 def test_only_a_digest_is_released(running: System) -> None:
     shelf = Shelf()
 
-    with pytest.raises(DeployFailedError, match="named by its digest"):
-        Release(shelf, running.api_url, None, lambda _: None)("example.test/lingualink:latest", 0)
+    release = Release(shelf, running.api_url, None, lambda _: None)
+    for bring in (release, release.bring):
+        with pytest.raises(DeployFailedError, match="named by its digest"):
+            bring("example.test/lingualink:latest", 0)
 
     assert shelf.served == [OLD]

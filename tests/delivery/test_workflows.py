@@ -97,6 +97,21 @@ def test_what_is_deployed_is_what_was_verified_and_migrated() -> None:
     assert images == {"${{ needs.build.outputs.image }}"}
 
 
+def test_what_is_rolled_back_to_was_verified_as_what_is_deployed() -> None:
+    rollback, deploy = (jobs(ROOT / f".github/workflows/{name}.yml") for name in ("rollback", "deploy"))
+
+    assert rollback["rollback"]["needs"] == "verify"
+    assert rollback["verify"]["steps"] == deploy["verify"]["steps"]
+    assert {rollback[name]["env"]["IMAGE"] for name in ("verify", "rollback")} == {"${{ inputs.image }}"}
+
+
+def test_one_job_stands_for_all_others_of_ci() -> None:
+    ci = jobs(ROOT / ".github/workflows/ci.yml")
+
+    assert set(ci["all"]["needs"]) == set(ci) - {"all"}
+    assert ci["all"]["if"] == "always()"
+
+
 def test_the_linters_find_nothing() -> None:
     tools = Path(sys.executable).parent
     commands: list[list[Path | str]] = [

@@ -6,6 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from devstack import processes
 from support.stack import free_port
 
 
@@ -105,10 +108,11 @@ def test_a_second_instance_is_told_in_one_line(folder: Path) -> None:
     assert second.stderr == f"LinguaLink already runs from this folder (process {process.pid}).\n"
 
 
-def test_a_killed_run_leaves_nothing_in_the_way_of_the_next(folder: Path) -> None:
+def test_with_a_killed_run_its_parts_end_and_the_next_finds_nothing_in_its_way(folder: Path) -> None:
     env = environment()
     killed = subprocess.Popen(
-        [sys.executable, "-m", "devstack"],
+        # As a shell does to what it starts in the background.
+        ["/bin/sh", "-c", "trap '' INT TERM; exec \"$0\" -m devstack", sys.executable],
         cwd=folder,
         env=env,
         stdout=subprocess.PIPE,
@@ -116,11 +120,66 @@ def test_a_killed_run_leaves_nothing_in_the_way_of_the_next(folder: Path) -> Non
         text=True,
     )
     read_until(killed, "is ready")
+    parts = [
+        int((folder / ".local" / file).read_text().split("\n", 1)[0])
+        for file in ("backend.pid", "postgres/data/postmaster.pid")
+    ]
     killed.kill()
     killed.communicate()
 
+    wait_until_gone(parts)
     with started(folder, env) as process:
         assert "is ready" in read_until(process, "is ready")
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    end = time.monotonic() + 60
+    while alive := [pid for pid in pids if processes.is_running(pid)]:
+        assert time.monotonic() < end, f"still there: {alive}"
+        time.sleep(0.05)  # nobody tells a process of the end of one that is not its child
+
+
+STUBBORN = "trap '' INT TERM; echo deaf; while :; do sleep 1; done"
+
+
+def test_an_orphan_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "GRACE_S", 1)
+    orphan = subprocess.Popen(["/bin/sh", "-c", STUBBORN], stdout=subprocess.PIPE, text=True)
+    assert orphan.stdout is not None
+    assert orphan.stdout.readline() == "deaf\n"
+    file = tmp_path / "orphan.pid"
+    file.write_text(f"{orphan.pid}\nmore")
+    threading.Thread(target=orphan.wait, daemon=True).start()  # as init would
+
+    processes.stop_orphan(file, "deaf", signal.SIGTERM)
+
+    assert orphan.wait() == -signal.SIGKILL
+    orphan.stdout.close()
+
+
+def test_what_is_tied_to_a_process_ends_with_it_and_not_before() -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, STUBBORN], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert processes.is_running(child)
+    parent.kill()
+    parent.communicate()
+
+    wait_until_gone([child])
+
+
+PARENT = """
+import signal, subprocess, sys
+from devstack import processes
+processes.GRACE_S = 1
+child = subprocess.Popen(["/bin/sh", "-c", sys.argv[1]], stdout=subprocess.PIPE)
+child.stdout.readline()
+tie = processes.EndsWithUs(child.pid, signal.SIGTERM)
+print(child.pid, flush=True)
+signal.pause()
+"""
 
 
 def test_a_taken_port_is_told_in_one_line(folder: Path) -> None:

@@ -1,0 +1,5 @@
+"""People of the running system."""
+
+from system.conftest import enter
+
+__all__ = ["enter"]
