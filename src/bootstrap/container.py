@@ -128,10 +128,7 @@ class Infrastructure(Provider):
     keys = provide(PostgresIdempotencyKeys, provides=IdempotencyKeys)
     books = provide(PostgresBooks, provides=Books)
 
-    @provide
-    def housekeeping(self, keys: IdempotencyKeys, books: Books) -> MaintenanceWorker:
-        """What is cleaned up and summed beside the routes."""
-        return MaintenanceWorker(keys, books, self._metrics.books_imbalance)
+    housekeeping = provide(MaintenanceWorker)
 
     schema = provide(PostgresSchema)
 

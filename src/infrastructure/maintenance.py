@@ -2,9 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 from contextlib import suppress
-from decimal import Decimal
 
 import structlog
 
@@ -20,10 +18,9 @@ log = structlog.get_logger(__name__)
 class MaintenanceWorker:
     """The loop around what is cleaned up and summed; rounds are ten minutes apart, give or take half."""
 
-    def __init__(self, keys: IdempotencyKeys, books: Books, told: Callable[[Decimal], None]) -> None:
+    def __init__(self, keys: IdempotencyKeys, books: Books) -> None:
         self._keys = keys
         self._books = books
-        self._told = told
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -31,33 +28,17 @@ class MaintenanceWorker:
         self._stop.set()
 
     async def run(self) -> None:
-        """Clean up until stopped; the books are looked at once before."""
-        await self._balance()
+        """Clean up until stopped."""
         while not self._stop.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), random.uniform(0.5, 1.5) * EVERY_S)  # noqa: S311 - jitter
                 break
             await self._round()
-            await self._balance()
-
-    async def _balance(self) -> None:
-        try:
-            days = await sum_days(self._books)
-            imbalance = await self._books.imbalance()
-        except Unavailable:
-            return
-        except Exception:
-            log.exception("maintenance.books_failed")
-            return
-        self._told(imbalance)
-        if imbalance:
-            log.error("books.unbalanced", imbalance=str(imbalance))
-        if days:
-            log.info("maintenance.days_summed", days=days)
 
     async def _round(self) -> None:
         try:
             purged = await purge_idempotency_keys(self._keys)
+            days = await sum_days(self._books)
         except Unavailable:
             return  # the next round goes on
         except Exception:
@@ -66,3 +47,5 @@ class MaintenanceWorker:
             return
         if purged:
             log.info("maintenance.keys_purged", keys=purged)
+        if days:
+            log.info("maintenance.days_summed", days=days)
