@@ -39,7 +39,7 @@ from infrastructure.postgres.books import PostgresBooks
 from infrastructure.postgres.connections import create_engine, create_pool
 from infrastructure.postgres.grouped_transactions import GroupedDatabase
 from infrastructure.postgres.idempotency_keys import PostgresIdempotencyKeys
-from infrastructure.postgres.lease import PostgresLease, process_name
+from infrastructure.postgres.lease import PostgresLease, relay_name
 from infrastructure.postgres.notifications import OutboxNotifications
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.schema import PostgresSchema
@@ -183,7 +183,7 @@ class Realtime(Provider):
     @provide
     def lease(self, pool: asyncpg.Pool, settings: Settings) -> PostgresLease:
         """The right to relay."""
-        return PostgresLease(pool, process_name(settings.lingualink_release))
+        return PostgresLease(pool, relay_name(settings.lingualink_release))
 
 
 class UseCases(Provider):

@@ -23,9 +23,10 @@ COMMANDS = {
     "erase-user": ["erase-user", str(uuid4())],
     "outbox list": ["outbox", "list"],
     "outbox retry": ["outbox", "retry", "--all"],
+    "outbox drop": ["outbox", "drop", "1", "--reason", "never taken"],
     "doctor --ledger": ["doctor", "--ledger"],
 }
-AS_OWNER = {"migrate", "grant-role", "erase-user"}
+AS_OWNER = {"migrate", "grant-role", "erase-user", "outbox drop"}
 TROUBLES = {
     "refused log-in": ("postgresql://nobody_such:{password}@127.0.0.1:{port}/{name}", "refuses the log-in"),
     "no such database": ("postgresql://postgres:{password}@127.0.0.1:{port}/nowhere", "3D000"),

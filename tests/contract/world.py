@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID, uuid4
@@ -14,7 +14,7 @@ import msgspec
 
 from application.authorization import AuditFilter, Authorizer, VaultReaderFactory
 from application.encoding import to_json
-from application.idempotency import IdempotencyKey, StoredResponse, fingerprint
+from application.idempotency import IdempotencyKey, IdempotencyRecord, StoredResponse, fingerprint
 from application.ports import Row
 from application.profile.reading import Accounts
 from application.transactions import Database as Transacting
@@ -39,7 +39,7 @@ from infrastructure.postgres.transactions import PostgresDatabase
 from infrastructure.postgres.vault import vault_readers
 from infrastructure.postgres.wallets import PostgresWallets
 from support.database import Database
-from support.memory.database import MemoryDatabase
+from support.memory.database import MemoryDatabase, StoredKey
 from support.memory.readers import MemoryAccounts, MemoryVaultReader, MemoryWallets
 from support.memory.transactions import MemoryTransactions
 
@@ -188,6 +188,22 @@ class World(Protocol):
         """The post as stored."""
         ...
 
+    async def has_account(self, principal: Principal) -> bool:
+        """Whether there is a profile or a wallet."""
+        ...
+
+    async def keys_of(self, principal: Principal) -> Sequence[str]:
+        """The idempotency keys that are stored of somebody."""
+        ...
+
+    async def add_keys(self, principal: Principal, count: int) -> None:
+        """Store *count* keys more of somebody, as if they had just paid."""
+        ...
+
+    async def age_keys(self, by: timedelta) -> None:
+        """Make every stored key older."""
+        ...
+
 
 def _session(*, is_anonymous: bool = False, display: DisplayFields = DisplayFields()) -> Principal:  # noqa: B008
     return Principal(uuid4(), uuid4(), is_anonymous, display=display)
@@ -296,6 +312,21 @@ class MemoryWorld(World):
 
     async def read_post(self, post_id: UUID) -> Post:
         return self.tables.posts[post_id]
+
+    async def has_account(self, principal: Principal) -> bool:
+        return principal.user_id in self.tables.profiles or principal.user_id in self.tables.wallets
+
+    async def keys_of(self, principal: Principal) -> Sequence[str]:
+        return [name for owner, name in self.tables.keys if owner == principal.user_id]
+
+    async def add_keys(self, principal: Principal, count: int) -> None:
+        record = IdempotencyRecord(b"", StoredResponse(201, "{}"))
+        for number in range(count):
+            self.tables.keys[principal.user_id, f"n{number}"] = StoredKey(record, datetime.now(UTC))
+
+    async def age_keys(self, by: timedelta) -> None:
+        for stored in self.tables.keys.values():
+            stored.created_at -= by
 
 
 class PostgresWorld(World):
@@ -431,6 +462,32 @@ class PostgresWorld(World):
         row = await self._platform.fetchrow("select * from public.posts where id = $1", post_id)
         assert row is not None
         return post_of(row)
+
+    async def has_account(self, principal: Principal) -> bool:
+        found = """
+            select exists (select from public.profiles where id = $1)
+              or exists (select from public.wallets where user_id = $1)
+        """
+        return bool(await self._platform.fetchval(found, principal.user_id))
+
+    async def keys_of(self, principal: Principal) -> Sequence[str]:
+        stored = "select key from private.idempotency_keys where user_id = $1"
+        return [row["key"] for row in await self._platform.fetch(stored, principal.user_id)]
+
+    async def add_keys(self, principal: Principal, count: int) -> None:
+        await self._platform.execute(
+            """
+            insert into private.idempotency_keys (user_id, key, fingerprint, status, body)
+            select $1, 'n' || n, '', 201, '{}' from generate_series(1, $2) n
+            """,
+            principal.user_id,
+            count,
+        )
+
+    async def age_keys(self, by: timedelta) -> None:
+        await self._platform.execute(
+            "update private.idempotency_keys set created_at = created_at - $1::interval", by
+        )
 
 
 def _entry(row: Row) -> AuditEntry:

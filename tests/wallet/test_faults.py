@@ -263,6 +263,31 @@ async def test_a_network_that_swallows_is_answered_in_time_and_forgotten_after(l
     assert await proven(line.database) == []
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/profile",
+        "/wallet",
+        "/wallet/transactions",
+        "/vault/posts",
+        "/vault/users?query=a",
+        "/vault/audit-log",
+        "/health/ready",
+    ],
+)
+async def test_every_way_to_a_frozen_database_is_answered_in_time(line: Line, path: str) -> None:
+    headers = line.admin.headers()
+    assert (await line.http.get(path, headers=headers)).is_success
+    line.wire.freeze()
+
+    began = time.monotonic()
+    frozen = await line.http.get(path, headers=headers)
+    took = time.monotonic() - began
+
+    assert took < BOUND_S
+    assert path == "/health/ready" or (frozen.status_code, frozen.headers["Retry-After"]) == (503, "1")
+
+
 @pytest.fixture
 def mortal() -> Iterator[tuple[LocalPostgres, Database, SupabaseStack]]:
     """A cluster that a test may stop."""
