@@ -182,6 +182,10 @@ UP = (
       ) then
         raise insufficient_privilege using message = 'only pending posts of one''s own can be edited';
       end if;
+      if current_user = 'lingualink_api' and new.validation_status <> 'pending'
+         and num_nonnulls(new.validated_by, new.validated_at) < 2 then
+        raise insufficient_privilege using message = 'a decision says who made it, and when';
+      end if;
       new.version := old.version + 1;
       return new;
     end

@@ -91,6 +91,10 @@ FORGERIES = (
         "where id = '{post}'",
         "decision_without_record",
     ),
+    Forgery(
+        "an approval that says nothing of who made it",
+        "update public.posts set validation_status = 'approved' where id = '{post}'",
+    ),
     Forgery("a rate", "update private.reward_rates set amount = 1000", "rate_without_record"),
     Forgery(
         "a withdrawal without money",

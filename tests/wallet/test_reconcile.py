@@ -137,7 +137,10 @@ async def unguard(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
             "update public.wallet_withdrawals set settled_by = user_id where status <> 'held'",
         ),
         ("rate_without_record", "update private.reward_rates set amount = 500"),
-        ("decision_without_record", "update public.posts set validation_status = 'approved'"),
+        (
+            "decision_without_record",
+            "update public.posts set validation_status = 'approved', validated_at = now()",
+        ),
         ("role_without_record", "update public.profiles set role = 'admin' where role = 'user'"),
         ("role_without_record", "update public.profiles set role = 'admin' where role = 'moderator'"),
         (

@@ -199,7 +199,7 @@ STRAYS: Final = {
         select p.author_id as user_id, p.id as subject,
                format('%s, which no record made it', p.validation_status) as detail
         from public.posts p
-        where p.validation_status <> 'pending' and p.version > 1 and p.validation_status is distinct from (
+        where p.validation_status <> 'pending' and p.validated_at is not null and p.validation_status is distinct from (
           select a.after ->> 'status' from private.audit_log a
           where a.target_id = p.id and a.action = 'post.validation_changed' and a.refusal is null
           order by a.occurred_at desc, a.id desc limit 1
