@@ -33,7 +33,7 @@ export function Statement({ site, version }: { site: Site; version: number | und
     site.backend.GET('/wallet/statement', { params, signal: abort.signal }).then(({ data, error }) => {
       if (abort.signal.aborted) return
       setProblem(error ? say(error) : '')
-      if (data) setSummary(data)
+      if (typeof data === 'object') setSummary(data)
     })
     return () => abort.abort()
   }, [site, month, say, version])
