@@ -36,9 +36,11 @@ CLIENTS = (
 UP = (
     """
     -- Without a session it answers for the user alone. Definer rights, because the service has none on schema auth.
+    -- PL/pgSQL keeps its plan: before PostgreSQL 18 one in SQL is planned again by every statement that calls it.
     create function private.account_status(user_id uuid, session_id uuid) returns text
-    language sql stable security definer set search_path = '' as $$
-      select case
+    language plpgsql stable security definer set search_path = '' as $$
+    begin
+      return (select case
         when u.id is null or u.deleted_at is not null then 'deleted'
         when account_status.session_id is not null and (s.id is null or s.not_after <= now()) then 'revoked'
         when u.banned_until > now() then 'banned'
@@ -46,7 +48,8 @@ UP = (
       end
       from (select) one
       left join auth.users u on u.id = account_status.user_id
-      left join auth.sessions s on s.id = account_status.session_id and s.user_id = account_status.user_id
+      left join auth.sessions s on s.id = account_status.session_id and s.user_id = account_status.user_id);
+    end
     $$
     """,
     "revoke all on function private.account_status(uuid, uuid) from public",

@@ -4,7 +4,7 @@ import pytest
 
 from application.realtime.pace import Pace
 from application.realtime.relay_events import RoundResult
-from infrastructure.relay import PollSchedule, Repeated
+from infrastructure.relay import PollSchedule
 
 
 class Clock:
@@ -126,13 +126,3 @@ async def test_a_429_halves_the_pace_and_a_minute_doubles_it() -> None:
     clock.now += 61
     await pace.turn(3)
     assert (slow, middle, pace.per_second()) == (75, 150, 300)
-
-
-def test_a_failure_that_repeats_is_told_once_a_minute_with_its_count() -> None:
-    clock = Clock()
-    repeated = Repeated(clock)
-    told = []
-    for _ in range(121):
-        told.append(repeated.count("500"))
-        clock.now += 0.5
-    assert [count for count in told if count is not None] == [1, 120]

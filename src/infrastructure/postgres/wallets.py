@@ -16,10 +16,11 @@ from infrastructure.postgres.mappers import wire_row
 from infrastructure.postgres.queries import TRANSACTION_COLUMNS, WITHDRAWAL_COLUMNS
 from infrastructure.postgres.shared_reads import SharedReads
 
-# Each begins with whether the owner's user is deleted: a token outlives its user, their account does not.
+# Each begins with whether the owner's user is deleted: a token outlives its user, their account does not. Materialized,
+# so that it is asked once and not for every row.
 _OWNED = """
-select private.account_status($1, null) = 'deleted' as deleted, found.*
-from (select) one left join lateral ({query}) found on true
+with owner as materialized (select private.account_status($1, null) = 'deleted' as deleted)
+select owner.deleted, found.* from owner left join lateral ({query}) found on true
 """
 _WALLETS = """
 select o.user_id, private.account_status(o.user_id, null) = 'deleted' as deleted, w.balance, w.version
