@@ -27,9 +27,10 @@ coverage: .venv/.ready node_modules/.ready ## run the whole test suite and measu
 mutation: .venv/.ready ## break the domain's rules line by line, and see which breaks the tests notice
 	@$(BIN)/python scripts/mutation.py
 
-soak: .venv/.ready node_modules/.ready ## the long forms of the realtime tests, with figures (ten minutes)
-	@LINGUALINK_SOAK_TRANSACTIONS=5000 LINGUALINK_FAULT_SECONDS=15 LINGUALINK_KILLS=5 \
+soak: .venv/.ready node_modules/.ready ## the long forms of the realtime tests, with figures (forty minutes)
+	@LINGUALINK_SOAK_TRANSACTIONS=5000 LINGUALINK_FAULT_SECONDS=15 LINGUALINK_FAULT_RUNS=20 LINGUALINK_KILLS=5 \
 	  $(BIN)/pytest -q tests/relay
+	@LINGUALINK_SEQUENCES=200 $(BIN)/pytest -q tests/client/test_vitest.py
 
 chaos: .venv/.ready ## the long forms of the wallet's tests: races, kill -9, cut connections (ten minutes)
 	@LINGUALINK_CHAOS=1 $(BIN)/pytest -s --timeout 1200 tests/wallet/test_ledger_machine.py tests/wallet/test_races.py tests/wallet/test_chaos.py
@@ -41,9 +42,9 @@ test-poolers: .venv/.ready node_modules/.ready ## run it through PgBouncer, in s
 test-postgres-15: .venv/.ready node_modules/.ready ## run it on PostgreSQL 15, Supabase's other version
 	@LINGUALINK_DEV_POSTGRES_BIN=$(POSTGRES_15) $(BIN)/pytest -n auto --dist loadgroup
 
-test-supabase: .venv/.ready node_modules/.ready ## run the system tests on the Supabase of SUPABASE_* and TEST_DATABASE_URL
+test-supabase: .venv/.ready node_modules/.ready ## run the system tests and FIDELITY.md on the Supabase of SUPABASE_* and TEST_DATABASE_URL
 	@: $${TEST_DATABASE_URL:?names no database: a superuser of the project}
-	@$(BIN)/pytest -q tests/system
+	@$(BIN)/pytest -q tests/system tests/devstack
 
 check-pipeline: .venv/.ready node_modules/.ready ## the Containerfile and the workflows
 	@$(BIN)/hadolint Containerfile

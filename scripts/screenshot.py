@@ -2,13 +2,15 @@
 
 import asyncio
 import base64
+from decimal import Decimal
 from pathlib import Path
 
 from playwright.async_api import Page, expect
 
-from support.browser import chromium, local_system, pay, sign_in, window
+from support.browser import chromium, local_system, pay, shows, sign_in, window
 
 TARGET = Path(__file__).parents[1] / "docs/images/demo.png"
+WAIT = 30_000
 _PAGE = """
 <body style="margin:0; display:flex; gap:24px; padding:24px; background:#8b90a8">
   {windows}
@@ -25,12 +27,13 @@ async def main(address: str) -> None:
         moderator = await sign_in(await window(browser, address), "moderator")
         for page in (tutor, learner, moderator):
             await page.emulate_media(reduced_motion="reduce")
-            await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+            await expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=WAIT)
         await pay(tutor, "Lindiwe the learner", "12.50", "for the lesson")
-        await expect(learner.get_by_text("37.50")).to_be_visible()
-        await moderator.get_by_role("button", name="Approve").first.click()
-        await expect(learner.get_by_text("42.50")).to_be_visible()
+        await shows(learner, Decimal("37.50"))
+        await moderator.get_by_role("button", name="Approve Greeting").click()
+        await shows(learner, Decimal("42.50"))
         await expect(learner.get_by_text("Earned with a post")).to_be_visible()
+        await expect(learner.get_by_text("is approved now.")).to_be_visible()
         await _picture(await browser.new_page(viewport={"width": 1672, "height": 808}), [tutor, learner])
 
 

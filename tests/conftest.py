@@ -1,6 +1,6 @@
 """Fixtures of every folder: one cluster a worker, databases cloned from a template, one running system."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -13,11 +13,15 @@ from support.stack import postgres_cluster, supabase_on
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On somebody else's Supabase only what runs on the shared system can run."""
+    """On somebody else's Supabase only that can run which wants no project of its own making."""
     if is_external():
-        left_out = [item for item in items if "system" not in getattr(item, "fixturenames", ())]
+        left_out = [item for item in items if not _runs_anywhere(getattr(item, "fixturenames", ()))]
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
+
+
+def _runs_anywhere(fixtures: Sequence[str]) -> bool:
+    return not {"system", "stack"}.isdisjoint(fixtures) and {"cluster", "signing_key"}.isdisjoint(fixtures)
 
 
 @pytest.fixture(scope="session")

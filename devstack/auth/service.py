@@ -29,11 +29,12 @@ from devstack.keys import SigningKey
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[^@\s]+@localhost")
 SHORTEST_PASSWORD = 6
+NO_SESSION = uuid.UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The user, and the session of theirs, that a request's token proves."""
+    """The user, and the session of theirs, that a request's token proves; one may do without a session."""
 
     user: User
     session_id: uuid.UUID
@@ -108,8 +109,12 @@ class Auth:
 
     async def sign_in(self, given: Credentials, client: Client) -> dict[str, Any]:
         """A new session for an address and its password."""
+        if not given.email:
+            if given.phone:
+                raise AuthError(422, "phone_provider_disabled", "Phone logins are disabled")
+            raise invalid("missing email or phone")
         async with self.transaction() as connection:
-            user = await find_user_by_email(connection, given.email or "")
+            user = await find_user_by_email(connection, given.email)
             if user is None or not user.encrypted_password:
                 raise AuthError(400, "invalid_credentials", "Invalid login credentials")
             if user.banned():
@@ -133,17 +138,21 @@ class Auth:
         if token is None:
             raise no_authorization()
         claims = self.claims(token)
+        if not claims.get("sub"):
+            raise bad_jwt("invalid claim: missing sub claim")
         try:
-            user_id, session_id = uuid.UUID(claims["sub"]), uuid.UUID(claims["session_id"])
-        except KeyError as error:
-            raise bad_jwt(f"invalid claim: missing {error.args[0]} claim") from None
+            user_id = uuid.UUID(claims["sub"])
         except ValueError:
-            raise bad_jwt("invalid claim: sub and session_id claims must be UUIDs") from None
+            raise AuthError(400, "bad_jwt", "invalid claim: sub claim must be a UUID") from None
+        try:
+            session_id = uuid.UUID(claims.get("session_id") or str(NO_SESSION))
+        except ValueError:
+            raise bad_jwt("invalid claim: session_id claim must be a UUID") from None
         async with self.transaction() as connection:
             user = await find_user(connection, user_id)
             if user is None:
                 raise AuthError(403, "user_not_found", "User from sub claim in JWT does not exist")
-            if not await session_exists(connection, session_id):
+            if session_id != NO_SESSION and not await session_exists(connection, session_id):
                 raise AuthError(
                     403, "session_not_found", "Session from session_id claim in JWT does not exist"
                 )
@@ -179,7 +188,8 @@ class Auth:
     async def sign_out(self, caller: Caller, scope: str) -> None:
         """End the caller's sessions: all of them, this one, or the others."""
         if scope not in SCOPES:
-            raise invalid(f"Unsupported logout scope {scope!r}")
+            raise invalid(f'Unsupported logout scope "{scope}"')
+        scope = "global" if caller.session_id == NO_SESSION else scope
         async with self.transaction() as connection:
             await end_sessions(connection, caller.user.id, caller.session_id, scope)
 

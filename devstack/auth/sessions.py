@@ -111,8 +111,10 @@ async def refresh_session(connection: Connection, token: str, reuse_interval: in
 async def _reuse(connection: Connection, old: Any, interval: timedelta) -> str:
     active = await connection.fetchrow(_ACTIVE_TOKEN, old["session_id"])
     just_rotated = old["updated_at"] + interval > datetime.now(UTC)
-    if active is not None and (active["parent"] == old["token"] or just_rotated):
+    if active is not None and active["parent"] == old["token"]:
         return str(active["token"])
+    if just_rotated:  # one more child: the session has two good tokens now
+        return await _add_token(connection, old["user_id"], old["session_id"], old["token"])
     await connection.execute(
         "update auth.refresh_tokens set revoked = true where session_id = $1", old["session_id"]
     )

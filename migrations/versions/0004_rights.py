@@ -12,15 +12,23 @@ SERVICE = (
     ("select, insert (id, username, full_name, avatar_url), update (role)", "public.profiles"),
     ("select, update (validation_status, validated_by, validated_at, validation_reason)", "public.posts"),
     # a wallet is opened empty
-    ("select, insert (user_id), update (balance, version, updated_at)", "public.wallets"),
+    ("select, insert (user_id), update (balance, version, updated_at, hash)", "public.wallets"),
     ("select, insert", "public.wallet_transactions"),
     ("select, insert, update (status, settled_by, settled_at, reason)", "public.wallet_withdrawals"),
+    ("select, insert", "private.ledger_entries"),
+    ("select, insert", "private.ledger_days"),
+    ("select, insert (sealed_until, heads, digest)", "private.ledger_seals"),
+    ("select", "private.ledger_epoch"),
+    ("select, insert, update (status, decided_by, decided_at)", "private.approvals"),
     ("select, insert, update (reason, banned_by, banned_at), delete", "private.bans"),
     ("select, insert, update (amount, updated_at)", "private.reward_rates"),
     ("select, insert", "private.audit_log"),
-    ("select, insert, update (status, body), delete", "private.idempotency_keys"),
+    ("select, insert (user_id, key, fingerprint), update (status, body), delete", "private.idempotency_keys"),
     (
-        "select, insert, update (attempts, last_error, delivered_at, dead_lettered_at), delete",
+        (
+            "select, insert (event_id, topic, event, payload), "
+            "update (attempts, last_error, delivered_at, dead_lettered_at), delete"
+        ),
         "private.realtime_outbox",
     ),
     ("select, update (holder, expires_at)", "private.relay_lease"),
@@ -36,9 +44,11 @@ CLIENTS = (
 UP = (
     """
     -- Without a session it answers for the user alone. Definer rights, because the service has none on schema auth.
+    -- PL/pgSQL keeps its plan: before PostgreSQL 18 one in SQL is planned again by every statement that calls it.
     create function private.account_status(user_id uuid, session_id uuid) returns text
-    language sql stable security definer set search_path = '' as $$
-      select case
+    language plpgsql stable security definer set search_path = '' as $$
+    begin
+      return (select case
         when u.id is null or u.deleted_at is not null then 'deleted'
         when account_status.session_id is not null and (s.id is null or s.not_after <= now()) then 'revoked'
         when u.banned_until > now() then 'banned'
@@ -46,7 +56,8 @@ UP = (
       end
       from (select) one
       left join auth.users u on u.id = account_status.user_id
-      left join auth.sessions s on s.id = account_status.session_id and s.user_id = account_status.user_id
+      left join auth.sessions s on s.id = account_status.session_id and s.user_id = account_status.user_id);
+    end
     $$
     """,
     "revoke all on function private.account_status(uuid, uuid) from public",

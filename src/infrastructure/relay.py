@@ -21,8 +21,6 @@ BUSY_FOR_S: Final = 10.0
 STANDBY_S: Final = 1.0
 CLEAN_UP_S: Final = 60.0
 CLEAN_UP_MORE_S: Final = 1.0
-QUIET_S: Final = 60.0
-"""How long the log is silent about a failure that it has told."""
 
 # First pause, longest pause. The longest ones end early enough that a thousand events are out 30 s after a fault.
 _BACK_OFF: Final = {
@@ -76,7 +74,6 @@ class Relay:
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
         self._next_clean_up = 0.0
-        self._repeated = Repeated()
         self.is_leader = False
 
     def wake(self) -> None:
@@ -105,15 +102,13 @@ class Relay:
             self._report(result)
             if self.is_leader:
                 await self._clean_up_in_time()
-        except Unavailable:
-            if (count := self._repeated.count("database")) is not None:
-                log.warning("relay.database_unavailable", times=count)
+        except Unavailable as away:
+            log.warning("relay.database_unavailable", error=str(away.__cause__ or ""))
             self._report(RoundResult.STANDBY)  # whoever reaches the database may lead by now
             result = RoundResult.FAILED
-        except Exception as mistake:
+        except Exception:
             # The loop must outlive a mistake: an event that is pending can't wait for a restart.
-            if (count := self._repeated.count(repr(mistake))) is not None:
-                log.exception("relay.round_failed", times=count)
+            log.exception("relay.round_failed")
             result = RoundResult.FAILED
         return result
 
@@ -141,26 +136,6 @@ class Relay:
                 self._next_clean_up = now + CLEAN_UP_MORE_S
 
 
-class Repeated:
-    """Keeps a failure that comes again and again from flooding the log: it is told once a minute, with a count."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._told: dict[str, tuple[float, int]] = {}
-
-    def count(self, what: str) -> int | None:
-        """How often *what* came since it was last told, this time included; None while it should not be told."""
-        now = self._clock()
-        at, times = self._told.get(what, (float("-inf"), 0))
-        if now - at < QUIET_S:
-            self._told[what] = at, times + 1
-            return None
-        if len(self._told) > 100:
-            self._told.clear()
-        self._told[what] = now, 0
-        return times + 1
-
-
 class MeasuredPublisher:
     """A publisher whose answers are counted, and told to the log where they are not what was hoped for.
 
@@ -170,7 +145,6 @@ class MeasuredPublisher:
     def __init__(self, publisher: Publisher, on_answer: Callable[[str, float], None]) -> None:
         self._publisher = publisher
         self._on_answer = on_answer
-        self._repeated = Repeated()
 
     @property
     def cost(self) -> int:
@@ -186,7 +160,9 @@ class MeasuredPublisher:
             outcome = "accepted"
         except PublishFailed as failure:
             outcome = failure.fault.value
-            self._tell(message, failure)
+            # Without the event's id: what fails for all is one line a minute.
+            tell = log.error if failure.fault is Fault.KEY else log.warning
+            tell(f"realtime.publish_{outcome}", why=str(failure))
             raise
         finally:
             self._on_answer(outcome, time.perf_counter() - began)
@@ -195,13 +171,3 @@ class MeasuredPublisher:
     async def probe(self) -> bool:
         """See the port."""
         return await self._publisher.probe()
-
-    def _tell(self, message: Message, failure: PublishFailed) -> None:
-        if (count := self._repeated.count(f"{failure.fault} {failure}")) is not None:
-            tell = log.error if failure.fault is Fault.KEY else log.warning
-            tell(
-                f"realtime.publish_{failure.fault.value}",
-                why=str(failure),
-                event_id=str(message.event_id),
-                times=count,
-            )

@@ -153,7 +153,7 @@ class Settings(DatabaseSettings):
     lingualink_cors_origins: Origins = Field(default_factory=list)
     lingualink_cors_headers: HeaderNames = Field(default_factory=lambda: list(CORS_HEADERS))
     lingualink_relay: Literal["inline", "off"] = "inline"
-    lingualink_realtime_share: Annotated[float, Field(gt=0, le=1)] = 0.6
+    lingualink_realtime_share: Annotated[float, Field(gt=0, le=1)] = 0.7
     lingualink_schema: Literal["on", "off"] = "on"
     lingualink_trusted_proxies: Networks = Field(default_factory=list)
     lingualink_oauth_clients: ClientIds = Field(default_factory=list)

@@ -15,7 +15,9 @@ from support.javascript import node
 from support.people import PASSWORD
 from support.stack import supabase_on
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+# The long form has 200 sequences; make soak sets it.
+SEQUENCES = int(os.environ.get("LINGUALINK_SEQUENCES", "6"))
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300 + 10 * SEQUENCES)]
 
 ROOT = Path(__file__).parents[2]
 VITEST = ROOT / "node_modules" / "vitest" / "vitest.mjs"

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID, uuid4
@@ -14,7 +14,7 @@ import msgspec
 
 from application.authorization import AuditFilter, Authorizer, VaultReaderFactory
 from application.encoding import to_json
-from application.idempotency import IdempotencyKey, StoredResponse, fingerprint
+from application.idempotency import IdempotencyKey, IdempotencyRecord, StoredResponse, fingerprint
 from application.ports import Row
 from application.profile.reading import Accounts
 from application.transactions import Database as Transacting
@@ -32,13 +32,14 @@ from domain.wallet import Transaction, TransactionKind, Wallet
 from infrastructure.postgres.accounts import PostgresAccounts
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import create_engine, create_pool
-from infrastructure.postgres.mappers import post_of, transaction_of
+from infrastructure.postgres.mappers import post_of, transaction_of, wallet_of
+from infrastructure.postgres.opening import OPEN_WITH_BALANCE
 from infrastructure.postgres.queries import TRANSACTION_COLUMNS
 from infrastructure.postgres.transactions import PostgresDatabase
 from infrastructure.postgres.vault import vault_readers
 from infrastructure.postgres.wallets import PostgresWallets
 from support.database import Database
-from support.memory.database import MemoryDatabase
+from support.memory.database import MemoryDatabase, StoredKey
 from support.memory.readers import MemoryAccounts, MemoryVaultReader, MemoryWallets
 from support.memory.transactions import MemoryTransactions
 
@@ -163,6 +164,10 @@ class World(Protocol):
         """The user's transactions, oldest first."""
         ...
 
+    async def entries(self) -> Sequence[tuple[UUID, str, Decimal]]:
+        """All entries that stand against wallets' rows: reference, account and amount."""
+        ...
+
     async def owed(self) -> Sequence[OwedEvent]:
         """All events of the outbox, oldest first."""
         ...
@@ -181,6 +186,22 @@ class World(Protocol):
 
     async def read_post(self, post_id: UUID) -> Post:
         """The post as stored."""
+        ...
+
+    async def has_account(self, principal: Principal) -> bool:
+        """Whether there is a profile or a wallet."""
+        ...
+
+    async def keys_of(self, principal: Principal) -> Sequence[str]:
+        """The idempotency keys that are stored of somebody."""
+        ...
+
+    async def add_keys(self, principal: Principal, count: int) -> None:
+        """Store *count* keys more of somebody, as if they had just paid."""
+        ...
+
+    async def age_keys(self, by: timedelta) -> None:
+        """Make every stored key older."""
         ...
 
 
@@ -233,8 +254,11 @@ class MemoryWorld(World):
             opening = Wallet(session.user_id).book(
                 TransactionKind.OPENING, Money(Decimal(balance)), id=uuid4(), at=datetime.now(UTC)
             )
+            other = opening.other_side()
+            assert other is not None
             self.tables.ledger.append(opening)
-            self.tables.wallets[session.user_id] = Wallet(session.user_id, opening.balance_after, 1)
+            self.tables.entries.append(other)
+            self.tables.wallets[session.user_id] = Wallet(session.user_id).after(opening)
         return session
 
     async def newcomer(self, display: DisplayFields = DisplayFields()) -> Principal:  # noqa: B008
@@ -266,6 +290,11 @@ class MemoryWorld(World):
     async def ledger(self, session: Principal) -> Sequence[Transaction]:
         return [row for row in self.tables.ledger if row.user_id == session.user_id]
 
+    async def entries(self) -> Sequence[tuple[UUID, str, Decimal]]:
+        return [
+            (entry.reference_id, entry.account.value, entry.amount.amount) for entry in self.tables.entries
+        ]
+
     async def owed(self) -> Sequence[OwedEvent]:
         return [
             OwedEvent(event.NAME, event.recipient_id, json.loads(to_json(event)))
@@ -283,6 +312,21 @@ class MemoryWorld(World):
 
     async def read_post(self, post_id: UUID) -> Post:
         return self.tables.posts[post_id]
+
+    async def has_account(self, principal: Principal) -> bool:
+        return principal.user_id in self.tables.profiles or principal.user_id in self.tables.wallets
+
+    async def keys_of(self, principal: Principal) -> Sequence[str]:
+        return [name for owner, name in self.tables.keys if owner == principal.user_id]
+
+    async def add_keys(self, principal: Principal, count: int) -> None:
+        record = IdempotencyRecord(b"", StoredResponse(201, "{}"))
+        for number in range(count):
+            self.tables.keys[principal.user_id, f"n{number}"] = StoredKey(record, datetime.now(UTC))
+
+    async def age_keys(self, by: timedelta) -> None:
+        for stored in self.tables.keys.values():
+            stored.created_at -= by
 
 
 class PostgresWorld(World):
@@ -324,23 +368,8 @@ class PostgresWorld(World):
         await self._platform.execute(
             "insert into public.profiles (id, role) values ($1, $2)", session.user_id, role
         )
-        amount = Decimal(balance)
-        await self._platform.execute(
-            "insert into public.wallets (user_id, balance, version) values ($1, $2, $3)",
-            session.user_id,
-            amount,
-            1 if amount else 0,
-        )
-        if amount:
-            await self._platform.execute(
-                """
-                insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, created_at)
-                values ($1, $2, 'opening', $3, $3, 1, now())
-                """,
-                uuid4(),
-                session.user_id,
-                amount,
-            )
+        await self._platform.execute("insert into public.wallets (user_id) values ($1)", session.user_id)
+        await self._platform.execute(OPEN_WITH_BALANCE, session.user_id, Decimal(balance))
         return session
 
     async def newcomer(self, display: DisplayFields = DisplayFields()) -> Principal:  # noqa: B008
@@ -392,7 +421,7 @@ class PostgresWorld(World):
             "select * from public.wallets where user_id = $1", session.user_id
         )
         assert row is not None
-        return Wallet(session.user_id, Money(row["balance"]), row["version"])
+        return wallet_of(row, session.user_id)
 
     async def ledger(self, session: Principal) -> Sequence[Transaction]:
         rows = await self._platform.fetch(
@@ -400,6 +429,10 @@ class PostgresWorld(World):
             session.user_id,
         )
         return [transaction_of(row) for row in rows]
+
+    async def entries(self) -> Sequence[tuple[UUID, str, Decimal]]:
+        rows = await self._platform.fetch("select reference_id, account, amount from private.ledger_entries")
+        return [(row["reference_id"], row["account"], row["amount"]) for row in rows]
 
     async def owed(self) -> Sequence[OwedEvent]:
         rows = await self._platform.fetch(
@@ -429,6 +462,32 @@ class PostgresWorld(World):
         row = await self._platform.fetchrow("select * from public.posts where id = $1", post_id)
         assert row is not None
         return post_of(row)
+
+    async def has_account(self, principal: Principal) -> bool:
+        found = """
+            select exists (select from public.profiles where id = $1)
+              or exists (select from public.wallets where user_id = $1)
+        """
+        return bool(await self._platform.fetchval(found, principal.user_id))
+
+    async def keys_of(self, principal: Principal) -> Sequence[str]:
+        stored = "select key from private.idempotency_keys where user_id = $1"
+        return [row["key"] for row in await self._platform.fetch(stored, principal.user_id)]
+
+    async def add_keys(self, principal: Principal, count: int) -> None:
+        await self._platform.execute(
+            """
+            insert into private.idempotency_keys (user_id, key, fingerprint, status, body)
+            select $1, 'n' || n, '', 201, '{}' from generate_series(1, $2) n
+            """,
+            principal.user_id,
+            count,
+        )
+
+    async def age_keys(self, by: timedelta) -> None:
+        await self._platform.execute(
+            "update private.idempotency_keys set created_at = created_at - $1::interval", by
+        )
 
 
 def _entry(row: Row) -> AuditEntry:

@@ -546,7 +546,7 @@ def test_the_command_says_one_line_when_all_is_well(database: Database, supabase
     done = run_command(environment)
     note, verdict = done.stdout.splitlines()
     assert note.startswith(
-        "note realtime_rate: the plan allows 500 messages a second; the relay uses 60% of it"
+        "note realtime_rate: the plan allows 500 messages a second; the relay uses 70% of it"
     )
     assert (done.returncode, verdict, done.stderr) == (0, "OK: nothing to do.", "")
 

@@ -10,6 +10,7 @@ import pytest
 
 from devstack.auth.passwords import hash_password, password_matches
 from devstack.database import Connection
+from devstack.keys import SigningKey
 from devstack.postgres import LocalPostgres
 from support.people import PASSWORD, Person, sign_up
 from support.stack import SupabaseStack, supabase_on
@@ -173,7 +174,10 @@ async def test_an_older_token_is_good_within_the_reuse_interval(
     first = person.session["refresh_token"]
     second = (await refresh(http, first)).json()["refresh_token"]
     third = (await refresh(http, second)).json()["refresh_token"]
-    assert (await refresh(http, first)).json()["refresh_token"] == third
+    fourth = (await refresh(http, first)).json()["refresh_token"]
+    assert len({first, second, third, fourth}) == 4
+    for good in (third, fourth):
+        assert (await refresh(http, good)).status_code == 200
 
 
 async def test_reuse_after_the_interval_revokes_every_token_of_the_session(
@@ -224,6 +228,45 @@ async def test_signing_out_deletes_the_session_rows(
 async def test_an_unknown_sign_out_scope_is_refused(http: httpx.AsyncClient, person: Person) -> None:
     answer = await http.post("/auth/v1/logout?scope=none", headers=bearer(person.token))
     assert (answer.status_code, answer.json()["error_code"]) == (400, "validation_failed")
+    assert answer.json()["msg"] == 'Unsupported logout scope "none"'
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code", "message"),
+    [
+        ({"sub": ""}, 403, "bad_jwt", "invalid claim: missing sub claim"),
+        ({"sub": "x"}, 400, "bad_jwt", "invalid claim: sub claim must be a UUID"),
+        ({"session_id": "x"}, 403, "bad_jwt", "invalid claim: session_id claim must be a UUID"),
+    ],
+    ids=["no subject", "a subject that is no id", "a session that is no id"],
+)
+async def test_claims_that_name_nobody_are_refused(
+    http: httpx.AsyncClient,
+    person: Person,
+    signing_key: SigningKey,
+    changes: dict[str, str],
+    status: int,
+    code: str,
+    message: str,
+) -> None:
+    claims = jwt.decode(person.token, options={"verify_signature": False})
+    answer = await http.get("/auth/v1/user", headers=bearer(signing_key.sign({**claims, **changes})))
+    assert (answer.status_code, answer.json()["error_code"], answer.json()["msg"]) == (status, code, message)
+
+
+async def test_a_token_without_a_session_is_good_and_signs_out_everywhere(
+    http: httpx.AsyncClient, person: Person, signing_key: SigningKey, database: Connection
+) -> None:
+    claims = jwt.decode(person.token, options={"verify_signature": False})
+    token = signing_key.sign({name: value for name, value in claims.items() if name != "session_id"})
+    assert (await http.get("/auth/v1/user", headers=bearer(token))).status_code == 200
+    await http.post("/auth/v1/logout?scope=local", headers=bearer(token))
+    assert await session_rows(database, person.id) == 0
+
+
+async def test_signing_in_names_somebody(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/auth/v1/token?grant_type=password", json={"password": PASSWORD})
+    assert (answer.status_code, answer.json()["msg"]) == (400, "missing email or phone")
 
 
 async def test_a_new_password_ends_the_other_sessions(

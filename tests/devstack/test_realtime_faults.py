@@ -1,8 +1,7 @@
 """What the real server does when its database, a key or the rate fails it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from devstack.database import Connection
 from devstack.postgres import LocalPostgres
 from devstack.supabase import RealtimeLimits
+from support.broken_realtime import connection_cut, messages_locked, partition_missing
 from support.database import MIGRATOR
 from support.people import Person
 from support.sockets import bare_socket
@@ -22,7 +22,6 @@ from support.stack import SupabaseStack, supabase_on
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("policies")]
 
 BATCH = "/realtime/v1/api/broadcast"
-TODAY = "select 'realtime.messages_' || to_char(now() at time zone 'utc', 'YYYY_MM_DD')"
 
 
 def message(topic: str, number: int = 1) -> dict[str, Any]:
@@ -56,52 +55,25 @@ async def hasty(impatient: SupabaseStack) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def cut(database: Connection) -> None:
-    """End the connections over which policies are asked, and wait until they are gone."""
-    await database.execute(
-        "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
-        "where datname = current_database() and application_name = 'realtime_connect'"
-    )
-
-
-@asynccontextmanager
-async def without_todays_partition(database: Connection) -> AsyncIterator[None]:
-    partition = await database.fetchval(TODAY)
-    await database.execute(f"alter table realtime.messages detach partition {partition}")
-    try:
-        yield
-    finally:
-        await database.execute(
-            f"alter table realtime.messages attach partition {partition} for values "
-            "from ((now() at time zone 'utc')::date) to ((now() at time zone 'utc')::date + 1)"
-        )
-
-
-async def lost(
-    stack: SupabaseStack, publisher: httpx.AsyncClient, fail: Callable[[], Awaitable[None]]
-) -> tuple[int, Any]:
-    """What a batch is answered while *fail* is in force, and the first number that its subscriber hears after it."""
-    async with bare_socket(stack, key=stack.secret_key) as socket:
-        await socket.join("room:lost", private=True)
-        await fail()
-        answer = await publisher.post(BATCH, json={"messages": [message("room:lost", 1)]})
-        await publisher.post(BATCH, json={"messages": [message("room:lost", 2)]})
-        return answer.status_code, (await socket.next("broadcast"))["payload"]["payload"]["number"]
-
-
 async def test_after_a_cut_connection_a_batch_is_accepted_and_lost_with_the_secret_key_too(
     stack: SupabaseStack, publisher: httpx.AsyncClient, database: Connection
 ) -> None:
     await publisher.post(BATCH, json={"messages": [message("room:warm")]})
-    assert await lost(stack, publisher, lambda: cut(database)) == (202, 2)
+    async with bare_socket(stack, key=stack.secret_key) as socket:
+        await socket.join("room:lost", private=True)
+        async with connection_cut(database):
+            answer = await publisher.post(BATCH, json={"messages": [message("room:lost", 1)]})
+        await publisher.post(BATCH, json={"messages": [message("room:lost", 2)]})
+        first = await socket.next("broadcast")
+    assert (answer.status_code, first["payload"]["payload"]) == (202, {"number": 2})
 
 
 async def test_after_a_cut_connection_a_single_message_is_refused_and_the_next_passes(
     publisher: httpx.AsyncClient, database: Connection
 ) -> None:
     await publisher.post(single("room:warm"), json={})
-    await cut(database)
-    refused, passed = [await publisher.post(single("room:one"), json={}) for _ in range(2)]
+    async with connection_cut(database):
+        refused, passed = [await publisher.post(single("room:one"), json={}) for _ in range(2)]
     assert (refused.status_code, refused.json()) == (422, {"message": "RLS policy error"})
     assert passed.status_code == 202
 
@@ -109,7 +81,7 @@ async def test_after_a_cut_connection_a_single_message_is_refused_and_the_next_p
 async def test_without_todays_partition_a_batch_is_lost_and_a_single_message_refused(
     stack: SupabaseStack, publisher: httpx.AsyncClient, database: Connection, person: Person
 ) -> None:
-    async with without_todays_partition(database):
+    async with partition_missing(database):
         batch = await publisher.post(BATCH, json={"messages": [message("room:lost")]})
         one = await publisher.post(single("room:lost"), json={})
         async with bare_socket(stack) as socket:
@@ -123,8 +95,7 @@ async def test_without_todays_partition_a_batch_is_lost_and_a_single_message_ref
 async def test_while_the_messages_are_locked_a_batch_is_lost_and_a_single_message_refused(
     hasty: httpx.AsyncClient, database: Connection
 ) -> None:
-    async with database.transaction():
-        await database.execute("lock table realtime.messages in access exclusive mode")
+    async with messages_locked(database):
         batch = await hasty.post(BATCH, json={"messages": [message("room:lost")]})
         one = await hasty.post(single("room:lost"), json={})
     assert batch.status_code == 202

@@ -6,8 +6,8 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from devstack.config import RealtimeLimits
+from support.broken_realtime import Breakage, connection_cut, messages_locked, partition_missing
 from support.database import Database
 from support.events import for_each, owe
 from support.relays import relay_process
@@ -24,8 +25,8 @@ from support.stack import SupabaseStack, supabase_on
 pytestmark = pytest.mark.anyio
 
 RUNS = int(os.environ.get("LINGUALINK_FAULT_RUNS", "3"))
-PROBE_S = 0.5
-SETTLE_S = 40.0
+PROBE_S = 2.0
+SETTLE_S = 60.0
 USERS = [uuid4() for _ in range(3)]
 PENDING = "select from private.realtime_outbox where delivered_at is null"
 
@@ -33,7 +34,7 @@ PENDING = "select from private.realtime_outbox where delivered_at is null"
 @pytest.fixture(params=[True, False], ids=["current", "older"])
 def stack(request: pytest.FixtureRequest, database: Database) -> Iterator[SupabaseStack]:
     """A stand-in that gives up on its database soon; the older one has no endpoint for single messages."""
-    limits = RealtimeLimits(probe_seconds=PROBE_S, single_endpoint=request.param)
+    limits = RealtimeLimits(probe_seconds=PROBE_S, single_endpoint=request.param, silence_seconds=3_600)
     with supabase_on(database.cluster, database.name, limits=limits) as running:
         yield running
 
@@ -70,35 +71,6 @@ async def listener(stack: SupabaseStack) -> AsyncIterator[Listener]:
         yield Listener(sockets)
 
 
-@asynccontextmanager
-async def connection_cut(platform: asyncpg.Connection) -> AsyncIterator[None]:
-    await platform.execute(
-        "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
-        "where datname = current_database() and application_name = 'realtime_connect'"
-    )
-    yield
-
-
-@asynccontextmanager
-async def partition_missing(platform: asyncpg.Connection) -> AsyncIterator[None]:
-    partition = await platform.fetchval(
-        "select 'realtime.messages_' || to_char(now() at time zone 'utc', 'YYYY_MM_DD')"
-    )
-    await platform.execute(f"alter table realtime.messages detach partition {partition}")
-    yield
-    await platform.execute(
-        f"do $$ begin execute format('alter table realtime.messages attach partition {partition} for values "
-        "from (%L) to (%L)', (now() at time zone 'utc')::date, (now() at time zone 'utc')::date + 1); end $$"
-    )
-
-
-@asynccontextmanager
-async def messages_locked(platform: asyncpg.Connection) -> AsyncIterator[None]:
-    async with platform.transaction():
-        await platform.execute("lock table realtime.messages in access exclusive mode")
-        yield
-
-
 FAULTS = [connection_cut, partition_missing, messages_locked]
 
 
@@ -108,7 +80,7 @@ async def test_nothing_is_lost_that_the_outbox_calls_delivered(
     database: Database,
     stack: SupabaseStack,
     listener: Listener,
-    fault: Callable[[asyncpg.Connection], AbstractAsyncContextManager[None]],
+    fault: Breakage,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     platform = await asyncpg.connect(database.superuser_url)

@@ -106,7 +106,7 @@ async def test_a_relay_that_is_stopped_hands_over_at_once(
         active.process.send_signal(signal.SIGTERM)
         await owe(database, [balance_updated(USERS[0], 1)])
         await realtime.until(1, 3)
-        assert await asyncio.to_thread(active.process.wait, 10) == 0
+        assert await asyncio.to_thread(active.process.wait, 30) == 0
 
 
 async def test_a_stopped_relay_finishes_what_is_in_flight(
@@ -117,7 +117,7 @@ async def test_a_stopped_relay_finishes_what_is_in_flight(
     with relay_process(database.service_url, realtime.url) as relay:
         await realtime.until_asked(3)
         relay.process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(relay.process.wait, 10) == 0
+        assert await asyncio.to_thread(relay.process.wait, 30) == 0
     delivered = await database.fetch(
         "select event_id from private.realtime_outbox where delivered_at is not null"
     )

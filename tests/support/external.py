@@ -72,6 +72,12 @@ def is_external() -> bool:
     return True
 
 
+def external_stack() -> SupabaseStack:
+    """The named project as a Supabase, whatever is or is not migrated in it."""
+    url, publishable, secret, database_url = (os.environ[name] for name in VARIABLES)
+    return SupabaseStack(url, database_url, publishable, secret)
+
+
 def external_project() -> ExternalProject:
     """Bring the named project to head, and let the service in."""
     url, publishable, secret, database_url = (os.environ[name] for name in VARIABLES)

@@ -479,7 +479,8 @@ def shapes(make: Maker) -> Iterator[Row]:
     yield bad("header and payload swapped", f"{payload}.{header}.{signature}", R.ALGORITHM_NOT_ALLOWED)
     yield bad("payload missing", f"{header}..{signature}", R.SIGNATURE_WRONG)
     yield bad("longer than may be", make.claiming(user_metadata={"bio": "x" * 13_000}), R.TOO_LARGE)
-    yield bad("much longer than may be", f"{header}.{'A' * 40_000}.{signature}", R.TOO_LARGE)
+    # Over HTTP so long a header is 431 before anybody looks into it.
+    yield at_unit(bad("much longer than may be", f"{header}.{'A' * 40_000}.{signature}", R.TOO_LARGE))
     yield at_unit(bad("empty", "", R.NOT_COMPACT))
     yield at_unit(bad("a letter that only looks right", token.replace("e", "\u0435", 1), R.NOT_COMPACT))
     yield at_unit(bad("a dot that only looks right", token.replace(".", "\uff0e"), R.NOT_COMPACT))

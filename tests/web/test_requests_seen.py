@@ -231,7 +231,7 @@ async def test_metrics_answer_while_the_database_is_wrong(system: System) -> Non
 
     assert answer.status_code == 200
     assert (head.status_code, head.content) == (200, b"")
-    assert "lingualink_outbox_due NaN" in answer.text
+    assert "lingualink_outbox_pending NaN" in answer.text
     assert "lingualink_http_request_seconds" in answer.text
 
 

@@ -18,12 +18,13 @@ from support.stack import SupabaseStack
 ISSUER = "https://abcdefghijklmnopqrst.supabase.co/auth/v1"
 OTHER_ISSUER = "https://auth.example.org/auth/v1"
 MATERIAL = KeyMaterial.fresh()
+SUBJECT = uuid4()
 
 
 def table() -> list[Row]:
     """Minted when it is sent: some rows are about seconds."""
     now = int(time.time())
-    made = rows(ISSUER, MATERIAL, subject=uuid4(), session=uuid4(), now=now, other_issuer=OTHER_ISSUER)
+    made = rows(ISSUER, MATERIAL, subject=SUBJECT, session=uuid4(), now=now, other_issuer=OTHER_ISSUER)
     return [row for row in made if not row.unit_only]
 
 
@@ -31,6 +32,7 @@ def table() -> list[Row]:
 def served(projects: LocalPostgres) -> Iterator[System]:
     """A backend that trusts the table's keys and issuers."""
     with published(MATERIAL.jwks()) as url, cloned(projects) as database:
+        database.run("insert into auth.users (id) values ($1)", SUBJECT)
         stack = SupabaseStack(url, database.superuser_url)
         with backend(
             database, stack, supabase_jwks_url=f"{url}/keys", supabase_jwt_issuer=[ISSUER, OTHER_ISSUER]

@@ -25,14 +25,18 @@ MATERIAL = KeyMaterial.fresh()
 @pytest.fixture(scope="module")
 def served(projects: LocalPostgres) -> Iterator[System]:
     """A backend that was given the legacy secret, and trusts one OAuth client."""
-    with published(MATERIAL.jwks()) as url, cloned(projects) as database, backend(
-        database,
-        SupabaseStack(url, database.superuser_url),
-        supabase_jwks_url=f"{url}/keys",
-        supabase_jwt_issuer=[ISSUER],
-        supabase_jwt_secret=SecretStr(SECRET),
-        lingualink_oauth_clients=[TRUSTED],
-    ) as up:
+    with (
+        published(MATERIAL.jwks()) as url,
+        cloned(projects) as database,
+        backend(
+            database,
+            SupabaseStack(url, database.superuser_url),
+            supabase_jwks_url=f"{url}/keys",
+            supabase_jwt_issuer=[ISSUER],
+            supabase_jwt_secret=SecretStr(SECRET),
+            lingualink_oauth_clients=[TRUSTED],
+        ) as up,
+    ):
         yield up
 
 

@@ -35,8 +35,8 @@ class Pace:
         self._next = clock()
 
     def learn(self, limit: int | None) -> None:
-        """Realtime has told the plan's *limit*, in messages a second; None where it has none."""
-        self._limit = limit
+        """Realtime has told the plan's *limit*, in messages a second; None where an answer did not tell."""
+        self._limit = limit or self._limit
 
     def throttled(self) -> None:
         """Realtime found it too much: others send, too. Half as fast from now on, and slowly faster again."""

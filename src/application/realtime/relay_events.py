@@ -81,6 +81,7 @@ class RelayEvents:
         self._batch_size = 1  # the first answer tells the plan's limit
         self._accepted_count = 0
         self._failures_in_a_row = 0
+        self._nothing_went_through = False
         self._halted: Fault | None = None
         self._room = asyncio.Event()
         self._mistake: BaseException | None = None
@@ -123,11 +124,14 @@ class RelayEvents:
         unsettled = set(self._to_settle)
         topics: dict[str, list[Message]] = {}
         size = CLAIM if self._batch_size >= IN_FLIGHT else self._batch_size
-        for message in await self._outbox.pending(size, waiting | self._lanes.keys()):
+        messages = await self._outbox.pending(size, waiting | self._lanes.keys())
+        if not messages and not waiting:
+            self._setbacks.clear()  # of what was dropped
+        for message in messages:
             if message.id not in unsettled and message.topic not in self._lanes:
                 topics.setdefault(message.topic, []).append(message)
-        for topic, messages in topics.items():
-            lane = asyncio.create_task(self._send_in_order(messages), name=f"relay {topic}")
+        for topic, of_topic in topics.items():
+            lane = asyncio.create_task(self._send_in_order(of_topic), name=f"relay {topic}")
             self._lanes[topic] = lane
             lane.add_done_callback(partial(self._end, topic))
 
@@ -170,8 +174,8 @@ class RelayEvents:
         self._to_settle.append(message.id)
         self._accepted_count += 1
         self._failures_in_a_row = 0
-        self._increase_batch_size()
         self._setbacks.pop(message.topic, None)
+        self._increase_batch_size()
 
     async def _refuse(self, message: Message, failure: PublishFailed) -> None:
         if failure.fault is Fault.RATE:  # nothing is said about this message
@@ -240,12 +244,14 @@ class RelayEvents:
         if halted is None or self._accepted_count > accepted_before:
             return RoundResult.DELIVERED
         self._failures_in_a_row = 0
+        self._nothing_went_through = True
         self._batch_size = max(1, self._batch_size // 2)
         return _RESULTS.get(halted, RoundResult.FAILED)
 
     def _increase_batch_size(self) -> None:
-        if self._batch_size == 1:
+        if self._nothing_went_through:
             # Realtime answers again: what waited because nothing went through need not wait any longer.
+            self._nothing_went_through = False
             for setback in self._setbacks.values():
                 setback.retry_at = min(setback.retry_at, self._clock() + 1)
         self._batch_size = min(IN_FLIGHT, self._batch_size * 2)

@@ -1,14 +1,13 @@
 """The lease that makes one relay the active one: a row, and the database's clock. It works through any pooler."""
 
-import os
 import secrets
-import socket
 import time
 from collections.abc import Callable
 from typing import Final
 
 import asyncpg
 
+from infrastructure.hosts import process_name
 from infrastructure.postgres.outbox import in_time
 
 LEASE_S: Final = 10
@@ -26,18 +25,15 @@ returning true
 _RESIGN = "update private.relay_lease set holder = null, expires_at = '-infinity' where holder = $1"
 
 
-def process_name(release: str) -> str:
-    """What tells this process from all others, in the words of an operator: release, host and process id.
-
-    Two relays in one process, as tests have them, differ in the last four digits.
-    """
-    return f"lingualink/{release} {socket.gethostname()}:{os.getpid()} {secrets.token_hex(2)}"
+def relay_name(release: str) -> str:
+    """A relay's name: its process's, as the log has it, and four digits that tell two of one process apart."""
+    return f"{process_name(release)} {secrets.token_hex(2)}"
 
 
 class PostgresLease:
     """The port :class:`application.realtime.ports.Lease` on the shared database; each is one relay's own.
 
-    *holder* is what the row says of it, and is nobody else's (see :func:`process_name`).
+    *holder* is what the row says of it, and is nobody else's (see :func:`relay_name`).
 
     A holder writes the row every four seconds, however often it asks.
     """

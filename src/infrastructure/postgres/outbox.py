@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
+import structlog
 
 from application.realtime.ports import Backlog, DeadLetter, Message
 from domain.audit import AuditAction
@@ -15,6 +16,8 @@ from infrastructure.postgres.errors import acquire_connection, map_database_erro
 QUERY_S = 3
 COUNTED = 100_001
 LOOKED_AT = 10_000
+
+log = structlog.get_logger(__name__)
 
 # Never "id above the last seen": ids are taken in another order than transactions commit. Within a topic they are
 # in the order of commits, because a wallet or a post is locked before its event takes an id. What is passed over is
@@ -44,6 +47,7 @@ _DEAD_LETTER = """
 update private.realtime_outbox
 set dead_lettered_at = clock_timestamp(), attempts = attempts + 1, last_error = $2
 where id = $1 and delivered_at is null
+returning event_id, topic
 """
 _DEAD_LETTERS = """
 select id, event_id, topic, event, attempts, dead_lettered_at, coalesce(last_error, '') as why
@@ -155,7 +159,11 @@ class PostgresOutbox:
     async def dead_letter(self, id: int, why: str) -> None:
         """See the port."""
         async with in_time(self._pool) as connection:
-            await connection.execute(_DEAD_LETTER, id, _storable(why))
+            row = await connection.fetchrow(_DEAD_LETTER, id, _storable(why))
+        if row is not None:
+            log.error(
+                "realtime.event_dead_lettered", event_id=str(row["event_id"]), topic=row["topic"], why=why
+            )
 
     async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         """See the port."""

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,7 +20,8 @@ from domain.posts import PostStatus
 from domain.profile import User
 from domain.withdrawals import WithdrawalStatus
 from infrastructure.postgres.accounts import open_account
-from infrastructure.postgres.errors import map_database_errors
+from infrastructure.postgres.books import BOOKS
+from infrastructure.postgres.errors import DEADLINE_S, map_database_errors
 from infrastructure.postgres.mappers import actor_of, user_of, wire_row
 from infrastructure.postgres.tables import (
     AuditRow,
@@ -48,6 +50,7 @@ _COUNT = text(
     from unnest(cast(:statuses as text[])) as s (status)
     """
 )
+LIST_DEADLINE_S: Final = DEADLINE_S - 0.25
 _ID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _PLAN_ANEW: Final = text("set local plan_cache_mode = force_custom_plan")
 _LAST: Final = "\U0010ffff"
@@ -146,6 +149,11 @@ class PostgresVaultReader:
         rates = await RewardRateRepository(session=self._session).get_many(OrderBy(RewardRateRow.action))
         return [_row(rate, "amount") for rate in rates]
 
+    async def books(self, at: datetime | None) -> Sequence[Row]:
+        """See the port."""
+        rows = await self._connection.execute(text(BOOKS), {"at": at})
+        return [wire_row(row, ("total",)) for row in rows.mappings()]
+
     async def audit_log(self, wanted: AuditFilter, *, after: Position | None, limit: int) -> Sequence[Row]:
         """See the port: along an index for each filter."""
         conditions = _equal(
@@ -178,14 +186,16 @@ def vault_readers(engine: AsyncEngine) -> VaultReaderFactory:
 
     @asynccontextmanager
     async def open_reader() -> AsyncIterator[PostgresVaultReader]:
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + LIST_DEADLINE_S
         async with map_database_errors(), engine.connect() as connection:
+            # Cut off, not cancelled: SQLAlchemy would ask a server that does not answer to close in peace.
+            cut = loop.call_at(ends, (await driver_of(connection)).terminate)
             try:
                 async with AsyncSession(connection) as session:
                     yield PostgresVaultReader(connection, session)
-            except (asyncio.CancelledError, TimeoutError):
-                # At once: a server that does not answer would be asked to close in peace first.
-                (await driver_of(connection)).terminate()
-                raise
+            finally:
+                cut.cancel()
 
     return open_reader
 
