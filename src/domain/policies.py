@@ -26,6 +26,7 @@ from domain.errors import (
     InvalidAmount,
     LastAdmin,
     MfaRequired,
+    NotFound,
     OwnPost,
     PostNotFound,
     PreconditionRequired,
@@ -56,6 +57,8 @@ class Action(StrEnum):
     CHANGE_REWARD_RATE = "vault.change_reward_rate"
     READ_AUDIT_LOG = "vault.read_audit_log"
     ADJUST_BALANCE = "vault.adjust_balance"
+    REVERSE_TRANSACTION = "vault.reverse_transaction"
+    READ_BOOKS = "vault.read_books"
     READ_WITHDRAWALS = "vault.read_withdrawals"
     SETTLE_WITHDRAWAL = "vault.settle_withdrawal"
 
@@ -214,6 +217,15 @@ POLICIES: Final = (
         AuditAction.TRANSACTION_BOOKED,
         (*_KEYED, UserNotFound, InsufficientFunds, BalanceLimit),
     ),
+    Policy(
+        Action.REVERSE_TRANSACTION,
+        Role.ADMIN,
+        "an adjustment or a transfer of others",
+        (SOMEBODY_ELSES_WALLET,),
+        AuditAction.TRANSACTION_REVERSED,
+        (NotFound, UserNotFound, InsufficientFunds, BalanceLimit),
+    ),
+    Policy(Action.READ_BOOKS, Role.ADMIN, "the books", (), AuditAction.BOOKS_READ),
     Policy(Action.READ_WITHDRAWALS, Role.ADMIN, "all withdrawals", (), AuditAction.WITHDRAWAL_READ),
     Policy(
         Action.SETTLE_WITHDRAWAL,
