@@ -1,11 +1,14 @@
 """Sample people with money and posts, so that there is something to see from the first minute."""
 
+import json
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 import asyncpg
 import httpx
+
+from infrastructure.postgres.opening import OPEN_WITH_BALANCE
 
 PASSWORD: Final = "password"
 
@@ -47,23 +50,22 @@ _ACCOUNT = """
 with profile as (
   insert into public.profiles (id, username, full_name, role) values ($1, $2, $3, $4)
   on conflict (id) do update set role = excluded.role
-), wallet as (
-  insert into public.wallets (user_id, balance, version)
-  values ($1, $5::numeric, case when $5::numeric > 0 then 1 else 0 end)
-  on conflict do nothing
-  returning true
 )
-insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, created_at)
-select gen_random_uuid(), $1, 'opening', $5::numeric, $5::numeric, 1, now()
-where exists (select from wallet) and $5::numeric > 0
+insert into public.wallets (user_id) values ($1) on conflict do nothing
 """
 _POST = """
 insert into public.posts (author_id, kind, title, body, language, dialect, media_url)
 values ($1, $2, $3, $4, $5, $6, $7)
 """
 _RATE = (
-    "insert into private.reward_rates (action, amount) values ('post_approved', 5.00) on conflict do nothing"
+    "insert into private.reward_rates (action, amount) values ('post_approved', 5.00) "
+    "on conflict do nothing returning true"
 )
+# How things came to be, as the ledger's proof wants to see it.
+_RECORD = """
+insert into private.audit_log (id, operator, action, target_id, before, after, request_id, occurred_at)
+values (gen_random_uuid(), current_user, $1, $2, '{}', $3::text::jsonb, 'seed', clock_timestamp())
+"""
 
 
 async def seed(supabase_url: str, secret_key: str, database_url: str) -> None:
@@ -75,11 +77,16 @@ async def seed(supabase_url: str, secret_key: str, database_url: str) -> None:
         await _sign_up(supabase_url, secret_key)
         async with connection.transaction():
             for person in SAMPLES:
-                await connection.execute(
-                    _ACCOUNT, person.id, person.name, person.full_name, person.role, person.balance
-                )
+                await connection.execute(_ACCOUNT, person.id, person.name, person.full_name, person.role)
+                await connection.execute(OPEN_WITH_BALANCE, person.id, person.balance)
+                if person.role != "user":
+                    await connection.execute(
+                        _RECORD, "role.changed", person.id, json.dumps({"role": person.role})
+                    )
             await connection.executemany(_POST, [(LEARNER.id, *post) for post in _POSTS])
-            await connection.execute(_RATE)
+            if await connection.fetchval(_RATE):
+                rate = {"action": "post_approved", "amount": "5.00"}
+                await connection.execute(_RECORD, "reward_rate.changed", None, json.dumps(rate))
     finally:
         await connection.close()
 

@@ -7,11 +7,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 
+from infrastructure.postgres.opening import OPEN_WITH_BALANCE
 from support.database import Database
 from support.people import Person, sign_up
 from support.stack import SupabaseStack
@@ -20,14 +22,9 @@ PEOPLE = 12
 READERS = 6
 PAYERS = 4
 ENOUGH_FAILURES = 50
+FUNDS = Decimal(1000)
 PACE_S = 0.03
 """Between one person's requests: a steady load, not the most that the machine can do."""
-
-_FUND = """
-with wallet as (update public.wallets set balance = 1000, version = 1 where user_id = $1)
-insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, created_at)
-values (gen_random_uuid(), $1, 'opening', 1000, 1000, 1, now())
-"""
 
 
 @dataclass(slots=True)
@@ -64,7 +61,7 @@ async def cast(database: Database, supabase: SupabaseStack, url: str) -> Cast:
         for person in (*people, moderator):
             answer = await http.get("/profile", headers=_signed(person))
             answer.raise_for_status()
-            await database.fetch(_FUND, UUID(person.id))
+            await database.fetch(OPEN_WITH_BALANCE, UUID(person.id), FUNDS)
     await database.fetch("update public.profiles set role = 'moderator' where id = $1", UUID(moderator.id))
     [post] = await database.fetch(
         "insert into public.posts (author_id, kind, title, language) values ($1, 'text', 'Hi', 'sw') returning id",

@@ -62,7 +62,10 @@ UP = (
       balance numeric(12, 4) not null default 0
         constraint wallets_balance_range check (balance between 0 and 99999999.9999),
       version bigint not null default 0 constraint wallets_version_range check (version >= 0),
-      updated_at timestamptz not null default now()
+      updated_at timestamptz not null default now(),
+      -- the newest row's, so that whoever locks the wallet knows what the next row follows
+      hash bytea constraint wallets_hash_length check (octet_length(hash) = 32),
+      constraint wallets_hash_there check ((version = 0) = (hash is null))
     ) with (fillfactor = 70)
     """,
     """
@@ -79,6 +82,7 @@ UP = (
       reference_id uuid,
       note text,
       created_at timestamptz not null,
+      hash bytea not null constraint wallet_transactions_hash_length check (octet_length(hash) = 32),
       constraint wallet_transactions_version_once unique (user_id, version),
       constraint wallet_transactions_kind_shape check (
         case kind
@@ -101,6 +105,8 @@ UP = (
     create unique index wallet_transactions_reference_once on public.wallet_transactions (reference_id, kind)
       where reference_id is not null
     """,
+    # Rows come in the order of their times, near enough for a few pages to tell a day.
+    "create index wallet_transactions_time on public.wallet_transactions using brin (created_at)",
     """
     create table public.wallet_withdrawals (
       id uuid primary key,

@@ -7,7 +7,10 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-TABLES = ("bans", "reward_rates", "audit_log", "idempotency_keys", "realtime_outbox", "relay_lease")
+TABLES = (
+    *("ledger_entries", "ledger_days", "ledger_seals", "ledger_epoch", "approvals"),
+    *("bans", "reward_rates", "audit_log", "idempotency_keys", "realtime_outbox", "relay_lease"),
+)
 
 # Since 30 October 2026 Supabase grants nothing by itself; projects with older defaults did. Nothing is open here.
 CLOSED = (
@@ -16,6 +19,78 @@ CLOSED = (
 )
 
 UP = (
+    """
+    -- The other side of every wallet row that is no transfer: the reference is that row's id, the amount its opposite.
+    -- A completed withdrawal moves between two accounts: the reference is the withdrawal's id, the amounts sum to zero.
+    create table private.ledger_entries (
+      reference_id uuid not null,
+      account text not null constraint ledger_entries_account_known check (
+        account in ('rewards', 'adjustments', 'payouts_pending', 'payouts_paid', 'opening')
+      ),
+      amount numeric(12, 4) not null
+        constraint ledger_entries_amount_range check (abs(amount) <= 99999999.9999 and amount <> 0),
+      created_at timestamptz not null,
+      primary key (reference_id, account)
+    )
+    """,
+    "create index ledger_entries_time on private.ledger_entries using brin (created_at)",
+    """
+    -- What moved on each account in a day that is over (UTC), so that totals need not be summed from the first row;
+    -- all wallets together are one account here.
+    create table private.ledger_days (
+      day date not null,
+      account text not null,
+      amount numeric(20, 4) not null,
+      primary key (day, account)
+    )
+    """,
+    """
+    -- A seal is over the newest row of each wallet that moved since the seal before, until a time that lies behind
+    -- every transaction under way. heads: for each, in the order of the ids, user id, version (8 bytes) and hash.
+    create table private.ledger_seals (
+      id bigint generated always as identity primary key,
+      sealed_until timestamptz not null constraint ledger_seals_until_once unique,
+      heads bytea not null constraint ledger_seals_heads_whole check (octet_length(heads) % 56 = 0),
+      digest bytea not null constraint ledger_seals_digest_length check (octet_length(digest) = 32),
+      created_at timestamptz not null default now()
+    )
+    """,
+    "alter table private.ledger_seals alter column heads set storage external",
+    """
+    -- Raised after a restore to an earlier time, so that a lower version can be newer than a higher one.
+    create table private.ledger_epoch (
+      only_row boolean primary key default true check (only_row),
+      epoch bigint not null constraint ledger_epoch_positive check (epoch > 0)
+    )
+    """,
+    "insert into private.ledger_epoch (epoch) values (1)",
+    """
+    -- What waits for a second admin. The request is kept as it was asked for, and done when it is approved.
+    create table private.approvals (
+      id uuid primary key,
+      action text not null constraint approvals_action_known check (
+        action in ('vault.adjust_balance', 'vault.settle_withdrawal')
+      ),
+      target_id uuid not null,
+      request jsonb not null constraint approvals_request_object check (jsonb_typeof(request) = 'object'),
+      requested_by uuid not null,
+      created_at timestamptz not null,
+      expires_at timestamptz not null,
+      status text not null default 'waiting'
+        constraint approvals_status_known check (status in ('waiting', 'approved', 'rejected')),
+      decided_by uuid,
+      decided_at timestamptz,
+      constraint approvals_decided_whole check (
+        num_nonnulls(decided_by, decided_at) = case status when 'waiting' then 0 else 2 end
+      ),
+      constraint approvals_by_another check (decided_by <> requested_by)
+    )
+    """,
+    "create index approvals_queue on private.approvals (status, created_at, id)",
+    """
+    create unique index approvals_settlement_once on private.approvals (target_id)
+      where action = 'vault.settle_withdrawal' and status = 'waiting'
+    """,
     """
     create table private.bans (
       user_id uuid primary key,
@@ -85,7 +160,9 @@ UP = (
     create table private.realtime_outbox (
       id bigint generated always as identity primary key,
       event_id uuid not null constraint realtime_outbox_event_once unique,
-      topic text not null,
+      topic text not null constraint realtime_outbox_topic_known check (
+        topic ~ '^user:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
+      ),
       event text not null,
       payload jsonb not null constraint realtime_outbox_payload_object check (jsonb_typeof(payload) = 'object'),
       created_at timestamptz not null default clock_timestamp(),

@@ -12,15 +12,23 @@ SERVICE = (
     ("select, insert (id, username, full_name, avatar_url), update (role)", "public.profiles"),
     ("select, update (validation_status, validated_by, validated_at, validation_reason)", "public.posts"),
     # a wallet is opened empty
-    ("select, insert (user_id), update (balance, version, updated_at)", "public.wallets"),
+    ("select, insert (user_id), update (balance, version, updated_at, hash)", "public.wallets"),
     ("select, insert", "public.wallet_transactions"),
     ("select, insert, update (status, settled_by, settled_at, reason)", "public.wallet_withdrawals"),
+    ("select, insert", "private.ledger_entries"),
+    ("select, insert", "private.ledger_days"),
+    ("select, insert (sealed_until, heads, digest)", "private.ledger_seals"),
+    ("select", "private.ledger_epoch"),
+    ("select, insert, update (status, decided_by, decided_at)", "private.approvals"),
     ("select, insert, update (reason, banned_by, banned_at), delete", "private.bans"),
     ("select, insert, update (amount, updated_at)", "private.reward_rates"),
     ("select, insert", "private.audit_log"),
-    ("select, insert, update (status, body), delete", "private.idempotency_keys"),
+    ("select, insert (user_id, key, fingerprint), update (status, body), delete", "private.idempotency_keys"),
     (
-        "select, insert, update (attempts, last_error, delivered_at, dead_lettered_at), delete",
+        (
+            "select, insert (event_id, topic, event, payload), "
+            "update (attempts, last_error, delivered_at, dead_lettered_at), delete"
+        ),
         "private.realtime_outbox",
     ),
     ("select, update (holder, expires_at)", "private.relay_lease"),

@@ -29,6 +29,10 @@ FUNCTIONS = (
         "refuse_banned_author",
         "keep_history",
         "keep_withdrawal",
+        "keep_balanced",
+        "keep_wallet",
+        "keep_answer",
+        "keep_delivery",
     ),
 )
 
@@ -53,7 +57,14 @@ EACH_ROW = "for each row"
 EACH_STATEMENT = "for each statement"
 BACKEND_ONLY = (
     *("public.wallets", "public.wallet_transactions", "public.wallet_withdrawals"),
-    *("private.bans", "private.reward_rates", "private.audit_log", "private.idempotency_keys"),
+    *("private.ledger_entries", "private.ledger_days", "private.ledger_seals", "private.ledger_epoch"),
+    *(
+        "private.approvals",
+        "private.bans",
+        "private.reward_rates",
+        "private.audit_log",
+        "private.idempotency_keys",
+    ),
     *("private.schema_level", "private.realtime_outbox", "private.relay_lease"),
 )
 # A trigger is named after its function; what stands behind two underscores tells two of one table apart. Triggers
@@ -75,11 +86,38 @@ TRIGGERS = (
     ),
     *(
         history
-        for table in ("public.wallet_transactions", "private.audit_log")
+        for table in (
+            *(
+                "public.wallet_transactions",
+                "private.ledger_entries",
+                "private.ledger_seals",
+                "private.audit_log",
+            ),
+        )
         for history in (
             ("zz_keep_history", f"before update or delete on {table} {EACH_ROW}"),
             ("zz_keep_history__all", f"before truncate on {table} {EACH_STATEMENT}"),
         )
+    ),
+    *(
+        ("zz_keep_balanced", f"after insert on {table} referencing new table as added {EACH_STATEMENT}")
+        for table in ("public.wallet_transactions", "private.ledger_entries")
+    ),
+    ("zz_keep_wallet", f"after update on public.wallets referencing new table as moved {EACH_STATEMENT}"),
+    (
+        "zz_keep_answer",
+        (
+            f"before update on private.idempotency_keys {EACH_ROW} "
+            "when (old.status is not null and current_user = 'lingualink_api')"
+        ),
+    ),
+    (
+        "zz_keep_delivery",
+        (
+            f"before update on private.realtime_outbox {EACH_ROW} "
+            "when (old.delivered_at is distinct from new.delivered_at and old.delivered_at is not null "
+            "and current_user = 'lingualink_api')"
+        ),
     ),
     ("zz_keep_withdrawal", f"before update or delete on public.wallet_withdrawals {EACH_ROW}"),
     ("zz_keep_withdrawal__all", f"before truncate on public.wallet_withdrawals {EACH_STATEMENT}"),
@@ -144,6 +182,10 @@ UP = (
       ) then
         raise insufficient_privilege using message = 'only pending posts of one''s own can be edited';
       end if;
+      if current_user = 'lingualink_api' and new.validation_status <> 'pending'
+         and num_nonnulls(new.validated_by, new.validated_at) < 2 then
+        raise insufficient_privilege using message = 'a decision says who made it, and when';
+      end if;
       new.version := old.version + 1;
       return new;
     end
@@ -193,7 +235,108 @@ UP = (
     end
     $$
     """,
+    """
+    -- SHA-256 over a row of the ledger and the hash of the row before it, as docs/wallet.md gives it byte by byte.
+    create function private.transaction_hash(previous bytea, t public.wallet_transactions) returns bytea
+    language sql stable set search_path = '' as $$
+      select sha256(
+        coalesce(previous, decode(repeat('00', 32), 'hex')) || convert_to(
+          concat(
+            t.id, chr(10), t.user_id, chr(10), t.kind, chr(10),
+            regexp_replace(t.amount::text, '0{1,2}$', ''), chr(10),
+            regexp_replace(t.balance_after::text, '0{1,2}$', ''), chr(10),
+            t.version, chr(10), t.counterparty_id, chr(10), t.reference_id, chr(10),
+            to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), chr(10)
+          ),
+          'UTF8'
+        )
+      )
+    $$
+    """,
+    """
+    -- No statement leaves the books unbalanced, or a row that does not follow from the one before it. A transfer's two
+    -- rows cancel each other; any other row stands against one entry; entries without a row cancel each other.
+    create function private.keep_balanced() returns trigger language plpgsql set search_path = '' as $$
+    declare
+      wrong uuid;
+    begin
+      if tg_table_name = 'ledger_entries' then
+        select e.reference_id into wrong
+        from private.ledger_entries e
+        left join public.wallet_transactions t
+          on t.id = e.reference_id and t.kind not in ('transfer_out', 'transfer_in')
+        where e.reference_id in (select reference_id from added)
+        group by e.reference_id
+        having sum(e.amount) + coalesce(max(t.amount), 0) <> 0
+        limit 1;
+      else
+        select t.id into wrong
+        from added t
+        left join public.wallet_transactions p on p.user_id = t.user_id and p.version = t.version - 1
+        left join public.wallets w on w.user_id = t.user_id
+        where (t.version > 1 and p.id is null)
+          or t.balance_after <> coalesce(p.balance_after, 0) + t.amount
+          or t.hash <> private.transaction_hash(p.hash, t)
+          or w.version is null or w.version < t.version
+          or case
+               when t.kind in ('transfer_out', 'transfer_in') then not exists (
+                 select from added o
+                 where o.reference_id = t.reference_id and o.kind <> t.kind and o.amount = -t.amount
+                   and o.kind in ('transfer_out', 'transfer_in')
+               )
+               else not exists (
+                 select from private.ledger_entries e where e.reference_id = t.id and e.amount = -t.amount
+               )
+             end
+        limit 1;
+      end if;
+      if wrong is not null then
+        raise check_violation using message = format('the books do not balance at %s', wrong),
+          constraint = 'ledger_balanced';
+      end if;
+      return null;
+    end
+    $$
+    """,
+    """
+    -- A wallet is what its newest row says.
+    create function private.keep_wallet() returns trigger language plpgsql set search_path = '' as $$
+    declare
+      wrong uuid;
+    begin
+      select w.user_id into wrong
+      from moved w
+      left join public.wallet_transactions t on t.user_id = w.user_id and t.version = w.version
+      where (w.balance, w.hash) is distinct from (coalesce(t.balance_after, 0), t.hash)
+        or (w.version > 0 and t.id is null)
+      limit 1;
+      if wrong is not null then
+        raise check_violation using message = format('the wallet of %s does not follow from its rows', wrong),
+          constraint = 'wallets_follow';
+      end if;
+      return null;
+    end
+    $$
+    """,
+    """
+    -- What a key stands for is said once: a retry gets the first answer.
+    create function private.keep_answer() returns trigger language plpgsql set search_path = '' as $$
+    begin
+      raise insufficient_privilege using message = 'a stored answer is never changed';
+    end
+    $$
+    """,
+    """
+    -- What was delivered stays delivered.
+    create function private.keep_delivery() returns trigger language plpgsql set search_path = '' as $$
+    begin
+      raise insufficient_privilege using message = 'a delivered event is never changed';
+    end
+    $$
+    """,
     *(f"revoke all on function private.{function}() from public" for function in FUNCTIONS),
+    "revoke all on function private.transaction_hash(bytea, public.wallet_transactions) from public",
+    "grant execute on function private.transaction_hash(bytea, public.wallet_transactions) to lingualink_api",
     *(
         statement
         for trigger, when in TRIGGERS
@@ -207,6 +350,7 @@ UP = (
 DOWN = (
     *(f"drop trigger {trigger} on {when.split(' on ')[1].split()[0]}" for trigger, when in TRIGGERS),
     *(f"drop function private.{function}()" for function in FUNCTIONS),
+    "drop function private.transaction_hash(bytea, public.wallet_transactions)",
 )
 
 

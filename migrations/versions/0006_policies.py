@@ -44,10 +44,51 @@ ONLY = {
 }
 
 HIDDEN = (
-    *("private.bans", "private.reward_rates", "private.audit_log", "private.idempotency_keys"),
+    *("private.ledger_entries", "private.ledger_days", "private.ledger_seals", "private.ledger_epoch"),
+    *(
+        "private.approvals",
+        "private.bans",
+        "private.reward_rates",
+        "private.audit_log",
+        "private.idempotency_keys",
+    ),
     *("private.schema_level", "private.realtime_outbox", "private.relay_lease"),
 )
 SERVED = (*(f"public.{table}" for table in ONLY), *HIDDEN)
+
+# What even the service's password does not buy: none of it is ever needed.
+SERVICE_ONLY = {
+    "keeps_what_is_owed": (
+        "private.realtime_outbox as restrictive for delete to {role} using (delivered_at is not null)"
+    ),
+    "tells_users_their_own": (
+        "private.realtime_outbox as restrictive for insert to {role} "
+        "with check (topic = 'user:' || coalesce(payload ->> 'user_id', payload ->> 'author_id'))"
+    ),
+    "is_no_operator": ("private.audit_log as restrictive for insert to {role} with check (operator is null)"),
+    "brings_no_balance_along": (
+        "public.wallet_transactions as restrictive for insert to {role} with check (kind <> 'opening')"
+    ),
+    "keeps_young_keys": (
+        "private.idempotency_keys as restrictive for delete to {role} using ("
+        "status is null or created_at < now() - interval '30 days' "
+        "or status = 404 and created_at < now() - interval '1 hour')"
+    ),
+    "sums_days_that_are_over": (
+        "private.ledger_days as restrictive for insert to {role} "
+        "with check (day < cast(now() at time zone 'UTC' as date))"
+    ),
+    "seals_what_is_past": (
+        "private.ledger_seals as restrictive for insert to {role} with check (sealed_until <= clock_timestamp())"
+    ),
+    "lets_go_of_the_lease": (
+        "private.relay_lease as restrictive for update to {role} "
+        "using (true) with check (expires_at <= clock_timestamp() + interval '1 minute')"
+    ),
+    "asks_before_it_approves": (
+        "private.approvals as restrictive for insert to {role} with check (status = 'waiting')"
+    ),
+}
 
 UP = (
     *(f"create policy {name} on public.{rule}" for name, rule in ALLOWED.items()),
@@ -64,19 +105,13 @@ UP = (
         f"create policy service on {table} to lingualink_api using (true) with check (true)"
         for table in SERVED
     ),
-    # Not before it is delivered.
-    (
-        "create policy service_keeps_what_is_owed on private.realtime_outbox as restrictive "
-        "for delete to lingualink_api using (delivered_at is not null)"
-    ),
-    (
-        "create policy service_is_no_operator on private.audit_log as restrictive "
-        "for insert to lingualink_api with check (operator is null)"
+    *(
+        f"create policy service_{name} on {rule.format(role='lingualink_api')}"
+        for name, rule in SERVICE_ONLY.items()
     ),
 )
 DOWN = (
-    "drop policy service_is_no_operator on private.audit_log",
-    "drop policy service_keeps_what_is_owed on private.realtime_outbox",
+    *(f"drop policy service_{name} on {rule.split()[0]}" for name, rule in SERVICE_ONLY.items()),
     *(f"drop policy service on {table}" for table in SERVED),
     *(f"drop policy only_backend on {table}" for table in HIDDEN),
     *(f"drop policy only_{command} on public.{table}" for table, rules in ONLY.items() for command in rules),

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -74,6 +75,10 @@ class VaultReader(Protocol):
 
     async def reward_rates(self) -> Sequence[Row]:
         """What actions pay, as far as anything was said, in the order of their names."""
+        ...
+
+    async def books(self, at: datetime | None) -> Sequence[Row]:
+        """``account`` and ``total`` of every account at *at* (UTC), or now; all wallets together are one."""
         ...
 
     async def audit_log(self, wanted: AuditFilter, *, after: Position | None, limit: int) -> Sequence[Row]:

@@ -21,13 +21,14 @@ from domain.audit import REFUSALS_KEPT, AuditDetails, AuditEntry, RequestInfo
 from domain.errors import DomainError, Forbidden, Refusal, SerializationConflict, Unauthenticated
 from domain.events import BalanceUpdated, Event
 from domain.identity import Actor, Principal, Role
+from domain.ledger import LedgerEntry
 from domain.money import Money
 from domain.policies import Action, Requirements, Target, audit_action, refusal, roles_for
 from domain.posts import Post
 from domain.profile import Ban, User
 from domain.rewards import Earning, RewardedAction, RewardRate
-from domain.wallet import Transaction, Wallet
-from domain.withdrawals import Withdrawal
+from domain.wallet import Transaction, TransactionKind, Wallet
+from domain.withdrawals import Withdrawal, paid_out
 
 T = TypeVar("T")
 L = TypeVar("L")
@@ -72,6 +73,19 @@ class LockedWithdrawal:
 
 
 @dataclass(frozen=True, slots=True)
+class LockedTransaction:
+    """A ledger row with its wallet, of a transfer the other side too, and the rows that took it back already.
+
+    A deleted user's wallet is not among ``wallets``: it is frozen.
+    """
+
+    row: Transaction
+    other: Transaction | None
+    reversals: tuple[Transaction, ...]
+    wallets: Mapping[UUID, Wallet]
+
+
+@dataclass(frozen=True, slots=True)
 class Lock(Generic[L_co]):
     """What is locked from the first statement on, beside the caller's own role and ban; see its subclasses.
 
@@ -108,6 +122,13 @@ class WithdrawalLock(Lock[LockedWithdrawal]):
 
 
 @dataclass(frozen=True, slots=True)
+class TransactionLock(Lock[LockedTransaction]):
+    """A ledger row's wallet; of a transfer both, in the order of their ids."""
+
+    transaction_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class RefusalsLock(Lock[int]):
     """How many refusals of the caller were recorded lately: no other transaction adds one before this one ends.
 
@@ -137,7 +158,8 @@ class Opened(Generic[L]):
     ``wallets`` are locked until the end, and hold those of the users asked for who exist and are not deleted.
     ``earlier`` is what the request's key already stands for; then nothing is locked. ``locked`` answers the
     opening's lock: it is there if the caller's role is one of those that were named. ``now`` is the database's
-    time (UTC), taken after the locks. An operator's transaction has no ``actor``.
+    time (UTC), taken after the locks; ``epoch`` counts restores to an earlier time. An operator's transaction has
+    no ``actor``.
     """
 
     actor: Actor | None
@@ -145,6 +167,7 @@ class Opened(Generic[L]):
     wallets: Mapping[UUID, Wallet] = field(default_factory=dict)
     locked: L | DomainError | None = None
     earlier: IdempotencyRecord | None = None
+    epoch: int = 1
 
     @property
     def caller(self) -> Actor:
@@ -159,6 +182,7 @@ class WriteBatch:
     """All that a transaction will write when it commits; several can be one (:meth:`extend`)."""
 
     transactions: list[Transaction] = field(default_factory=list)
+    entries: list[LedgerEntry] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     posts: list[Post] = field(default_factory=list)
     withdrawals: list[Withdrawal] = field(default_factory=list)
@@ -238,20 +262,30 @@ def details(**values: object) -> AuditDetails:
 
 
 class Ledger:
-    """Posts ledger rows, and never one without the event that it owes."""
+    """Posts ledger rows, and never one without its other side and the event that it owes."""
 
-    def __init__(self, writes: WriteBatch, new_id: NewId, currency: str) -> None:
+    def __init__(self, writes: WriteBatch, new_id: NewId, currency: str, epoch: int) -> None:
         self._writes = writes
         self._new_id = new_id
         self._currency = currency
+        self._epoch = epoch
 
-    def post(self, *transactions: Transaction) -> None:
-        """Append *transactions*, and owe their users a ``balance_updated`` each; their wallets must be locked."""
+    def post(self, *transactions: Transaction, corrects: TransactionKind | None = None) -> None:
+        """Append *transactions*, and owe their users a ``balance_updated`` each; their wallets must be locked.
+
+        A reversal says the kind that it *corrects*.
+        """
         for row in transactions:
             self._writes.transactions.append(row)
+            if (other := row.other_side(corrects)) is not None:
+                self._writes.entries.append(other)
             self._writes.events.append(
-                BalanceUpdated.of(row, event_id=self._new_id(), currency=self._currency)
+                BalanceUpdated.of(row, event_id=self._new_id(), currency=self._currency, epoch=self._epoch)
             )
+
+    def pay_out(self, withdrawal: Withdrawal) -> None:
+        """Move what a completed *withdrawal* held from what is owed to what was paid."""
+        self._writes.entries.extend(paid_out(withdrawal))
 
 
 class Tx(Generic[L]):
@@ -271,7 +305,8 @@ class Tx(Generic[L]):
         self.locked = locked
         self.new_id = transactions.new_id
         self.writes = WriteBatch()
-        self.ledger = Ledger(self.writes, transactions.new_id, transactions.currency)
+        self.epoch = opened.epoch
+        self.ledger = Ledger(self.writes, transactions.new_id, transactions.currency, opened.epoch)
         self._transactions = transactions
         self._audit = audit
         self._action = action

@@ -1,6 +1,7 @@
 """``lingualink``: the commands of operators and pipelines. Each imports what it needs, when it runs."""
 
 import sys
+from typing import TextIO
 from uuid import UUID
 
 import click
@@ -114,18 +115,49 @@ def migrate(*, sql: bool, since: str | None) -> None:
 
 
 @main.command()
+@click.option("--report", is_flag=True, help="Print what was found; the only thing that this release can do.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def adopt(*, report: bool, as_json: bool) -> None:
+    """Show what stands in the way of taking over a database that has the app's tables already. Changes nothing."""
+    from bootstrap.adoption import adoption_report
+    from infrastructure.settings import MigrationSettings
+
+    if not report:
+        raise CommandFailed(
+            "This release takes no database over.",
+            "`lingualink adopt --report` shows what stands in the way; see docs/adoption.md.",
+        )
+    click.echo(run(adoption_report(load(MigrationSettings).database, as_json=as_json)))
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--ledger", is_flag=True, help="Reconcile the whole ledger instead.")
-def doctor(*, as_json: bool, ledger: bool) -> None:
+@click.option("--ledger", is_flag=True, help="Prove the whole ledger instead.")
+@click.option("--since-seal", is_flag=True, help="With --ledger: prove the rows after the last seal.")
+@click.option("--seals", type=click.File(), help="With --ledger: seals that were kept elsewhere, one a line.")
+def doctor(*, as_json: bool, ledger: bool, since_seal: bool, seals: TextIO | None) -> None:
     """Check configuration, database, Supabase, and what a client could still do. Changes nothing."""
     if ledger:
         from bootstrap.ledger import reconcile
         from infrastructure.settings import DatabaseSettings
 
-        sys.exit(run(reconcile(load(DatabaseSettings).database, as_json=as_json)))
+        kept = [] if seals is None else [line for line in seals if line.strip()]
+        database = load(DatabaseSettings).database
+        sys.exit(run(reconcile(database, as_json=as_json, since_seal=since_seal, kept=kept)))
+    if since_seal or seals is not None:
+        raise click.UsageError("--since-seal and --seals go with --ledger.")
     from bootstrap.doctor import report
 
     sys.exit(run(report(as_json=as_json)))
+
+
+@main.command()
+def seal() -> None:
+    """Seal the ledger: store its fingerprint, and print it as JSON, to be kept elsewhere."""
+    from bootstrap.ledger import seal as take
+    from infrastructure.settings import DatabaseSettings
+
+    click.echo(run(take(load(DatabaseSettings).database)))
 
 
 @main.command("erase-user")

@@ -20,10 +20,12 @@ from application.realtime.relay_events import RelayEvents
 from application.transactions import Database, Transactions
 from application.vault.adjustments import AdjustBalance
 from application.vault.audit import ReadAuditLog
+from application.vault.books import ReadBooks, ReverseTransaction
 from application.vault.posts import ReadPosts, ValidatePost
 from application.vault.rewards import ChangeRewardRate, ReadRewardRates
 from application.vault.users import ChangeUser, ReadUsers
 from application.vault.withdrawals import ReadWithdrawalQueue, SettleWithdrawal
+from application.wallet.books import Books
 from application.wallet.reading import ReadWallet, Wallets
 from application.wallet.transfers import TransferFunds
 from application.wallet.withdrawals import WithdrawFunds
@@ -33,6 +35,7 @@ from infrastructure.commits import AfterCommitHooks
 from infrastructure.maintenance import MaintenanceWorker
 from infrastructure.metrics import Metrics
 from infrastructure.postgres.accounts import PostgresAccounts
+from infrastructure.postgres.books import PostgresBooks
 from infrastructure.postgres.connections import create_engine, create_pool
 from infrastructure.postgres.grouped_transactions import GroupedDatabase
 from infrastructure.postgres.idempotency_keys import PostgresIdempotencyKeys
@@ -123,7 +126,10 @@ class Infrastructure(Provider):
     accounts = provide(PostgresAccounts, provides=Accounts)
     wallets = provide(PostgresWallets, provides=Wallets)
     keys = provide(PostgresIdempotencyKeys, provides=IdempotencyKeys)
+    books = provide(PostgresBooks, provides=Books)
+
     housekeeping = provide(MaintenanceWorker)
+
     schema = provide(PostgresSchema)
 
 
@@ -229,6 +235,8 @@ class UseCases(Provider):
     read_withdrawal_queue = provide(ReadWithdrawalQueue)
     settle_withdrawal = provide(SettleWithdrawal)
     adjust_balance = provide(AdjustBalance)
+    read_books = provide(ReadBooks)
+    reverse_transaction = provide(ReverseTransaction)
     read_reward_rates = provide(ReadRewardRates)
     change_reward_rate = provide(ChangeRewardRate)
     read_audit_log = provide(ReadAuditLog)

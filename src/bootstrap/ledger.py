@@ -1,7 +1,7 @@
-"""``lingualink doctor --ledger`` and ``lingualink erase-user``: an operator's hands on the ledger."""
+"""``lingualink doctor --ledger``, ``seal`` and ``erase-user``: an operator's hands on the ledger."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import click
@@ -11,20 +11,52 @@ from application.wallet.reconcile_ledger import ReconcileLedger
 from bootstrap.commands import CommandFailed
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.erasure import StillThere, Unknown, erase
-from infrastructure.postgres.ledger import ledger_snapshots
+from infrastructure.postgres.ledger import ledger_snapshots, unlimited
+from infrastructure.postgres.seals import take_seal
 
 
-async def reconcile(database: DatabaseAddress, *, as_json: bool) -> bool:
-    """Read the whole ledger, and print one line (or one JSON object) for each thing that does not add up.
+async def reconcile(
+    database: DatabaseAddress, *, as_json: bool, since_seal: bool = False, kept: Sequence[str] = ()
+) -> bool:
+    """Read the ledger, and print one line (or one JSON object) for each thing that does not add up.
 
-    Whether something must be done.
+    *kept* are seals as :func:`seal` printed them. Whether something must be done.
+
+    Raises:
+        CommandFailed: *kept* holds something else.
     """
-    found = await _reconcile(ReconcileLedger(ledger_snapshots(database)), as_json=as_json)
+    try:
+        seals = {seal.id: seal.digest for seal in msgspec.convert(list(map(_decode, kept)), list[_KeptSeal])}
+    except msgspec.MsgspecError:
+        raise CommandFailed(
+            "That is no file of seals.", "Keep each line that `lingualink seal` prints, and nothing else."
+        ) from None
+    proof = ReconcileLedger(ledger_snapshots(database), seals, since_seal=since_seal)
+    found = await _reconcile(proof, as_json=as_json)
     if found:
         click.echo(f"{found} things do not add up.", err=True)
     elif not as_json:
         click.echo("Every cent is in place.")
     return found > 0
+
+
+class _KeptSeal(msgspec.Struct):
+    id: int
+    digest: str
+
+
+def _decode(line: str) -> object:
+    return msgspec.json.decode(line)
+
+
+async def seal(database: DatabaseAddress) -> str:
+    """Seal what moved since the last seal; the seal as one line of JSON, to be kept where the database's owner can't.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
+    async with unlimited(database) as connection:
+        return msgspec.json.encode(await take_seal(connection)).decode()
 
 
 async def _reconcile(run: ReconcileLedger, *, as_json: bool) -> int:

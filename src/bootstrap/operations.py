@@ -13,6 +13,7 @@ from litestar import Litestar, Response, route
 from typing_extensions import override
 
 from application.ops.probe import Probe
+from application.wallet.books import Books
 from bootstrap.http_protocol import BoundedHttpProtocol
 from bootstrap.sockets import listen
 from infrastructure.metrics import CONTENT_TYPE, Metrics
@@ -56,8 +57,9 @@ async def operations(container: AsyncContainer, listener: socket.socket | None) 
         yield
         return
     metrics, outbox = await container.get(Metrics), await container.get(PostgresOutbox)
+    books = await container.get(Books)
     config = uvicorn.Config(
-        _application(metrics, outbox),
+        _application(metrics, outbox, books),
         http=BoundedHttpProtocol,
         log_config=None,
         access_log=False,
@@ -75,13 +77,14 @@ async def operations(container: AsyncContainer, listener: socket.socket | None) 
         await task
 
 
-def _application(metrics: Metrics, outbox: PostgresOutbox) -> Litestar:
+def _application(metrics: Metrics, outbox: PostgresOutbox, books: Books) -> Litestar:
     read_backlog = Probe(outbox.backlog, SAMPLE_PATIENCE_S)
+    read_imbalance = Probe(books.imbalance, SAMPLE_PATIENCE_S)
 
     @route("/metrics", http_method=["GET", "HEAD"], media_type=CONTENT_TYPE)
     async def scrape() -> Response[bytes]:
-        """Look at the outbox, and tell everything: also while the database is wrong."""
-        await metrics.sample(read_backlog)
+        """Look at outbox and books, and tell everything: also while the database is wrong."""
+        await metrics.sample(read_backlog, read_imbalance)
         return Response(metrics.text(), media_type=CONTENT_TYPE)
 
     return Litestar([scrape], exception_handlers=HANDLERS, openapi_config=None, logging_config=None)

@@ -27,6 +27,8 @@ class AuditAction(StrEnum):
     REWARD_RATE_CHANGED = "reward_rate.changed"
     AUDIT_LOG_READ = "audit_log.read"
     TRANSACTION_BOOKED = "transaction.booked"
+    TRANSACTION_REVERSED = "transaction.reversed"
+    BOOKS_READ = "books.read"
     WITHDRAWAL_READ = "withdrawal.read"
     WITHDRAWAL_SETTLED = "withdrawal.settled"
     USER_ERASED = "user.erased"

@@ -12,7 +12,10 @@ from domain.wallet import Transaction, TransactionKind
 
 @dataclass(frozen=True, slots=True)
 class BalanceUpdated:
-    """A transaction was committed; ``balance`` and ``version`` are the wallet's after it."""
+    """A transaction was committed; ``balance`` and ``version`` are the wallet's after it.
+
+    Of two events of one wallet the one with the higher (``epoch``, ``version``) is the newer.
+    """
 
     NAME: ClassVar[str] = "balance_updated"
 
@@ -24,10 +27,11 @@ class BalanceUpdated:
     balance: Money
     currency: str
     version: int
+    epoch: int
     occurred_at: datetime
 
     @classmethod
-    def of(cls, transaction: Transaction, *, event_id: UUID, currency: str) -> "BalanceUpdated":
+    def of(cls, transaction: Transaction, *, event_id: UUID, currency: str, epoch: int) -> "BalanceUpdated":
         """The event that *transaction* owes its wallet's user."""
         return cls(
             event_id=event_id,
@@ -38,6 +42,7 @@ class BalanceUpdated:
             balance=transaction.balance_after,
             currency=currency,
             version=transaction.version,
+            epoch=epoch,
             occurred_at=transaction.created_at,
         )
 

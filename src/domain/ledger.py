@@ -3,6 +3,8 @@
 Both are pure. docs/wallet.md gives the hash byte by byte, and docs/ledger-vectors.json examples of it.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -30,6 +32,19 @@ class Account(StrEnum):
     """The balances that an adopted database brought along."""
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """What stands against a wallet's row, or one half of what moves between two accounts.
+
+    ``reference_id`` is the row's id, or the withdrawal's that was paid out. ``created_at`` is UTC.
+    """
+
+    reference_id: UUID
+    account: Account
+    amount: Money
+    created_at: datetime
+
+
 def hash_row(
     previous: bytes,
     *,
@@ -47,7 +62,7 @@ def hash_row(
 
     Whoever holds it can tell whether anything before it was changed since.
     """
-    time = f"{created_at.astimezone(UTC).isoformat(timespec='microseconds')[:26]}Z"
+    time = instant_text(created_at)
     fields = (
         id,
         user_id,
@@ -60,3 +75,39 @@ def hash_row(
         time,
     )
     return sha256(previous + "".join(f"{field}\n" for field in fields).encode()).digest()
+
+
+def instant_text(at: datetime) -> str:
+    """A time as it is hashed: UTC, with six decimals."""
+    return f"{at.astimezone(UTC).isoformat(timespec='microseconds')[:26]}Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest row of a wallet under a seal."""
+
+    user_id: UUID
+    version: int
+    hash: bytes
+
+    def __bytes__(self) -> bytes:
+        return self.user_id.bytes + self.version.to_bytes(8, "big") + self.hash
+
+
+HEAD_SIZE: Final = 16 + 8 + 32
+
+
+def heads_of(packed: bytes) -> Iterator[Head]:
+    """The heads that a seal holds, one after the other."""
+    for at in range(0, len(packed), HEAD_SIZE):
+        user_id, version = UUID(bytes=packed[at : at + 16]), int.from_bytes(packed[at + 16 : at + 24], "big")
+        yield Head(user_id, version, packed[at + 24 : at + HEAD_SIZE])
+
+
+def seal_digest(previous: bytes, sealed_until: datetime, heads: bytes) -> bytes:
+    """The fingerprint of a seal: over that of the seal before (:data:`GENESIS` at first), its time, and its heads.
+
+    The heads are those of the wallets that moved after the seal before and not after *sealed_until*, in the order of
+    the ids.
+    """
+    return sha256(previous + f"{instant_text(sealed_until)}\n".encode() + heads).digest()

@@ -15,7 +15,8 @@ PAYOUT_PLACES: Final = 2
 _AMOUNT: Final = re.compile(r"(0|[1-9][0-9]{0,7})(?:\.([0-9]{1,4}))?", re.ASCII)
 _UNIT: Final = Decimal(1).scaleb(-PLACES)
 _LIMIT: Final = Decimal("99999999.9999")
-_NOTHING: Final = Decimal(0).quantize(_UNIT)
+NOTHING: Final = Decimal(0).quantize(_UNIT)
+"""No money, with all its places."""
 
 
 @total_ordering
@@ -40,7 +41,7 @@ class Money:
             raise ValueError(f"not an exact sum of money: {amount}")
         if abs(exact) > _LIMIT:
             raise BalanceLimit
-        self._amount = exact or _NOTHING  # zero has no sign
+        self._amount = exact or NOTHING  # zero has no sign
 
     @classmethod
     def parse(cls, text: str, *, places: int = PLACES) -> Self:

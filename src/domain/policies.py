@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Final
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from domain.errors import (
     InvalidAmount,
     LastAdmin,
     MfaRequired,
+    NotFound,
     OwnPost,
     PostNotFound,
     PreconditionRequired,
@@ -55,6 +57,8 @@ class Action(StrEnum):
     CHANGE_REWARD_RATE = "vault.change_reward_rate"
     READ_AUDIT_LOG = "vault.read_audit_log"
     ADJUST_BALANCE = "vault.adjust_balance"
+    REVERSE_TRANSACTION = "vault.reverse_transaction"
+    READ_BOOKS = "vault.read_books"
     READ_WITHDRAWALS = "vault.read_withdrawals"
     SETTLE_WITHDRAWAL = "vault.settle_withdrawal"
 
@@ -213,6 +217,15 @@ POLICIES: Final = (
         AuditAction.TRANSACTION_BOOKED,
         (*_KEYED, UserNotFound, InsufficientFunds, BalanceLimit),
     ),
+    Policy(
+        Action.REVERSE_TRANSACTION,
+        Role.ADMIN,
+        "an adjustment or a transfer of others",
+        (SOMEBODY_ELSES_WALLET,),
+        AuditAction.TRANSACTION_REVERSED,
+        (NotFound, UserNotFound, InsufficientFunds, BalanceLimit),
+    ),
+    Policy(Action.READ_BOOKS, Role.ADMIN, "the books", (), AuditAction.BOOKS_READ),
     Policy(Action.READ_WITHDRAWALS, Role.ADMIN, "all withdrawals", (), AuditAction.WITHDRAWAL_READ),
     Policy(
         Action.SETTLE_WITHDRAWAL,
@@ -225,14 +238,17 @@ POLICIES: Final = (
 )
 
 
-def policies_of(action: Action) -> tuple[Policy, ...]:
-    """The rows of *action*."""
-    return tuple(row for row in POLICIES if row.action is action)
+@cache
+def policies_of(action: Action, role: Role = Role.ADMIN) -> tuple[Policy, ...]:
+    """The rows of *action* that somebody with *role* has, the row for the highest role last."""
+    rows = (row for row in POLICIES if row.action is action and role.includes(row.role))
+    return tuple(sorted(rows, key=lambda row: list(Role).index(row.role)))
 
 
+@cache
 def roles_for(action: Action) -> frozenset[Role]:
     """The roles of which some row allows *action*, rules aside."""
-    return frozenset(role for role in Role if any(role.includes(row.role) for row in policies_of(action)))
+    return frozenset(role for role in Role if policies_of(action, role))
 
 
 def error_codes(action: Action) -> tuple[str, ...]:
@@ -259,18 +275,14 @@ def refusal(
     """
     if unfit := _unfit(actor, requirements):
         return unfit
-    rows = [row for row in policies_of(action) if actor.role.includes(row.role)]
+    rows = policies_of(action, actor.role)
     if not rows:
         return Forbidden()
-    if any(row.of_vault for row in rows) and not actor.principal.assurance.reaches(
-        requirements.vault_assurance
-    ):
+    if rows[0].of_vault and not actor.principal.assurance.reaches(requirements.vault_assurance):
         return MfaRequired()
     if target is None:
         return None
-    refusals = [
-        row.refusal(actor, target) for row in sorted(rows, key=lambda row: list(Role).index(row.role))
-    ]
+    refusals = [row.refusal(actor, target) for row in rows]
     return None if None in refusals else refusals[-1]
 
 

@@ -5,10 +5,13 @@ The rows come one at a time, ordered by user and version, each with what it name
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from domain.wallet import TransactionKind
+from domain.ledger import GENESIS, hash_row
+from domain.money import Money
+from domain.wallet import CORRECTABLE, TransactionKind, account_against
 from domain.withdrawals import WithdrawalStatus
 
 _PAIRS = {
@@ -19,11 +22,14 @@ _PAIRS = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that does not add up: a stable ``fault``, where it is, and what was found."""
+    """Something that does not add up: a stable ``fault``, where it is, and what was found.
+
+    ``subject_id`` is the row's id, or the name of what has none. ``user_id`` is None where no wallet is concerned.
+    """
 
     fault: str
-    user_id: UUID
-    subject_id: UUID
+    user_id: UUID | None
+    subject_id: UUID | str
     detail: str
 
 
@@ -39,6 +45,8 @@ class Entry:
     version: int
     counterparty_id: UUID | None
     reference_id: UUID | None
+    created_at: datetime
+    hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +54,20 @@ class Line:
     """A ledger row with all that it must agree with; None where there is no such thing.
 
     ``other`` is a transfer's other side, or the transaction that a reversal corrects. ``withdrawal_*`` is the
-    withdrawal that a row of that kind names, and ``given_back`` what a reversal of this row returned.
+    withdrawal that a row of that kind names, and ``given_back`` what a reversal of this row returned. ``entries`` are
+    the accounts that stand against it, with amounts. ``is_recorded``: the audit log holds the decision behind it;
+    ``is_of_post``: an earning's post is there, and the owner its author. ``before`` is the wallet's row before it
+    where that was not the last line.
     """
 
     row: Entry
     balance: Decimal | None
     wallet_version: int | None
+    wallet_hash: bytes | None = None
+    before: Entry | None = None
+    entries: tuple[tuple[str, Decimal], ...] = ()
+    is_recorded: bool = True
+    is_of_post: bool = True
     other: Entry | None = None
     withdrawal_amount: Decimal | None = None
     withdrawal_status: str | None = None
@@ -71,13 +87,9 @@ class Proof:
         same_wallet = last is not None and last.row.user_id == row.user_id
         if not same_wallet:
             yield from self.end()
-        before, version = (
-            (last.row.balance_after, last.row.version) if last and same_wallet else (Decimal(0), 0)
-        )
-        if row.version != version + 1:
-            yield _finding("version_gap", row, f"version {row.version} follows {version}")
-        if before + row.amount != row.balance_after:
-            yield _finding("broken_chain", row, f"{before} and {row.amount} make {row.balance_after}")
+        yield from _chain_findings(last.row if last and same_wallet else line.before, row)
+        yield from _entry_findings(line)
+        yield from _record_findings(line)
         yield from _kind_findings(line)
         self._last = line
 
@@ -89,17 +101,71 @@ class Proof:
         row = last.row
         if last.balance is None:
             yield _finding("no_wallet", row, "the rows have no wallet")
-        elif (last.balance, last.wallet_version) != (row.balance_after, row.version):
+        elif (last.balance, last.wallet_version, last.wallet_hash) != (
+            *(row.balance_after, row.version),
+            row.hash,
+        ):
             yield _finding(
                 "wrong_balance",
                 row,
                 f"the wallet says {last.balance} at version {last.wallet_version}, "
-                f"the ledger {row.balance_after} at version {row.version}",
+                f"the ledger {row.balance_after} at version {row.version}; or their hashes differ",
             )
 
 
 def _finding(fault: str, row: Entry, detail: str) -> Finding:
     return Finding(fault, row.user_id, row.id, detail)
+
+
+def _chain_findings(before: Entry | None, row: Entry) -> Iterator[Finding]:
+    balance, version, digest = (
+        (Decimal(0), 0, GENESIS) if before is None else (before.balance_after, before.version, before.hash)
+    )
+    if row.version != version + 1:
+        yield _finding("version_gap", row, f"version {row.version} follows {version}")
+    if balance + row.amount != row.balance_after:
+        yield _finding("broken_chain", row, f"{balance} and {row.amount} make {row.balance_after}")
+    if before is not None and row.created_at < before.created_at:
+        yield _finding("time_runs_back", row, f"made {row.created_at}, the row before it {before.created_at}")
+    if row.hash != hash_row(
+        digest,
+        id=row.id,
+        user_id=row.user_id,
+        kind=row.kind,
+        amount=Money(row.amount),
+        balance_after=Money(row.balance_after),
+        version=row.version,
+        counterparty_id=row.counterparty_id,
+        reference_id=row.reference_id,
+        created_at=row.created_at,
+    ):
+        yield _finding("broken_hash", row, "its hash is not of this row and the row before it")
+
+
+def _entry_findings(line: Line) -> Iterator[Finding]:
+    """Its other side: one entry of the same amount, where its kind says; none for a transfer."""
+    row = line.row
+    account = account_against(row.kind, None if line.other is None else line.other.kind)
+    wanted = () if account is None else ((account.value, -row.amount),)
+    if line.entries != wanted:
+        yield _finding("unbalanced", row, f"{row.kind} of {row.amount} against {_words(line.entries)}")
+
+
+def _words(entries: tuple[tuple[str, Decimal], ...]) -> str:
+    return ", ".join(f"{account} {amount}" for account, amount in entries) or "nothing"
+
+
+def _record_findings(line: Line) -> Iterator[Finding]:
+    """Nobody makes money without a record of who decided it."""
+    row = line.row
+    if row.kind == TransactionKind.EARNING:
+        if not (line.is_of_post and line.is_recorded):
+            yield _finding("unearned", row, f"no post {row.reference_id} of this user was approved for it")
+    elif row.kind == TransactionKind.OPENING:
+        if row.version != 1:
+            yield _finding("unopened", row, f"a balance that was brought along, at version {row.version}")
+    elif not line.is_recorded:
+        yield _finding("unbooked", row, f"the audit log knows of no {row.kind} of {row.amount}")
 
 
 def _kind_findings(line: Line) -> Iterator[Finding]:
@@ -143,5 +209,8 @@ def _reversal(line: Line) -> Iterator[Finding]:
     elif other.kind == TransactionKind.EARNING:
         if not -other.amount <= row.amount < 0:
             yield _finding("wrong_reversal", row, f"{row.amount} takes back an earning of {other.amount}")
-    elif other.kind != TransactionKind.WITHDRAWAL or row.amount != -other.amount:
+    elif other.kind == TransactionKind.WITHDRAWAL:
+        if row.amount != -other.amount:
+            yield _finding("wrong_reversal", row, f"{row.amount} gives back a withdrawal of {other.amount}")
+    elif other.kind not in CORRECTABLE or not 0 < -row.amount / other.amount <= 1:
         yield _finding("wrong_reversal", row, f"{row.amount} corrects a {other.kind} of {other.amount}")

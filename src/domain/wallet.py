@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
-from domain.errors import InsufficientFunds
-from domain.money import ZERO, Money
+from domain.errors import BalanceLimit, InsufficientFunds, InvalidInput
+from domain.ledger import GENESIS, Account, LedgerEntry, hash_row
+from domain.money import LIMIT, ZERO, Money
 
 
 class TransactionKind(StrEnum):
@@ -23,12 +25,38 @@ class TransactionKind(StrEnum):
     OPENING = "opening"
 
 
+_ACCOUNTS: Final[dict[str, Account]] = {
+    TransactionKind.EARNING: Account.REWARDS,
+    TransactionKind.BONUS: Account.ADJUSTMENTS,
+    TransactionKind.REFUND: Account.ADJUSTMENTS,
+    TransactionKind.PENALTY: Account.ADJUSTMENTS,
+    TransactionKind.WITHDRAWAL: Account.PAYOUTS_PENDING,
+    TransactionKind.OPENING: Account.OPENING,
+}
+TRANSFERS: Final = frozenset({TransactionKind.TRANSFER_OUT, TransactionKind.TRANSFER_IN})
+ADJUSTMENTS: Final = frozenset({TransactionKind.BONUS, TransactionKind.REFUND, TransactionKind.PENALTY})
+CORRECTABLE: Final = TRANSFERS | ADJUSTMENTS
+"""What an admin can take back by name; earnings and withdrawals have ways of their own."""
+
+
+def account_against(kind: str, corrects: str | None = None) -> Account | None:
+    """Where the other side of a row is; None for a transfer's, whose other side is a wallet's row.
+
+    A reversal stands where what it *corrects* did; what takes a transfer back is an adjustment.
+    """
+    if kind in TRANSFERS:
+        return None
+    standing = corrects if kind == TransactionKind.REVERSAL else kind
+    return _ACCOUNTS.get(standing or "", Account.ADJUSTMENTS)
+
+
 @dataclass(frozen=True, slots=True)
 class Transaction:
     """One immutable ledger row of one wallet.
 
     ``amount`` is signed; ``balance_after`` and ``version`` (1, 2, 3, … without gaps) are the wallet's after it.
-    ``created_at`` is UTC.
+    ``created_at`` is UTC. ``hash`` (64 hex digits) covers this row and, through the hash before it, all rows of the
+    wallet up to it; the note is not covered.
     """
 
     id: UUID
@@ -38,18 +66,30 @@ class Transaction:
     balance_after: Money
     version: int
     created_at: datetime
+    hash: str
     counterparty_id: UUID | None = None
     reference_id: UUID | None = None
     note: str | None = None
 
+    def other_side(self, corrects: TransactionKind | None = None) -> LedgerEntry | None:
+        """The entry that stands against this row; None for a transfer's, whose other side is a wallet's row.
+
+        A reversal says what it *corrects*.
+        """
+        if self.kind is TransactionKind.REVERSAL and corrects is None:
+            raise ValueError("a reversal says what it corrects")
+        account = account_against(self.kind, corrects)
+        return None if account is None else LedgerEntry(self.id, account, -self.amount, self.created_at)
+
 
 @dataclass(frozen=True, slots=True)
 class Wallet:
-    """A user's balance, and how many transactions made it."""
+    """A user's balance, how many transactions made it, and the hash of the newest."""
 
     user_id: UUID
     balance: Money = ZERO
     version: int = 0
+    hash: bytes = GENESIS
 
     def book(
         self,
@@ -71,18 +111,91 @@ class Wallet:
         balance = self.balance + amount
         if balance < ZERO:
             raise InsufficientFunds
+        version = self.version + 1
+        digest = hash_row(
+            self.hash,
+            id=id,
+            user_id=self.user_id,
+            kind=kind,
+            amount=amount,
+            balance_after=balance,
+            version=version,
+            counterparty_id=counterparty_id,
+            reference_id=reference_id,
+            created_at=at,
+        )
         return Transaction(
             id=id,
             user_id=self.user_id,
             kind=kind,
             amount=amount,
             balance_after=balance,
-            version=self.version + 1,
+            version=version,
             created_at=at,
+            hash=digest.hex(),
             counterparty_id=counterparty_id,
             reference_id=reference_id,
             note=note,
         )
+
+    def after(self, row: Transaction) -> "Wallet":
+        """The wallet once *row* is posted on it."""
+        return Wallet(self.user_id, row.balance_after, row.version, bytes.fromhex(row.hash))
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """What takes an adjustment or a transfer back: a row that names it, two for a transfer, and what was missing."""
+
+    rows: tuple[Transaction, ...]
+    shortfall: Money
+
+
+def reverse(
+    row: Transaction,
+    wallet: Wallet,
+    *,
+    id: UUID,
+    at: datetime,
+    other: tuple[Transaction, Wallet, UUID] | None = None,
+) -> Reversal:
+    """Take *row* back, as far as its *wallet* can give or take; of a transfer with its *other* side (its new row's id).
+
+    Raises:
+        InvalidInput: it is neither an adjustment nor a transfer.
+        InsufficientFunds: the wallet that would give holds nothing.
+        BalanceLimit: the wallet that would take is full.
+    """
+    if row.kind not in CORRECTABLE:
+        raise InvalidInput("Adjustments and transfers are taken back here, one by one.")
+    whole = max(row.amount, -row.amount)
+    moved = min(whole, *(_room(-side.amount, held) for side, held in _sides(row, wallet, other)))
+    if moved <= ZERO:
+        gives = any(side.amount > ZERO and held.balance == ZERO for side, held in _sides(row, wallet, other))
+        raise InsufficientFunds if gives else BalanceLimit
+    news = (id,) if other is None else (id, other[2])
+    rows = tuple(
+        held.book(
+            TransactionKind.REVERSAL,
+            moved if side.amount < ZERO else -moved,
+            id=new,
+            at=at,
+            reference_id=side.id,
+        )
+        for new, (side, held) in zip(news, _sides(row, wallet, other), strict=True)
+    )
+    return Reversal(rows, whole - moved)
+
+
+def _sides(
+    row: Transaction, wallet: Wallet, other: tuple[Transaction, Wallet, UUID] | None
+) -> list[tuple[Transaction, Wallet]]:
+    return [(row, wallet)] if other is None else [(row, wallet), (other[0], other[1])]
+
+
+def _room(amount: Money, wallet: Wallet) -> Money:
+    """How much of the signed *amount* the wallet can take or give."""
+    return LIMIT - wallet.balance if amount > ZERO else wallet.balance
 
 
 @dataclass(frozen=True, slots=True)

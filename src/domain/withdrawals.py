@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from domain.errors import InvalidInput, WithdrawalAlreadySettled
+from domain.ledger import Account, LedgerEntry
 from domain.money import Money
 from domain.wallet import Transaction, TransactionKind, Wallet
 
@@ -78,6 +79,17 @@ def settle(
     if withdrawal.status is not WithdrawalStatus.HELD:
         raise WithdrawalAlreadySettled
     return replace(withdrawal, status=outcome, settled_by=by, settled_at=at, reason=reason)
+
+
+def paid_out(withdrawal: Withdrawal) -> tuple[LedgerEntry, LedgerEntry]:
+    """What a completed *withdrawal* moves between the accounts; no wallet moves any more."""
+    if withdrawal.status is not WithdrawalStatus.COMPLETED or withdrawal.settled_at is None:
+        raise ValueError("the withdrawal is not completed")
+    at, amount = withdrawal.settled_at, withdrawal.amount
+    return (
+        LedgerEntry(withdrawal.id, Account.PAYOUTS_PENDING, -amount, at),
+        LedgerEntry(withdrawal.id, Account.PAYOUTS_PAID, amount, at),
+    )
 
 
 def release_hold(withdrawal: Withdrawal, wallet: Wallet, *, id: UUID, at: datetime) -> Transaction:

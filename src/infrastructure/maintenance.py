@@ -1,4 +1,4 @@
-"""Runs the clean-up of keys beside the routes: now and then, in every process, and never in anybody's way."""
+"""Housekeeping beside the routes (keys, books): now and then, in every process, and never in anybody's way."""
 
 import asyncio
 import random
@@ -7,6 +7,7 @@ from contextlib import suppress
 import structlog
 
 from application.idempotency import IdempotencyKeys, purge_idempotency_keys
+from application.wallet.books import Books, sum_days
 from domain.errors import Unavailable
 
 EVERY_S = 600.0
@@ -15,10 +16,11 @@ log = structlog.get_logger(__name__)
 
 
 class MaintenanceWorker:
-    """The loop around :func:`purge_idempotency_keys`; rounds are ten minutes apart, give or take half."""
+    """The loop around what is cleaned up and summed; rounds are ten minutes apart, give or take half."""
 
-    def __init__(self, keys: IdempotencyKeys) -> None:
+    def __init__(self, keys: IdempotencyKeys, books: Books) -> None:
         self._keys = keys
+        self._books = books
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -36,6 +38,7 @@ class MaintenanceWorker:
     async def _round(self) -> None:
         try:
             purged = await purge_idempotency_keys(self._keys)
+            days = await sum_days(self._books)
         except Unavailable:
             return  # the next round goes on
         except Exception:
@@ -44,3 +47,5 @@ class MaintenanceWorker:
             return
         if purged:
             log.info("maintenance.keys_purged", keys=purged)
+        if days:
+            log.info("maintenance.days_summed", days=days)

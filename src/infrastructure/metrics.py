@@ -2,8 +2,10 @@
 
 import os
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Final, Literal
 
@@ -25,6 +27,8 @@ from infrastructure.supabase.rejection_reasons import RejectionReason
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 NAMESPACE: Final = "lingualink"
+BOOKS_KNOWN_S: Final = 60.0
+"""How long a look at the books holds: it sums the rows of the day."""
 BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 _METHODS: Final = {"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"}
@@ -89,6 +93,9 @@ class Metrics:
             "outbox_dead_lettered", "Events that Realtime refuses; see lingualink outbox."
         )
 
+        self._imbalance = self._gauge("books_imbalance", "What all accounts of the ledger come to: 0.")
+        self._books_known_until = 0.0
+
     def _counter(self, name: str, what: str, *labels: str) -> Counter:
         return Counter(name, what, labels, namespace=NAMESPACE, registry=self._registry)
 
@@ -134,8 +141,13 @@ class Metrics:
         self._publish.labels(outcome).observe(seconds)
         self._messages.labels(outcome).inc()
 
-    async def sample(self, read_backlog: Callable[[], Awaitable[Backlog]]) -> None:
-        """Look at the outbox. While the database does not answer, its measures are not a number."""
+    async def sample(
+        self,
+        read_backlog: Callable[[], Awaitable[Backlog]],
+        read_imbalance: Callable[[], Awaitable[Decimal]],
+    ) -> None:
+        """Look at the outbox, and once a minute at the books. What the database does not answer is not a number."""
+        await self._look_at_books(read_imbalance)
         try:
             backlog = await read_backlog()
         except Exception as error:
@@ -145,6 +157,20 @@ class Metrics:
             numbers = (backlog.pending, backlog.oldest_pending_seconds, backlog.dead_lettered)
         for gauge, number in zip((self._pending, self._oldest, self._dead_lettered), numbers, strict=True):
             gauge.set(number)
+
+    async def _look_at_books(self, read_imbalance: Callable[[], Awaitable[Decimal]]) -> None:
+        if time.monotonic() < self._books_known_until:
+            return
+        try:
+            imbalance = float(await read_imbalance())
+        except Exception as error:
+            log.warning("metrics.books_unknown", cause=type(error.__cause__ or error).__name__)
+            imbalance = float("nan")
+        else:
+            self._books_known_until = time.monotonic() + BOOKS_KNOWN_S
+        if imbalance > 0 or imbalance < 0:
+            log.error("books.unbalanced", imbalance=imbalance)
+        self._imbalance.set(imbalance)
 
     def text(self) -> bytes:
         """All of it, in Prometheus' text format: of all workers where they share."""

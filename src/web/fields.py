@@ -35,3 +35,11 @@ PayoutField = Annotated[str, Meta(extra_json_schema=_amount_schema(2, "99999999.
 # At least two places, and no zero beyond the second.
 MONEY_PATTERN: Final = r"^-?(0|[1-9][0-9]{0,7})\.[0-9]{2}([0-9]?[1-9])?$"
 MoneyText = Annotated[str, Meta(extra_json_schema={"pattern": MONEY_PATTERN, "examples": ["12.50", "0.005"]})]
+# A sum over many wallets or rows.
+TotalText = Annotated[
+    str,
+    Meta(
+        extra_json_schema={"pattern": r"^-?(0|[1-9][0-9]*)\.[0-9]{2}([0-9]?[1-9])?$", "examples": ["12.50"]}
+    ),
+]
+HashText = Annotated[str, Meta(extra_json_schema={"pattern": "^[0-9a-f]{64}$"})]

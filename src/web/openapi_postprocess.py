@@ -51,6 +51,8 @@ _KEY_HEADER: Final = "Idempotency-Key"
 _RETRIED_CODES: Final = frozenset({"idempotency_key_in_progress", "rate_limited", "unavailable"})
 _REPLAYED_STATUSES: Final = frozenset({404, 409})
 _BODY_CODES: Final = ("body_too_large", "unsupported_media_type")
+# Operations that answer CSV too.
+_SPREADSHEETS: Final = frozenset({"readStatement"})
 _NOISE: Final = ("deprecated", "allowEmptyValue", "allowReserved")
 
 
@@ -77,6 +79,8 @@ def postprocess(document: Json, codes_of: CodesOf) -> Json:
             _headers(operation, int(status), response, codes_of)
             _codes(int(status), response, codes_of)
             _description(response, schemas)
+        if operation["operationId"] in _SPREADSHEETS:
+            operation["responses"]["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
         operation["responses"] = dict(sorted(operation["responses"].items()))
         if not operation.get("deprecated"):
             operation.pop("deprecated", None)

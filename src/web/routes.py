@@ -3,6 +3,7 @@
 GET  /profile                              your profile, role and balance
 GET  /wallet                               your balance
 GET  /wallet/transactions                  your ledger
+GET  /wallet/statement                     your statement, for a spreadsheet too
 POST /wallet/transfers                     pay another user
 POST /wallet/withdrawals                   take money out
 GET  /wallet/withdrawals                   what became of it
@@ -20,6 +21,8 @@ GET  /vault/audit-log                      who did what to whom
 GET  /vault/withdrawals                    withdrawals to settle
 POST /vault/withdrawals/{withdrawal_id}/settlement
 POST /vault/users/{user_id}/transactions   bonus, penalty or refund
+GET  /vault/books                          what every account comes to
+POST /vault/transactions/{transaction_id}/reversal
 GET  /health/live, /health/ready           for load balancers
 GET  /schema, /schema/openapi.json         the OpenAPI document
 """
@@ -32,6 +35,7 @@ from web.ops.controller import HealthController
 from web.profile.controller import ProfileController
 from web.vault.adjustments import AdjustmentsController
 from web.vault.audit_log import AuditLogController
+from web.vault.books import BooksController
 from web.vault.posts import PostsController
 from web.vault.rewards import RewardRatesController
 from web.vault.users import UsersController
@@ -49,5 +53,6 @@ ROUTES: Final[list[ControllerRouterHandler]] = [
     AuditLogController,
     WithdrawalQueueController,
     AdjustmentsController,
+    BooksController,
     HealthController,
 ]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from decimal import Decimal
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -13,6 +14,7 @@ import asyncpg
 import httpx
 import pytest
 
+from infrastructure.postgres.opening import OPEN_WITH_BALANCE
 from support.backend import backend_process
 from support.database import Database
 from support.people import Person, sign_up
@@ -91,12 +93,7 @@ async def people(supabase: SupabaseStack, database: Database, url: str) -> tuple
         for person in (sender, recipient):
             answer = await http.get("/profile", headers={"Authorization": f"Bearer {person.token}"})
             assert answer.status_code == 200
-    await database.fetch(
-        "with wallet as (update public.wallets set balance = 10, version = 1 where user_id = $1) "
-        "insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, created_at) "
-        "values (gen_random_uuid(), $1, 'opening', 10, 10, 1, now())",
-        UUID(sender.id),
-    )
+    await database.fetch(OPEN_WITH_BALANCE, UUID(sender.id), Decimal(10))
     return sender, recipient
 
 

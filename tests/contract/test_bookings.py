@@ -50,7 +50,7 @@ async def test_a_correction_is_booked_recorded_and_told(
     answer = await book(world, admin, owner, kind, "2.5")
 
     [_, booked] = await world.ledger(owner)
-    assert answer == Answer(PostedTransaction.of(booked), replayed=False)
+    assert answer == Answer(PostedTransaction.of(booked, epoch=1), replayed=False)
     assert (booked.kind, str(booked.amount), booked.note) == (kind, amount, "for the poem")
     assert (await world.wallet(owner)).balance == Money(Decimal(balance))
     [entry] = await world.audit()

@@ -47,7 +47,7 @@ async def take_three(
         row = tx.wallets[owner.user_id].book(TransactionKind.PENALTY, -THREE, id=tx.new_id(), at=tx.now)
         tx.ledger.post(row)
         then()
-        return PostedTransaction.of(row)
+        return PostedTransaction.of(row, tx.epoch)
 
     response = await world.transactions.run_idempotent(
         owner, Action.TRANSFER, key_of(key, "/", {}), decide, wallets={owner.user_id}
@@ -103,10 +103,10 @@ async def test_a_wallet_moves_by_all_the_rows_of_one_decision(world: World) -> N
     def decide(tx: Tx[None]) -> PostedTransaction:
         wallet = tx.wallets[owner.user_id]
         first = wallet.book(TransactionKind.PENALTY, -THREE, id=tx.new_id(), at=tx.now)
-        then = replace(wallet, balance=first.balance_after, version=first.version)
+        then = wallet.after(first)
         last = then.book(TransactionKind.BONUS, Money(Decimal(1)), id=tx.new_id(), at=tx.now)
         tx.ledger.post(first, last)
-        return PostedTransaction.of(last)
+        return PostedTransaction.of(last, tx.epoch)
 
     await world.transactions.run_idempotent(
         owner, Action.TRANSFER, key_of("key", "/", {}), decide, wallets={owner.user_id}
@@ -196,7 +196,7 @@ async def test_a_client_that_the_deployment_trusts_moves_money(world: World) -> 
     def decide(tx: Tx[None]) -> PostedTransaction:
         row = tx.wallets[user.user_id].book(TransactionKind.PENALTY, -THREE, id=tx.new_id(), at=tx.now)
         tx.ledger.post(row)
-        return PostedTransaction.of(row)
+        return PostedTransaction.of(row, tx.epoch)
 
     response = await trusting.run_idempotent(
         user, Action.TRANSFER, key_of("key", "/", {}), decide, wallets={user.user_id}

@@ -54,7 +54,7 @@ async def test_a_transfer_moves_money_in_two_rows_that_know_each_other(world: Wo
     assert (sent.counterparty_id, received.counterparty_id) == (recipient.user_id, sender.user_id)
     assert (sent.version, received.version) == (2, 2)
     assert sent.note == received.note == "for the song"
-    assert answer == Answer(PostedTransaction.of(sent), replayed=False)
+    assert answer == Answer(PostedTransaction.of(sent, epoch=1), replayed=False)
 
 
 async def test_each_side_is_owed_one_event_with_the_balance_after_it(world: World) -> None:

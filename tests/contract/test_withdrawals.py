@@ -66,7 +66,7 @@ async def test_a_withdrawal_takes_the_money_out_at_once(world: World) -> None:
     [_, taken] = await world.ledger(owner)
     withdrawal = answer.result.withdrawal
     assert answer == Answer(
-        PostedWithdrawal(withdrawal, taken, taken.balance_after, taken.version), replayed=False
+        PostedWithdrawal(withdrawal, taken, taken.balance_after, taken.version, epoch=1), replayed=False
     )
     assert (taken.kind, taken.amount, taken.reference_id, taken.note) == (
         TransactionKind.WITHDRAWAL,

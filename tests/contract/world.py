@@ -32,7 +32,8 @@ from domain.wallet import Transaction, TransactionKind, Wallet
 from infrastructure.postgres.accounts import PostgresAccounts
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import create_engine, create_pool
-from infrastructure.postgres.mappers import post_of, transaction_of
+from infrastructure.postgres.mappers import post_of, transaction_of, wallet_of
+from infrastructure.postgres.opening import OPEN_WITH_BALANCE
 from infrastructure.postgres.queries import TRANSACTION_COLUMNS
 from infrastructure.postgres.transactions import PostgresDatabase
 from infrastructure.postgres.vault import vault_readers
@@ -163,6 +164,10 @@ class World(Protocol):
         """The user's transactions, oldest first."""
         ...
 
+    async def entries(self) -> Sequence[tuple[UUID, str, Decimal]]:
+        """All entries that stand against wallets' rows: reference, account and amount."""
+        ...
+
     async def owed(self) -> Sequence[OwedEvent]:
         """All events of the outbox, oldest first."""
         ...
@@ -249,8 +254,11 @@ class MemoryWorld(World):
             opening = Wallet(session.user_id).book(
                 TransactionKind.OPENING, Money(Decimal(balance)), id=uuid4(), at=datetime.now(UTC)
             )
+            other = opening.other_side()
+            assert other is not None
             self.tables.ledger.append(opening)
-            self.tables.wallets[session.user_id] = Wallet(session.user_id, opening.balance_after, 1)
+            self.tables.entries.append(other)
+            self.tables.wallets[session.user_id] = Wallet(session.user_id).after(opening)
         return session
 
     async def newcomer(self, display: DisplayFields = DisplayFields()) -> Principal:  # noqa: B008
@@ -281,6 +289,11 @@ class MemoryWorld(World):
 
     async def ledger(self, session: Principal) -> Sequence[Transaction]:
         return [row for row in self.tables.ledger if row.user_id == session.user_id]
+
+    async def entries(self) -> Sequence[tuple[UUID, str, Decimal]]:
+        return [
+            (entry.reference_id, entry.account.value, entry.amount.amount) for entry in self.tables.entries
+        ]
 
     async def owed(self) -> Sequence[OwedEvent]:
         return [
@@ -355,23 +368,8 @@ class PostgresWorld(World):
         await self._platform.execute(
             "insert into public.profiles (id, role) values ($1, $2)", session.user_id, role
         )
-        amount = Decimal(balance)
-        await self._platform.execute(
-            "insert into public.wallets (user_id, balance, version) values ($1, $2, $3)",
-            session.user_id,
-            amount,
-            1 if amount else 0,
-        )
-        if amount:
-            await self._platform.execute(
-                """
-                insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, created_at)
-                values ($1, $2, 'opening', $3, $3, 1, now())
-                """,
-                uuid4(),
-                session.user_id,
-                amount,
-            )
+        await self._platform.execute("insert into public.wallets (user_id) values ($1)", session.user_id)
+        await self._platform.execute(OPEN_WITH_BALANCE, session.user_id, Decimal(balance))
         return session
 
     async def newcomer(self, display: DisplayFields = DisplayFields()) -> Principal:  # noqa: B008
@@ -423,7 +421,7 @@ class PostgresWorld(World):
             "select * from public.wallets where user_id = $1", session.user_id
         )
         assert row is not None
-        return Wallet(session.user_id, Money(row["balance"]), row["version"])
+        return wallet_of(row, session.user_id)
 
     async def ledger(self, session: Principal) -> Sequence[Transaction]:
         rows = await self._platform.fetch(
@@ -431,6 +429,10 @@ class PostgresWorld(World):
             session.user_id,
         )
         return [transaction_of(row) for row in rows]
+
+    async def entries(self) -> Sequence[tuple[UUID, str, Decimal]]:
+        rows = await self._platform.fetch("select reference_id, account, amount from private.ledger_entries")
+        return [(row["reference_id"], row["account"], row["amount"]) for row in rows]
 
     async def owed(self) -> Sequence[OwedEvent]:
         rows = await self._platform.fetch(

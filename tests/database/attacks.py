@@ -92,8 +92,8 @@ WRITES = (
     Case(
         "book a transaction",
         ME,
-        "insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, created_at) "
-        f"values ('{NEW}', '{ME}', 'bonus', 5, 15, 2, now())",
+        "insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, created_at, hash) "
+        f"values ('{NEW}', '{ME}', 'bonus', 5, 15, 2, now(), sha256(''))",
     ),
     Case(
         "change a transaction", ME, f"update public.wallet_transactions set amount = 1 where user_id = '{ME}'"

@@ -14,12 +14,22 @@ insert into public.posts (id, author_id, kind, title, language, validation_statu
   ('00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000b1', 'text', 'not mine', 'rw', 'pending', null),
   ('00000000-0000-4000-8000-0000000000b3', '00000000-0000-4000-8000-0000000000b1', 'text', 'not mine', 'rw', 'approved', null),
   ('00000000-0000-4000-8000-0000000000c2', '00000000-0000-4000-8000-0000000000c1', 'text', 'banned', 'rw', 'pending', null);
-insert into public.wallets (user_id, balance, version) values
-  ('00000000-0000-4000-8000-0000000000a1', 10, 1),
-  ('00000000-0000-4000-8000-0000000000b1', 20, 1);
-insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, note, created_at) values
-  ('00000000-0000-4000-8000-0000000000a5', '00000000-0000-4000-8000-0000000000a1', 'bonus', 10, 10, 1, 'mine', now()),
-  ('00000000-0000-4000-8000-0000000000b5', '00000000-0000-4000-8000-0000000000b1', 'bonus', 20, 20, 1, 'not mine', now());
+with given (id, user_id, amount, note) as (values
+  ('00000000-0000-4000-8000-0000000000a5'::uuid, '00000000-0000-4000-8000-0000000000a1'::uuid, 10.0000, 'mine'),
+  ('00000000-0000-4000-8000-0000000000b5'::uuid, '00000000-0000-4000-8000-0000000000b1'::uuid, 20.0000, 'not mine')
+), hashed as (
+  select g.*, private.transaction_hash(
+    null, row(id, user_id, 'bonus', amount, amount, 1, null, null, null, now(), null)::public.wallet_transactions
+  ) as hash
+  from given g
+), wallet as (
+  insert into public.wallets (user_id, balance, version, hash) select user_id, amount, 1, hash from hashed
+), entry as (
+  insert into private.ledger_entries (reference_id, account, amount, created_at)
+  select id, 'adjustments', -amount, now() from hashed
+)
+insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, note, created_at, hash)
+select id, user_id, 'bonus', amount, amount, 1, note, now(), hash from hashed;
 insert into public.wallet_withdrawals (id, user_id, amount, transaction_id, created_at) values
   ('00000000-0000-4000-8000-0000000000a7', '00000000-0000-4000-8000-0000000000a1', 2, gen_random_uuid(), now()),
   ('00000000-0000-4000-8000-0000000000b7', '00000000-0000-4000-8000-0000000000b1', 2, gen_random_uuid(), now());

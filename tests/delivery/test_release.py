@@ -10,6 +10,7 @@ import pytest
 from deploy.platforms import DeployFailedError
 from deploy.release import Release, watch
 from deploy.smoke import UnwellError, Visitor, smoke, visitors_from
+from infrastructure.postgres.opening import OPEN_WITH_BALANCE
 from support.backend import System, backend
 from support.database import Database
 from support.people import PASSWORD, Person
@@ -61,14 +62,7 @@ def visitors(running: System) -> tuple[Visitor, Visitor]:
         ).json()
         person = Person(answer["user"]["id"], email, answer)
         httpx.get(f"{running.api_url}/profile", headers={"Authorization": f"Bearer {person.token}"})
-        running.database.run(
-            "with wallet as (update public.wallets set balance = $2, version = 1 where user_id = $1) "
-            "insert into public.wallet_transactions "
-            "(id, user_id, kind, amount, balance_after, version, created_at) "
-            "values (gen_random_uuid(), $1, 'opening', $2, $2, 1, now())",
-            UUID(person.id),
-            Decimal("1.00"),
-        )
+        running.database.run(OPEN_WITH_BALANCE, UUID(person.id), Decimal("1.00"))
         made.append(Visitor(supabase.url, supabase.publishable_key, email, PASSWORD))
     one, two = made
     return one, two

@@ -34,7 +34,7 @@ PENDING = "select from private.realtime_outbox where delivered_at is null"
 @pytest.fixture(params=[True, False], ids=["current", "older"])
 def stack(request: pytest.FixtureRequest, database: Database) -> Iterator[SupabaseStack]:
     """A stand-in that gives up on its database soon; the older one has no endpoint for single messages."""
-    limits = RealtimeLimits(probe_seconds=PROBE_S, single_endpoint=request.param)
+    limits = RealtimeLimits(probe_seconds=PROBE_S, single_endpoint=request.param, silence_seconds=3_600)
     with supabase_on(database.cluster, database.name, limits=limits) as running:
         yield running
 

@@ -13,6 +13,7 @@ from support.database import Database
 from support.events import balance_updated, for_each, owe
 from support.faulty_realtime import FaultyRealtime, Mode, beside
 from support.money import off_loop
+from support.relays import relay_process
 from support.stack import SupabaseStack, free_port
 
 pytestmark = pytest.mark.anyio
@@ -70,6 +71,21 @@ async def test_a_key_that_realtime_denies_is_counted_while_the_events_wait(
             pass
     assert told["lingualink_outbox_pending"] == 3
     assert told["lingualink_outbox_oldest_pending_seconds"] > 0
+
+
+async def test_a_key_that_the_clis_gateway_does_not_know_is_denied_and_counted(
+    database: Database, supabase: SupabaseStack
+) -> None:
+    await owe(database, EVENTS)
+    changes = {
+        "SUPABASE_SECRET_KEY": "sb_secret_of_somebody_else",
+        "LINGUALINK_DATABASE_POOLER": database.pooler,
+    }
+    with relay_process(database.service_url, supabase.url, changes) as relay:
+        async with asyncio.timeout(60):
+            while not await relay.metric('lingualink_realtime_messages_total{outcome="denied"}'):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.1)
+    assert len(await database.fetch("select from private.realtime_outbox where delivered_at is null")) == 3
 
 
 async def test_realtime_is_no_part_of_readiness(running: System, realtime: FaultyRealtime) -> None:

@@ -5,10 +5,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 
+from infrastructure.postgres.opening import OPEN_WITH_BALANCE
 from support.database import Database
 from support.people import Person, sign_up
 from support.stack import SupabaseStack
@@ -16,12 +17,8 @@ from support.stack import SupabaseStack
 _ACCOUNT = """
 with profile as (
   insert into public.profiles (id, role) values ($1, $2) on conflict (id) do update set role = excluded.role
-), wallet as (
-  insert into public.wallets (user_id, balance, version)
-  select $1, $3::numeric, case when $3::numeric > 0 then 1 else 0 end
 )
-insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, created_at)
-select $4, $1, 'opening', $3::numeric, $3::numeric, 1, now() where $3::numeric > 0
+insert into public.wallets (user_id) values ($1)
 """
 
 
@@ -56,7 +53,8 @@ async def open_account(
 ) -> Account:
     """Sign up over *http*, and fill the wallet."""
     person = await sign_up(http)
-    await database.fetch(_ACCOUNT, UUID(person.id), role, Decimal(balance), uuid4())
+    await database.fetch(_ACCOUNT, UUID(person.id), role)
+    await database.fetch(OPEN_WITH_BALANCE, UUID(person.id), Decimal(balance))
     return Account(person)
 
 

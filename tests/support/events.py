@@ -30,6 +30,7 @@ def balance_updated(user_id: UUID, version: int, *, currency: str = "USD") -> Ba
         balance=Money(Decimal(version)),
         currency=currency,
         version=version,
+        epoch=1,
         occurred_at=datetime.now(UTC),
     )
 

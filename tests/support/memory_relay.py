@@ -70,10 +70,15 @@ class RelayHarness:
 
     def __init__(self, events: Sequence[Event]) -> None:
         self.now = 1_000.0
-        self.outbox = FragileOutbox(MemoryDatabase(outbox=list(events)))
+        self._database = MemoryDatabase(outbox=list(events))
+        self.outbox = FragileOutbox(self._database)
         self.publisher = MemoryPublisher()
         self.lease = MemoryLease()
         self.relay = RelayEvents(self.lease, self.outbox, self.publisher, Pace(1), lambda: self.now)
+
+    def commit(self, events: Sequence[Event]) -> None:
+        """More that happens meanwhile."""
+        self._database.outbox += events
 
     async def run(self, seconds: float = 0) -> list[RoundResult]:
         """Run rounds until there is nothing to do, and then again after each of *seconds*; what they did."""

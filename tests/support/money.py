@@ -10,16 +10,12 @@ from uuid import UUID, uuid4
 
 import httpx
 
+from infrastructure.postgres.opening import OPEN_WITH_BALANCE
 from support.backend import System, api
 from support.people import Person, sign_up
 
 T = TypeVar("T")
 FUNDS = Decimal("50000.00")
-FUND = """
-with moved as (update public.wallets set balance = $2, version = 1 where user_id = $1)
-insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, created_at)
-values ($3, $1, 'opening', $2, $2, 1, now())
-"""
 
 
 @asynccontextmanager
@@ -82,6 +78,6 @@ async def payer(system: System) -> AsyncIterator[Payer]:
     for person in (sender, recipient):
         async with api(system, person.token) as http:
             assert (await http.get("/wallet")).status_code == 200
-    await system.database.fetch(FUND, UUID(sender.id), FUNDS, uuid4())
+    await system.database.fetch(OPEN_WITH_BALANCE, UUID(sender.id), FUNDS)
     async with api(system, sender.token) as http:
         yield Payer(http, sender, recipient)

@@ -68,7 +68,9 @@ def _binary(data: bytes) -> dict[str, Any]:
 async def bare_socket(
     stack: SupabaseStack, version: str = "2.0.0", key: str | None = None
 ) -> AsyncIterator[BareSocket]:
-    """Connect with an API key or a token, by default the publishable key."""
+    """Connect with an API key or a token, by default the publishable key. What nobody reads yet is kept."""
     address = stack.url.replace("http", "ws", 1) + "/realtime/v1/websocket"
-    async with connect(f"{address}?apikey={key or stack.publishable_key}&vsn={version}") as connection:
+    async with connect(
+        f"{address}?apikey={key or stack.publishable_key}&vsn={version}", max_queue=None, ping_interval=None
+    ) as connection:
         yield BareSocket(connection, version)

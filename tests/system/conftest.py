@@ -7,16 +7,11 @@ from uuid import UUID
 import httpx
 import pytest
 
+from infrastructure.postgres.opening import OPEN_WITH_BALANCE
 from support.backend import System, api
 from support.people import Person, sign_up
 
 Enter = Callable[..., Awaitable[Person]]
-
-_FUND = """
-with wallet as (update public.wallets set balance = $2, version = 1 where user_id = $1)
-insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, created_at)
-values (gen_random_uuid(), $1, 'opening', $2, $2, 1, now())
-"""
 
 
 @pytest.fixture
@@ -30,7 +25,7 @@ async def enter(system: System) -> AsyncIterator[Enter]:
             async with api(system, person.token) as client:
                 assert (await client.get("/profile")).status_code == 200
             if Decimal(balance):
-                await system.database.fetch(_FUND, UUID(person.id), Decimal(balance))
+                await system.database.fetch(OPEN_WITH_BALANCE, UUID(person.id), Decimal(balance))
             if role != "user":
                 await system.database.fetch(
                     "update public.profiles set role = $2 where id = $1", UUID(person.id), role

@@ -10,7 +10,8 @@ from web.vault.audit_log import AuditEntryOut
 from web.vault.posts import PostCountsOut, PostOut
 from web.vault.rewards import RewardRateOut
 from web.vault.users import UserOut
-from web.wallet.wallet import PostedTransactionOut, TransactionOut, WalletOut
+from web.wallet.statement import TransactionOut
+from web.wallet.wallet import PostedTransactionOut, WalletOut
 from web.wallet.withdrawals import PostedWithdrawalOut, WithdrawalOut
 
 pytestmark = pytest.mark.anyio

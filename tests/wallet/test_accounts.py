@@ -6,6 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from application.profile.reading import ReadProfile
+from application.wallet.reading import ReadWallet, TransactionFilter
 from contract.test_transfers import pay
 from contract.world import PostgresWorld
 from domain.errors import SessionRevoked, Unavailable
@@ -66,7 +67,7 @@ async def test_two_first_requests_at_once_with_a_taken_name_make_one_account(
 async def test_a_column_that_the_app_requires_breaks_nobody_who_is_there_and_is_named_once(
     world: PostgresWorld, database: Database
 ) -> None:
-    there, other = await world.user(balance="5.00"), await world.user()
+    there, other, idle = await world.user(balance="5.00"), await world.user(), await world.user()
     await database.fetch("alter table public.profiles add column country text")
     await database.fetch("update public.profiles set country = 'RW'")
     await database.fetch("alter table public.profiles alter column country set not null")
@@ -77,8 +78,11 @@ async def test_a_column_that_the_app_requires_breaks_nobody_who_is_there_and_is_
         for newcomer in newcomers:
             with pytest.raises(Unavailable):
                 await ReadProfile(world.accounts)(newcomer)
+    wallet = ReadWallet(world.accounts, world.wallets)
+    empty = await wallet.transactions(idle, TransactionFilter(), before_version=None, limit=1)
     await pay(world, there, other, "1")
 
+    assert (list(empty.items), empty.next_after) == ([], None)
     assert (await ReadProfile(world.accounts)(there))["balance"] == "4.00"
     assert [(entry["event"], entry["column"]) for entry in logs] == [("account.refused", "country")]
 

@@ -20,7 +20,7 @@ from support.database import Database, cloned
 from support.forms import sized
 from support.stack import SupabaseStack, free_port, supabase_on
 from support.wire import Moment, Wire, wire_to
-from wallet.test_reconcile import findings
+from wallet.test_reconcile import proven
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(sized(120, 900))]
 
@@ -188,4 +188,4 @@ async def test_what_clients_were_told_is_what_the_database_says(service: Service
         "reversal": told["failed"],
         "audited": told["withdrawal"],
     }
-    assert await findings(service.database) == []
+    assert await proven(service.database) == []

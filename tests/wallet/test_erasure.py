@@ -11,7 +11,7 @@ from domain.identity import AccountStatus, Principal, Role
 from domain.posts import PostStatus
 from infrastructure.postgres.erasure import StillThere, erase
 from support.database import MIGRATOR, Database
-from wallet.test_reconcile import findings
+from wallet.test_reconcile import proven
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +56,7 @@ async def test_no_text_of_an_erased_person_is_left_and_every_cent_is(
 
     assert [row["place"] for row in await database.fetch(TEXTS) if SECRET in row["t"]] == []
     assert await database.fetch(amounts) == before
-    assert await findings(database) == []
+    assert await proven(database) == []
     assert (await pay(world, friend, person, "2", note=SECRET)).replayed
     erased = [entry for entry in await world.audit() if entry.action is AuditAction.USER_ERASED]
     assert [(entry.target_id, entry.actor_id, entry.operator) for entry in erased] == [

@@ -19,7 +19,7 @@ from support.accounts import Account, is_problem, open_account, sign_ups, stored
 from support.database import Database, cloned, make_template
 from support.stack import SupabaseStack, free_port, postgres_cluster, serve_in_thread, supabase_on
 from support.wire import Moment, Wire, wire_to
-from wallet.test_reconcile import findings
+from wallet.test_reconcile import proven
 
 pytestmark = pytest.mark.anyio
 
@@ -260,7 +260,7 @@ async def test_a_network_that_swallows_is_answered_in_time_and_forgotten_after(l
     assert (swallowed.status_code, swallowed.headers["Retry-After"]) == (503, "1")
     assert took < BOUND_S
     assert healed.status_code == 201
-    assert await findings(line.database) == []
+    assert await proven(line.database) == []
 
 
 @pytest.mark.parametrize(

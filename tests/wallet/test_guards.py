@@ -111,8 +111,8 @@ async def test_no_row_is_of_a_shape_that_its_kind_does_not_have(
 ) -> None:
     with pytest.raises((asyncpg.CheckViolationError, asyncpg.NumericValueOutOfRangeError)):
         await database.fetch(
-            f"insert into {LEDGER} (id, user_id, kind, amount, balance_after, version, reference_id, created_at)"
-            " values ($1, $2, $3, $4, 1, 1, $5, now())",
+            f"insert into {LEDGER} (id, user_id, kind, amount, balance_after, version, reference_id, created_at, hash)"
+            " values ($1, $2, $3, $4, 1, 1, $5, now(), sha256(''))",
             uuid4(),
             uuid4(),
             kind,
@@ -137,8 +137,8 @@ async def test_a_version_is_given_once(world: World, database: Database) -> None
 
     with pytest.raises(asyncpg.UniqueViolationError):
         await database.fetch(
-            f"insert into {LEDGER} (id, user_id, kind, amount, balance_after, version, created_at)"
-            " values ($1, $2, 'bonus', 1, 1, 1, now())",
+            f"insert into {LEDGER} (id, user_id, kind, amount, balance_after, version, created_at, hash)"
+            " values ($1, $2, 'bonus', 1, 1, 1, now(), sha256(''))",
             uuid4(),
             owner.user_id,
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -31,8 +31,9 @@ from contract.world import (
 from domain.audit import RequestInfo
 from domain.errors import DomainError
 from domain.identity import AccountStatus, Principal, Role
+from domain.ledger import GENESIS
 from domain.money import Money
-from domain.wallet import Transaction, TransactionKind
+from domain.wallet import TRANSFERS, Transaction, TransactionKind, Wallet
 from domain.withdrawals import Withdrawal, WithdrawalStatus
 from support.database import Database
 from support.forms import sized
@@ -209,9 +210,11 @@ async def _check(pair: Pair) -> None:
             ledger = list(await world.ledger(person))
             wallet = await world.wallet(person)
             _one_wallet(ledger, wallet.balance.amount, wallet.version)
+            _one_chain(ledger, wallet.hash)
             _told(ledger, [event for event in owed if event.user_id == person.user_id])
             rows += ledger
         _conserved(rows)
+        _balanced(rows, await world.entries())
 
 
 def _one_wallet(ledger: list[Transaction], balance: Decimal, version: int) -> None:
@@ -222,6 +225,33 @@ def _one_wallet(ledger: list[Transaction], balance: Decimal, version: int) -> No
         assert row.version == number
         assert row.balance_after.amount == running >= 0
     assert (balance, version) == (running, len(ledger))
+
+
+def _one_chain(ledger: list[Transaction], newest: bytes) -> None:
+    """Each hash is over the one before it and its row."""
+    wallet = None
+    for row in ledger:
+        before = wallet or Wallet(row.user_id)
+        booked = before.book(
+            row.kind,
+            row.amount,
+            id=row.id,
+            at=row.created_at,
+            reference_id=row.reference_id,
+            counterparty_id=row.counterparty_id,
+            note=row.note,
+        )
+        assert booked == row
+        wallet = before.after(row)
+    assert newest == (wallet.hash if wallet else GENESIS)
+
+
+def _balanced(rows: list[Transaction], entries: Sequence[tuple[UUID, str, Decimal]]) -> None:
+    """Every row that is no transfer's stands against one entry of the same amount; with transfers all is zero."""
+    against = {reference: amount for reference, _, amount in entries}
+    for row in rows:
+        assert against.get(row.id) == (None if row.kind in TRANSFERS else -row.amount.amount)
+    assert sum(row.amount.amount + against.get(row.id, 0) for row in rows) == 0
 
 
 def _told(ledger: list[Transaction], events: list[OwedEvent]) -> None:

@@ -1,6 +1,7 @@
 """The clean-up beside the routes: it goes on after trouble, and stops when asked."""
 
 import asyncio
+from decimal import Decimal
 
 import pytest
 
@@ -37,6 +38,25 @@ async def test_a_round_goes_on_until_a_step_is_not_full() -> None:
     assert keys.limits == [BATCH] * 3
 
 
+class MemoryBooks:
+    """Books that have trouble at first, and then balance."""
+
+    def __init__(self, *troubles: Exception) -> None:
+        self.troubles = list(troubles)
+        self.days = 2
+
+    async def sum_day(self) -> bool:
+        """There are two days to sum."""
+        if self.troubles:
+            raise self.troubles.pop()
+        self.days -= 1
+        return self.days >= 0
+
+    async def imbalance(self) -> Decimal:
+        """None."""
+        return Decimal(0)
+
+
 async def test_a_round_is_bounded() -> None:
     keys = MemoryKeys(*([BATCH] * 1000))
 
@@ -49,7 +69,8 @@ async def test_the_loop_outlives_trouble_and_stops_when_asked(
 ) -> None:
     monkeypatch.setattr(maintenance, "EVERY_S", 0.001)
     keys = MemoryKeys(trouble, 1)
-    loop = MaintenanceWorker(keys)
+    books = MemoryBooks(trouble)
+    loop = MaintenanceWorker(keys, books)
     running = asyncio.create_task(loop.run())
 
     await asyncio.wait_for(keys.done.wait(), 10)
@@ -57,3 +78,4 @@ async def test_the_loop_outlives_trouble_and_stops_when_asked(
     await asyncio.wait_for(running, 10)
 
     assert len(keys.limits) >= 2
+    assert books.days < 2

@@ -18,7 +18,7 @@ from support.backend import backend_process
 from support.database import Database, cloned
 from support.forms import sized
 from support.stack import SupabaseStack, free_port, supabase_on
-from wallet.test_reconcile import findings
+from wallet.test_reconcile import proven
 
 pytestmark = [
     pytest.mark.anyio,
@@ -77,7 +77,7 @@ async def two(servers: tuple[Database, SupabaseStack, list[str]]) -> AsyncIterat
     limits = httpx.Limits(max_connections=150, max_keepalive_connections=150)
     async with httpx.AsyncClient(timeout=httpx.Timeout(60, pool=None), limits=limits) as http:
         yield Cluster(database, supabase, http, itertools.cycle(urls))
-    assert await findings(database) == []
+    assert await proven(database) == []
 
 
 async def test_simultaneous_retries_of_a_key_are_one_transaction_with_one_answer(two: Cluster) -> None:
@@ -128,7 +128,7 @@ async def test_money_going_both_ways_meets_no_deadlock_and_adds_up_at_every_inst
     async def auditor() -> int:
         looks = 0
         while time.monotonic() < end:
-            assert await findings(two.database) == []
+            assert await proven(two.database) == []
             looks += 1
         return looks
 

@@ -84,12 +84,13 @@ def test_a_stored_result_is_what_went_over_the_wire() -> None:
         balance_after=Money(Decimal("0.005")),
         version=3,
         created_at=datetime(2026, 1, 31, 12, 0, 0, 5, UTC),
+        hash="ab" * 32,
         counterparty_id=UUID(ID),
         reference_id=UUID(ID),
         note=None,
     )
 
-    stored = _to_response(PostedTransaction.of(row))
+    stored = _to_response(PostedTransaction.of(row, epoch=1))
 
     assert stored.status == 201
     assert json.decode(stored.body) == {
@@ -104,9 +105,11 @@ def test_a_stored_result_is_what_went_over_the_wire() -> None:
             "reference_id": ID,
             "note": None,
             "created_at": "2026-01-31T12:00:00.000005Z",
+            "hash": "ab" * 32,
         },
         "balance": "0.005",
         "version": 3,
+        "epoch": 1,
     }
 
 

@@ -70,7 +70,7 @@ class AdjustBalance:
                     amount=row.amount,
                 ),
             )
-            return PostedTransaction.of(row)
+            return PostedTransaction.of(row, tx.epoch)
 
         return await self._transactions.run_idempotent(
             principal,

@@ -13,6 +13,7 @@ from domain.identity import Principal
 from domain.policies import Action, Target
 from domain.posts import Decision, Post, validate
 from domain.rewards import Reward, settle_reward
+from domain.wallet import TransactionKind
 
 
 class ReadPosts:
@@ -97,7 +98,7 @@ class ValidatePost:
                 return after
             reward = _reward(tx, after)
             if reward.transaction is not None:
-                tx.ledger.post(reward.transaction)
+                tx.ledger.post(reward.transaction, corrects=TransactionKind.EARNING)
             tx.writes.posts.append(after)
             tx.add_event(PostValidationChanged.of(before, after, event_id=tx.new_id(), at=tx.now))
             tx.add_audit_entry(

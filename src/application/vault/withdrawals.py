@@ -9,6 +9,7 @@ from application.transactions import AuditContext, LockedWithdrawal, Transaction
 from domain.audit import RequestInfo
 from domain.identity import Principal
 from domain.policies import Action, Target
+from domain.wallet import TransactionKind
 from domain.withdrawals import Withdrawal, WithdrawalStatus, release_hold, settle
 
 
@@ -84,7 +85,9 @@ class SettleWithdrawal:
             reversal = None
             if after.status is WithdrawalStatus.FAILED:
                 reversal = release_hold(before, tx.locked.wallet, id=tx.new_id(), at=tx.now)
-                tx.ledger.post(reversal)
+                tx.ledger.post(reversal, corrects=TransactionKind.WITHDRAWAL)
+            else:
+                tx.ledger.pay_out(after)
             tx.writes.withdrawals.append(after)
             tx.add_audit_entry(
                 before=details(status=before.status),

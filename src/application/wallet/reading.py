@@ -3,15 +3,17 @@
 No rule is applied to them, so rows go to the wire as they are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from decimal import Decimal
+from typing import Final, Protocol
 
 from application.ports import Page, Position, Row, page_of, position_of
 from application.profile.reading import Accounts
+from domain.errors import InvalidInput
 from domain.identity import Principal
-from domain.money import ZERO
+from domain.money import NOTHING, money_text
 from domain.wallet import TransactionKind
 from domain.withdrawals import WithdrawalStatus
 
@@ -25,6 +27,22 @@ class TransactionFilter:
     until: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A wallet between two times (UTC): ``since`` inclusive, ``until`` exclusive; rows oldest first, money as text."""
+
+    since: datetime
+    until: datetime
+    opening_balance: str
+    closing_balance: str
+    totals: Mapping[str, str]
+    transactions: Sequence[Row]
+
+
+STATEMENT_ROWS: Final = 10_000
+"""How many rows a statement has at most."""
+
+
 class Wallets(Protocol):
     """Wallets, as their owners read them.
 
@@ -34,7 +52,17 @@ class Wallets(Protocol):
     """
 
     async def wallet(self, principal: Principal) -> Row | None:
-        """``user_id``, ``balance`` and ``version``; None when there is no wallet yet."""
+        """``user_id``, ``balance``, ``version`` and ``epoch``; None when there is no wallet yet."""
+        ...
+
+    async def wallet_at(self, principal: Principal, at: datetime) -> Row:
+        """The same as it was at *at*, from the rows alone; empty where there was none."""
+        ...
+
+    async def statement(
+        self, principal: Principal, since: datetime, until: datetime, *, limit: int
+    ) -> tuple[Decimal, Sequence[Row]]:
+        """The balance at *since*, and at most *limit* rows from then until *until*, oldest first."""
         ...
 
     async def transactions(
@@ -62,16 +90,20 @@ class ReadWallet:
         self._accounts = accounts
         self._wallets = wallets
 
-    async def balance(self, principal: Principal) -> Row:
-        """``user_id``, ``balance`` and ``version``.
+    async def balance(self, principal: Principal, at: datetime | None = None) -> Row:
+        """``user_id``, ``balance``, ``version`` and ``epoch``.
 
         Raises:
             SessionRevoked, Unavailable: see :class:`Wallets`.
         """
+        if at is not None:
+            return await self._wallets.wallet_at(principal, at)
         wallet = await self._wallets.wallet(principal)
         if wallet is None:
             await self._accounts.open(principal)
-            return {"user_id": principal.user_id, "balance": str(ZERO), "version": 0}
+            wallet = await self._wallets.wallet(principal)
+        if wallet is None:
+            raise RuntimeError("an account that was just made has no wallet")
         return wallet
 
     async def transactions(
@@ -88,6 +120,30 @@ class ReadWallet:
         if not found:
             await self._accounts.open(principal)
         return page_of(found, limit, lambda row: int(row["version"]))
+
+    async def statement(self, principal: Principal, since: datetime, until: datetime) -> Statement:
+        """The balance at *since* (UTC), what moved it until *until*, and what it came to.
+
+        Raises:
+            InvalidInput: the times are in no order, or more rows are between them than a statement has.
+            SessionRevoked, Unavailable: see :class:`Wallets`.
+        """
+        if since >= until:
+            raise InvalidInput("A statement ends after it begins.")
+        opening, rows = await self._wallets.statement(principal, since, until, limit=STATEMENT_ROWS + 1)
+        if len(rows) > STATEMENT_ROWS:
+            raise InvalidInput(f"A statement has at most {STATEMENT_ROWS} rows; ask for a shorter time.")
+        totals: dict[str, Decimal] = {}
+        for row in rows:
+            totals[row["kind"]] = totals.get(row["kind"], NOTHING) + Decimal(row["amount"])
+        return Statement(
+            since,
+            until,
+            opening_balance=money_text(opening + NOTHING),
+            closing_balance=rows[-1]["balance_after"] if rows else money_text(opening + NOTHING),
+            totals={kind: money_text(amount + NOTHING) for kind, amount in sorted(totals.items())},
+            transactions=rows,
+        )
 
     async def withdrawals(
         self,

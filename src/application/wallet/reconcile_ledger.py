@@ -1,11 +1,13 @@
-"""Prove the whole ledger, in one snapshot and in constant memory."""
+"""Prove the ledger, in one snapshot and in constant memory: all of it, or what came after the last seal."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from application.realtime.ports import DELIVERED_RETENTION
+from domain.ledger import GENESIS, Head, heads_of, seal_digest
 from domain.reconciliation import Finding, Line, Proof
 
 EVENTS_KEPT: Final = DELIVERED_RETENTION
@@ -13,23 +15,45 @@ EVENTS_KEPT: Final = DELIVERED_RETENTION
 TICK: Final = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """A seal as stored, without its heads: it covers the rows after ``previous_until`` until ``sealed_until`` (UTC)."""
+
+    id: int
+    sealed_until: datetime
+    digest: bytes
+    previous_until: datetime | None
+
+
 class LedgerSnapshot(Protocol):
     """The ledger at one instant, however long one looks at it."""
 
-    async def size(self) -> int:
-        """How many rows there are."""
+    async def size(self, since: Seal | None = None) -> int:
+        """How many rows there are after *since*."""
         ...
 
-    def lines(self) -> AsyncIterator[Line]:
-        """All rows, by user and version, each with what it must agree with."""
+    def lines(self, since: Seal | None = None) -> AsyncIterator[Line]:
+        """The rows after *since*, by user and version, each with what it must agree with."""
         ...
 
     def strays(self, events_kept: timedelta) -> AsyncIterator[Finding]:
         """What no row leads to.
 
-        Wallets with money or a version and no row, withdrawals without a transaction, and transactions younger than
-        *events_kept* that owe no event.
+        Wallets, withdrawals and entries that do not agree with the rows, staff that no record made, days that were
+        summed wrongly, and transactions younger than *events_kept* that owe no event.
         """
+        ...
+
+    async def seals(self) -> Sequence[Seal]:
+        """All seals, oldest first."""
+        ...
+
+    async def sealed_heads(self, seal: Seal) -> bytes:
+        """The heads that *seal* holds."""
+        ...
+
+    def heads(self, seal: Seal) -> AsyncIterator[Head]:
+        """The heads that the rows under *seal* have now, in the order of the users' ids."""
         ...
 
 
@@ -37,10 +61,22 @@ LedgerSnapshotFactory = Callable[[], AbstractAsyncContextManager[LedgerSnapshot]
 
 
 class ReconcileLedger:
-    """Reads everything once, and changes nothing."""
+    """Reads everything once, and changes nothing.
 
-    def __init__(self, snapshots: LedgerSnapshotFactory) -> None:
+    ``kept`` are digests of seals that were kept elsewhere, by id, in hex. With ``since_seal`` the rows under the last
+    seal are only held against it, not proven one by one.
+    """
+
+    def __init__(
+        self,
+        snapshots: LedgerSnapshotFactory,
+        kept: Mapping[int, str] | None = None,
+        *,
+        since_seal: bool = False,
+    ) -> None:
         self._snapshots = snapshots
+        self._kept = kept or {}
+        self._since_seal = since_seal
 
     async def __call__(
         self, begin: Callable[[int], None], advance: Callable[[int], None]
@@ -53,9 +89,11 @@ class ReconcileLedger:
             Unavailable: the database does not answer.
         """
         async with self._snapshots() as snapshot:
-            begin(await snapshot.size())
+            seals = await snapshot.seals()
+            since = seals[-1] if seals and self._since_seal else None
+            begin(await snapshot.size(since))
             proof, unsaid = Proof(), 0
-            async for line in snapshot.lines():
+            async for line in snapshot.lines(since):
                 for finding in proof.line(line):
                     yield finding
                 unsaid += 1
@@ -67,3 +105,33 @@ class ReconcileLedger:
             advance(unsaid)
             async for finding in snapshot.strays(EVENTS_KEPT):
                 yield finding
+            async for finding in self._seal_findings(snapshot, seals):
+                yield finding
+
+    async def _seal_findings(self, snapshot: LedgerSnapshot, seals: Sequence[Seal]) -> AsyncIterator[Finding]:
+        previous = GENESIS
+        for seal in seals:
+            packed = await snapshot.sealed_heads(seal)
+            if seal_digest(previous, seal.sealed_until, packed) != seal.digest:
+                yield Finding("broken_seal", None, f"seal {seal.id}", "its digest is not of what it holds")
+            previous = seal.digest
+            now = [head async for head in snapshot.heads(seal)]
+            for finding in _moved_heads(seal, packed, now):
+                yield finding
+        there = {seal.id: seal.digest.hex() for seal in seals}
+        for number, digest in self._kept.items():
+            if there.get(number) != digest:
+                yield Finding("replaced_seal", None, f"seal {number}", f"kept elsewhere as {digest}")
+
+
+def _moved_heads(seal: Seal, packed: bytes, now: Sequence[Head]) -> Iterator[Finding]:
+    """The wallets whose rows under *seal* are not what they were."""
+    then = {head.user_id: head for head in heads_of(packed)}
+    for head in now:
+        was = then.pop(head.user_id, None)
+        if was != head:
+            said = "nothing" if was is None else f"version {was.version}, {was.hash.hex()[:12]}"
+            detail = f"under seal {seal.id}: {said} then, version {head.version}, {head.hash.hex()[:12]} now"
+            yield Finding("rewritten", head.user_id, f"seal {seal.id}", detail)
+    for was in then.values():
+        yield Finding("rewritten", was.user_id, f"seal {seal.id}", f"its rows under seal {seal.id} are gone")

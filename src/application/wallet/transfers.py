@@ -23,16 +23,17 @@ class TransferCommand:
 
 @dataclass(frozen=True, slots=True)
 class PostedTransaction:
-    """What was posted on one wallet, with its balance and version after it."""
+    """What was posted on one wallet, with its balance and version after it, and the ledger's epoch."""
 
     transaction: Transaction
     balance: Money
     version: int
+    epoch: int
 
     @classmethod
-    def of(cls, row: Transaction) -> "PostedTransaction":
+    def of(cls, row: Transaction, epoch: int) -> "PostedTransaction":
         """The answer that *row* is."""
-        return cls(row, row.balance_after, row.version)
+        return cls(row, row.balance_after, row.version, epoch)
 
 
 class TransferFunds:
@@ -68,7 +69,7 @@ class TransferFunds:
                 note=command.note,
             )
             tx.ledger.post(moved.sent, moved.received)
-            return PostedTransaction.of(moved.sent)
+            return PostedTransaction.of(moved.sent, tx.epoch)
 
         wallets = {principal.user_id, command.recipient_id}
         return await self._transactions.run_idempotent(

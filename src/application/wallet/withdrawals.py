@@ -27,6 +27,7 @@ class PostedWithdrawal:
     transaction: Transaction
     balance: Money
     version: int
+    epoch: int
 
 
 class WithdrawFunds:
@@ -51,7 +52,7 @@ class WithdrawFunds:
             row = held.transaction
             tx.ledger.post(row)
             tx.writes.withdrawals.append(held.withdrawal)
-            return PostedWithdrawal(held.withdrawal, row, row.balance_after, row.version)
+            return PostedWithdrawal(held.withdrawal, row, row.balance_after, row.version, tx.epoch)
 
         return await self._transactions.run_idempotent(
             principal, Action.WITHDRAW, key, decide, wallets={principal.user_id}

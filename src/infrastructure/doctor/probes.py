@@ -6,6 +6,8 @@ and approved; ``{theirs}`` and ``{posted}`` are pending posts of the others; ``{
 
 from dataclasses import dataclass
 
+from infrastructure.postgres.opening import OPEN_WITH_BALANCE
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
@@ -21,8 +23,8 @@ _POST = (
     "values ('{{new}}', 'text', 't', 'en', "
 )
 _BOOK = (
-    "insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, created_at) "
-    "values ('{new}', '{me}', 'bonus', 5, 15, 2, now())"
+    "insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, created_at, hash) "
+    "values ('{new}', '{me}', 'bonus', 5, 15, 2, now(), sha256(''))"
 )
 _AUDIT = (
     "insert into private.audit_log "
@@ -102,12 +104,7 @@ SCENE = (
         "('{mine}', '{me}', 'text', 't', 'en', 'pending'), ('{approved}', '{me}', 'text', 't', 'en', 'approved'), "
         "('{theirs}', '{other}', 'text', 't', 'en', 'pending'), ('{posted}', '{banned}', 'text', 't', 'en', 'pending')"
     ),
-    "insert into public.wallets (user_id, balance, version) values ('{me}', 10, 1), ('{other}', 10, 1)",
-    (
-        "insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, note, created_at) "
-        "values (gen_random_uuid(), '{me}', 'bonus', 10, 10, 1, 'x', now()), "
-        "(gen_random_uuid(), '{other}', 'bonus', 10, 10, 1, 'x', now())"
-    ),
+    *(OPEN_WITH_BALANCE.replace("$1", f"'{{{user}}}'").replace("$2", "10") for user in ("me", "other")),
     _WITHDRAW.format(user="{me}"),
     _WITHDRAW.format(user="{other}"),
     "insert into private.bans (user_id, reason, banned_by) values ('{banned}', 'x', '{me}')",

@@ -200,7 +200,7 @@ async def _decide_in_turn(transaction: PostgresTransaction[Any], members: Sequen
         if writes is not None:
             batch.extend(writes)
             for row in writes.transactions:
-                wallets[row.user_id] = Wallet(row.user_id, row.balance_after, row.version)
+                wallets[row.user_id] = wallets[row.user_id].after(row)
         elif head["claimed"]:
             unused.append(member.key)
     if unused:
@@ -261,7 +261,7 @@ def _opened(
     actor = mappers.actor_of(member.principal, head)
     if head["claimed"]:
         owned = {owner: wallets[owner] for owner in member.opening.wallets if owner in wallets}
-        return Opened(actor, now, owned)
+        return Opened(actor, now, owned, epoch=head["epoch"])
     if head["caller_role"] is None:
         return None
     if actor.account_status is AccountStatus.ACTIVE and actor.role in member.opening.roles:

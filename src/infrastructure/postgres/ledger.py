@@ -1,6 +1,6 @@
 """The whole ledger in one read-only snapshot, through server-side cursors: memory stays flat at any size."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -8,56 +8,15 @@ from uuid import UUID
 
 import asyncpg
 
-from application.wallet.reconcile_ledger import LedgerSnapshotFactory
+from application.wallet.reconcile_ledger import LedgerSnapshotFactory, Seal
+from domain.ledger import Head
 from domain.reconciliation import Entry, Finding, Line
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import connect
 from infrastructure.postgres.errors import domain_error
+from infrastructure.postgres.ledger_queries import LINES, ROW, SEAL_HEADS, SEALS, STRAYS
 
 PREFETCH = 2000
-
-_ENTRY = ("id", "user_id", "kind", "amount", "balance_after", "version", "counterparty_id", "reference_id")
-# Every join is a look-up in a unique index, so that rows flow from the first moment.
-_LINES = f"""
-select {", ".join(f"t.{column}" for column in _ENTRY)}, w.balance, w.version as wallet_version,
-       {", ".join(f"o.{column} as o_{column}" for column in _ENTRY)},
-       d.amount as d_amount, d.status as d_status, d.transaction_id as d_transaction_id, r.amount as given_back
-from public.wallet_transactions t
-left join public.wallets w on w.user_id = t.user_id
-left join lateral (
-  select x.* from public.wallet_transactions x
-  where t.kind in ('transfer_in', 'transfer_out') and x.reference_id = t.reference_id
-    and x.kind = case t.kind when 'transfer_in' then 'transfer_out' else 'transfer_in' end
-  union all
-  select x.* from public.wallet_transactions x where t.kind = 'reversal' and x.id = t.reference_id
-) o on true
-left join public.wallet_withdrawals d on t.kind = 'withdrawal' and d.id = t.reference_id
-left join public.wallet_transactions r
-  on t.kind = 'withdrawal' and r.kind = 'reversal' and r.reference_id = t.id
-order by t.user_id, t.version
-"""  # noqa: S608 - our own column list
-_STRAYS = """
-select 'empty_ledger' as fault, w.user_id, w.user_id as subject_id,
-       format('the wallet says %s at version %s, the ledger has no row', w.balance, w.version) as detail
-from public.wallets w
-where (w.balance <> 0 or w.version <> 0)
-  and not exists (select from public.wallet_transactions t where t.user_id = w.user_id)
-union all
-select 'unheld_withdrawal', d.user_id, d.id, format('no transaction %s took its money', d.transaction_id)
-from public.wallet_withdrawals d
-where not exists (
-  select from public.wallet_transactions t
-  where t.id = d.transaction_id and t.reference_id = d.id and t.kind = 'withdrawal' and t.user_id = d.user_id
-)
-union all
-select 'no_event', t.user_id, t.id, format('a %s that nobody is told of', t.kind)
-from public.wallet_transactions t
-where t.created_at > now() - $1::interval and t.kind <> 'opening'
-  and not exists (
-    select from private.realtime_outbox e
-    where e.event = 'balance_updated' and (e.payload ->> 'transaction_id')::uuid = t.id
-  )
-"""
 
 
 class PostgresLedgerSnapshot:
@@ -66,28 +25,62 @@ class PostgresLedgerSnapshot:
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         self._connection = connection
 
-    async def size(self) -> int:
+    async def size(self, since: Seal | None = None) -> int:
         """See the port."""
-        return int(await self._connection.fetchval("select count(*) from public.wallet_transactions"))
+        counted = (
+            "select count(*) from public.wallet_transactions where $1::timestamptz is null or created_at > $1"
+        )
+        return int(await self._connection.fetchval(counted, since and since.sealed_until))
 
-    async def lines(self) -> AsyncIterator[Line]:
+    async def lines(self, since: Seal | None = None) -> AsyncIterator[Line]:
         """See the port: one pass."""
-        async for row in self._connection.cursor(_LINES, prefetch=PREFETCH):
+        cursor = self._connection.cursor(LINES, since and since.sealed_until, prefetch=PREFETCH)
+        async for row in cursor:
             yield Line(
                 row=_entry(row, ""),
                 balance=row["balance"],
                 wallet_version=row["wallet_version"],
+                wallet_hash=row["wallet_hash"],
+                before=None if row["p_id"] is None else _entry(row, "p_"),
                 other=None if row["o_id"] is None else _entry(row, "o_"),
                 withdrawal_amount=row["d_amount"],
                 withdrawal_status=row["d_status"],
                 withdrawal_transaction_id=row["d_transaction_id"],
                 given_back=row["given_back"],
+                entries=tuple(zip(row["accounts"] or (), row["amounts"] or (), strict=True)),
+                is_recorded=row["is_recorded"],
+                is_of_post=row["is_of_post"],
             )
 
     async def strays(self, events_kept: timedelta) -> AsyncIterator[Finding]:
-        """See the port: one statement of three anti-joins."""
-        async for row in self._connection.cursor(_STRAYS, events_kept, prefetch=PREFETCH):
-            yield Finding(row["fault"], _plain(row["user_id"]), _plain(row["subject_id"]), row["detail"])
+        """See the port: one statement for each sort."""
+        for fault, (query, takes_period) in STRAYS.items():
+            arguments = (events_kept,) if takes_period else ()
+            async for row in self._connection.cursor(query, *arguments, prefetch=PREFETCH):
+                subject = row["subject"]
+                yield Finding(
+                    fault,
+                    None if row["user_id"] is None else _plain(row["user_id"]),
+                    _plain(subject) if isinstance(subject, UUID) else subject,
+                    row["detail"],
+                )
+
+    async def seals(self) -> Sequence[Seal]:
+        """See the port."""
+        rows = await self._connection.fetch(SEALS)
+        return [Seal(row["id"], row["sealed_until"], row["digest"], row["previous_until"]) for row in rows]
+
+    async def sealed_heads(self, seal: Seal) -> bytes:
+        """See the port."""
+        return bytes(
+            await self._connection.fetchval("select heads from private.ledger_seals where id = $1", seal.id)
+        )
+
+    async def heads(self, seal: Seal) -> AsyncIterator[Head]:
+        """See the port."""
+        window = (seal.previous_until, seal.sealed_until)
+        async for row in self._connection.cursor(SEAL_HEADS, *window, prefetch=PREFETCH):
+            yield Head(_plain(row["user_id"]), row["version"], row["hash"])
 
 
 def _plain(value: UUID) -> UUID:
@@ -95,16 +88,7 @@ def _plain(value: UUID) -> UUID:
 
 
 def _entry(row: Any, prefix: str) -> Entry:
-    return Entry(
-        id=row[prefix + "id"],
-        user_id=row[prefix + "user_id"],
-        kind=row[prefix + "kind"],
-        amount=row[prefix + "amount"],
-        balance_after=row[prefix + "balance_after"],
-        version=row[prefix + "version"],
-        counterparty_id=row[prefix + "counterparty_id"],
-        reference_id=row[prefix + "reference_id"],
-    )
+    return Entry(**{column: row[prefix + column] for column in ROW})
 
 
 def ledger_snapshots(address: DatabaseAddress) -> LedgerSnapshotFactory:
@@ -112,18 +96,31 @@ def ledger_snapshots(address: DatabaseAddress) -> LedgerSnapshotFactory:
 
     @asynccontextmanager
     async def open_snapshot() -> AsyncIterator[PostgresLedgerSnapshot]:
-        try:
-            connection = await connect(address)
-        except Exception as error:
-            raise domain_error(error) or error from error
-        try:
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                await connection.execute("set local statement_timeout = 0")
-                await connection.execute("set local idle_in_transaction_session_timeout = 0")
-                yield PostgresLedgerSnapshot(connection)
-        except Exception as error:
-            raise domain_error(error) or error from error
-        finally:
-            await connection.close()
+        async with (
+            unlimited(address) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            await connection.execute("set local statement_timeout = 0")
+            await connection.execute("set local idle_in_transaction_session_timeout = 0")
+            yield PostgresLedgerSnapshot(connection)
 
     return open_snapshot
+
+
+@asynccontextmanager
+async def unlimited(address: DatabaseAddress) -> AsyncIterator[Any]:
+    """A connection of one's own, for what takes its time.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
+    try:
+        connection = await connect(address)
+    except Exception as error:
+        raise domain_error(error) or error from error
+    try:
+        yield connection
+    except Exception as error:
+        raise domain_error(error) or error from error
+    finally:
+        await connection.close()

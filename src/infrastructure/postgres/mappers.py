@@ -10,15 +10,17 @@ from sqlalchemy import RowMapping
 
 from application.idempotency import IdempotencyRecord, StoredResponse
 from application.ports import Row
-from application.transactions import LockedPost, LockedRate, LockedUser, LockedWithdrawal
-from domain.errors import DomainError, PostNotFound, UserNotFound, WithdrawalNotFound
+from application.transactions import LockedPost, LockedRate, LockedTransaction, LockedUser, LockedWithdrawal
+from domain.errors import DomainError, NotFound, PostNotFound, UserNotFound, WithdrawalNotFound
 from domain.identity import AccountStatus, Actor, Principal, Role
+from domain.ledger import GENESIS
 from domain.money import ZERO, Money, money_text
 from domain.posts import Post, PostKind, PostStatus
 from domain.profile import Ban, User
 from domain.rewards import Earning, RewardedAction, RewardRate
 from domain.wallet import Transaction, TransactionKind, Wallet
 from domain.withdrawals import Withdrawal, WithdrawalStatus
+from infrastructure.postgres.queries import TRANSACTION_COLUMNS
 
 Stored = Mapping[str, Any] | RowMapping | asyncpg.Record
 
@@ -29,10 +31,12 @@ def uuid_of(value: UUID | None) -> UUID | None:
 
 
 def wire_row(row: Stored, money: Iterable[str] = ()) -> Row:
-    """*row* as it goes to the wire: the columns named in *money* become text."""
+    """*row* as it goes to the wire: the columns named in *money* become text, and so does a hash."""
     made = dict(row)
     for column in money:
         made[column] = money_text(made[column])
+    if "hash" in made:
+        made["hash"] = made["hash"].hex()
     return made
 
 
@@ -46,6 +50,7 @@ def transaction_of(row: Stored) -> Transaction:
         balance_after=Money(row["balance_after"]),
         version=row["version"],
         created_at=row["created_at"],
+        hash=row["hash"].hex(),
         counterparty_id=uuid_of(row["counterparty_id"]),
         reference_id=uuid_of(row["reference_id"]),
         note=row["note"],
@@ -120,10 +125,15 @@ def actor_of(principal: Principal, row: Stored) -> Actor:
     return Actor(principal, Role(row["caller_role"] or "user"), status)
 
 
+def wallet_of(row: Stored, owner_id: UUID, version: str = "version") -> Wallet:
+    """A locked wallet; *version* names its column."""
+    return Wallet(owner_id, Money(row["balance"]), row[version], row["hash"] or GENESIS)
+
+
 def usable_wallets(rows: Iterable[Stored]) -> dict[UUID, Wallet]:
     """The locked wallets whose users still exist; a deleted user's wallet is frozen."""
     return {
-        (user_id := UUID(int=row["user_id"].int)): Wallet(user_id, Money(row["balance"]), row["version"])
+        (wallet := wallet_of(row, UUID(int=row["user_id"].int))).user_id: wallet
         for row in rows
         if row["owner_status"] != AccountStatus.DELETED
     }
@@ -136,12 +146,34 @@ def locked_post(row: Stored) -> LockedPost | DomainError:
     post = post_of(row)
     wallet = None
     if row["balance"] is not None and row["owner_status"] != AccountStatus.DELETED:
-        wallet = Wallet(post.author_id, Money(row["balance"]), row["wallet_version"])
+        wallet = wallet_of(row, post.author_id, version="wallet_version")
     earning = None
     if row["earning_id"] is not None:
         earning_id, amount = UUID(int=row["earning_id"].int), Money(row["earning_amount"])
         earning = Earning(earning_id, amount, row["earning_reversed"])
     return LockedPost(post, wallet, earning, _money_or_none(row["rate"]))
+
+
+def locked_transaction(row: Stored) -> LockedTransaction | DomainError:
+    """A ledger row with its wallet, of a transfer with the other side, and what took it back."""
+    found = _transaction_of(row, "t")
+    if found is None:
+        return NotFound()
+    wallets = {}
+    if row["owner_status"] != AccountStatus.DELETED:
+        wallets[found.user_id] = wallet_of(row, found.user_id)
+    if found.counterparty_id is not None and row["other_status"] != AccountStatus.DELETED:
+        other = {name: row[f"v_{name}"] for name in ("balance", "version", "hash")}
+        wallets[found.counterparty_id] = wallet_of(other, found.counterparty_id)
+    reversals = tuple(filter(None, (_transaction_of(row, "r"), _transaction_of(row, "s"))))
+    return LockedTransaction(found, _transaction_of(row, "o"), reversals, wallets)
+
+
+def _transaction_of(row: Stored, table: str) -> Transaction | None:
+    """The ledger row whose columns are named after *table*, if there is one."""
+    if row[f"{table}_id"] is None:
+        return None
+    return transaction_of({name: row[f"{table}_{name}"] for name in TRANSACTION_COLUMNS.split(", ")})
 
 
 def locked_user(row: Stored) -> LockedUser | DomainError:
@@ -163,7 +195,7 @@ def locked_withdrawal(row: Stored) -> LockedWithdrawal | DomainError:
     if row["id"] is None:
         return WithdrawalNotFound()
     withdrawal = withdrawal_of(row)
-    return LockedWithdrawal(withdrawal, Wallet(withdrawal.user_id, Money(row["balance"]), row["version"]))
+    return LockedWithdrawal(withdrawal, wallet_of(row, withdrawal.user_id))
 
 
 def _money_or_none(amount: Decimal | None) -> Money | None:

@@ -6,7 +6,7 @@ that it sees what was committed by whoever held them.
 """
 
 TRANSACTION_COLUMNS = (
-    "id, user_id, kind, amount, balance_after, version, created_at, counterparty_id, reference_id, note"
+    "id, user_id, kind, amount, balance_after, version, created_at, counterparty_id, reference_id, note, hash"
 )
 POST_COLUMNS = (
     "id, author_id, kind, title, body, language, dialect, media_url, validation_status, validated_by, "
@@ -26,6 +26,15 @@ WITHDRAWAL_COLUMNS = "id, user_id, amount, status, transaction_id, created_at, s
 STAFF_LOCK = 6_117_004
 # The class of the locks that count one user's refusals.
 REFUSALS_LOCK = 6_117
+
+
+def _prefixed(table: str) -> str:
+    """A ledger row's columns, each named after the table too."""
+    return ", ".join(f"{table}.{column} as {table}_{column}" for column in TRANSACTION_COLUMNS.split(", "))
+
+
+# How often the database was restored to an earlier time.
+EPOCH = "(select epoch from private.ledger_epoch) as epoch"
 
 # $1 user, $2 session.
 _CALLER = """caller as materialized (
@@ -52,14 +61,14 @@ with {_CALLER}, quota as materialized (
   on conflict do nothing
   returning true
 ), locked as materialized (
-  select w.user_id, w.balance, w.version
+  select w.user_id, w.balance, w.version, w.hash
   from public.wallets w
   where w.user_id = any ($5::uuid[]) and exists (select from claim)
   order by w.user_id
   for update
 )
 select c.*, exists (select from claim) as claimed, extract(epoch from q.free_at - now())::float8 as free_in,
-       l.user_id, l.balance, l.version, clock_timestamp() as now,
+       l.user_id, l.balance, l.version, l.hash, {EPOCH}, clock_timestamp() as now,
        case when l.user_id = $1 then 'active' else private.account_status(l.user_id, null) end as owner_status
 from caller c cross join quota q left join locked l on true
 """  # noqa: S608 - our own text
@@ -68,7 +77,7 @@ from caller c cross join quota q left join locked l on true
 # commas) $5 and each one's number among those of the same user $6; $7 keys a day; of each wallet whose number $8 wants
 # it, and its id $9. Keys are claimed in their order, so that two groups can't wait for each other. Who wants a wallet
 # that is not there is not claimed: that takes more than a statement.
-CLAIM_MANY = """
+CLAIM_MANY = f"""
 with request as materialized (
   select r.*, ordinality - 1 as n,
          private.account_status(r.user_id, r.session_id) as caller_status,
@@ -96,22 +105,22 @@ with request as materialized (
 ), claimed as materialized (
   select r.n, r.user_id from request r join claim c on c.user_id = r.user_id and c.key = r.key
 ), locked as materialized (
-  select w.user_id, w.balance, w.version
+  select w.user_id, w.balance, w.version, w.hash
   from public.wallets w
   where w.user_id in (select v.user_id from wanted v join claimed c on c.n = v.n)
   order by w.user_id
   for update
 )
 select r.n, r.caller_status, r.caller_role, r.caller_banned, exists (select from claimed c where c.n = r.n) as claimed,
-       null::uuid as user_id, null::numeric as balance, null::bigint as version, clock_timestamp() as now,
-       null::text as owner_status
+       {EPOCH}, null::uuid as user_id, null::numeric as balance, null::bigint as version, null::bytea as hash,
+       clock_timestamp() as now, null::text as owner_status
 from request r
 union all
-select null, null, null, null, null, l.user_id, l.balance, l.version, clock_timestamp(),
+select null, null, null, null, null, null, l.user_id, l.balance, l.version, l.hash, clock_timestamp(),
        case when l.user_id in (select user_id from claimed) then 'active'
             else private.account_status(l.user_id, null) end
 from locked l
-"""
+"""  # noqa: S608 - our own text
 # What a member of a group claimed and then made no use of, before it commits.
 RELEASE_KEYS = """
 delete from private.idempotency_keys k using unnest($1::uuid[], $2::text[]) as u (user_id, key)
@@ -141,10 +150,11 @@ order by p.id
 on conflict do nothing
 """
 LOCK_WALLETS = """
-select w.user_id, w.balance, w.version, private.account_status(w.user_id, null) as owner_status,
+select w.user_id, w.balance, w.version, w.hash, private.account_status(w.user_id, null) as owner_status,
        clock_timestamp() as now
 from (
-  select user_id, balance, version from public.wallets where user_id = any ($1::uuid[]) order by user_id for update
+  select user_id, balance, version, hash from public.wallets
+  where user_id = any ($1::uuid[]) order by user_id for update
 ) w
 """
 
@@ -166,6 +176,16 @@ select count(*) from locked
 LOCK_WITHDRAWAL = f"""
 with {_LOCKED_CALLER}, locked as materialized (
   select from public.wallet_withdrawals where id = $2 and {_ALLOWED} for update
+)
+select count(*) from locked
+"""  # noqa: S608
+LOCK_TRANSACTION = f"""
+with {_LOCKED_CALLER}, sides as materialized (
+  select user_id, counterparty_id from public.wallet_transactions where id = $2 and {_ALLOWED}
+), locked as materialized (
+  select from public.wallets
+  where user_id in (select user_id from sides union select counterparty_id from sides)
+  order by user_id for update
 )
 select count(*) from locked
 """  # noqa: S608
@@ -213,9 +233,10 @@ READ_POST = f"""
 with {_CALLER}, post as materialized (
   select {POST_COLUMNS} from public.posts where id = $3 and {_MAY_SEE}
 ), wallet as materialized (
-  select balance, version from public.wallets where user_id = (select author_id from post) for update
+  select balance, version, hash from public.wallets where user_id = (select author_id from post) for update
 )
-select c.*, p.*, w.balance, w.version as wallet_version, private.account_status(p.author_id, null) as owner_status,
+select c.*, p.*, w.balance, w.version as wallet_version, w.hash, {EPOCH},
+       private.account_status(p.author_id, null) as owner_status,
        e.id as earning_id, e.amount as earning_amount,
        exists (
          select from public.wallet_transactions r where r.kind = 'reversal' and r.reference_id = e.id
@@ -229,10 +250,29 @@ READ_WITHDRAWAL = f"""
 with {_CALLER}, withdrawal as materialized (
   select {WITHDRAWAL_COLUMNS} from public.wallet_withdrawals where id = $3 and {_MAY_SEE}
 ), wallet as materialized (
-  select balance, version from public.wallets where user_id = (select user_id from withdrawal) for update
+  select balance, version, hash from public.wallets where user_id = (select user_id from withdrawal) for update
 )
-select c.*, d.*, w.balance, w.version, clock_timestamp() as now
+select c.*, d.*, w.balance, w.version, w.hash, {EPOCH}, clock_timestamp() as now
 from caller c left join withdrawal d on true left join wallet w on true
+"""  # noqa: S608
+# Its wallets are locked already: what was committed before them is seen.
+READ_TRANSACTION = f"""
+with {_CALLER}, t as materialized (
+  select {TRANSACTION_COLUMNS} from public.wallet_transactions where id = $3 and {_MAY_SEE}
+)
+select c.*, {_prefixed("t")}, {_prefixed("o")}, {_prefixed("r")}, {_prefixed("s")},
+       w.balance, w.version, w.hash, private.account_status(t.user_id, null) as owner_status,
+       v.balance as v_balance, v.version as v_version, v.hash as v_hash,
+       private.account_status(t.counterparty_id, null) as other_status, {EPOCH}, clock_timestamp() as now
+from caller c
+left join t on true
+left join public.wallet_transactions o
+  on t.kind in ('transfer_out', 'transfer_in') and o.reference_id = t.reference_id
+     and o.kind = case t.kind when 'transfer_in' then 'transfer_out' else 'transfer_in' end
+left join public.wallet_transactions r on r.kind = 'reversal' and r.reference_id = t.id
+left join public.wallet_transactions s on s.kind = 'reversal' and s.reference_id = o.id
+left join public.wallets w on w.user_id = t.user_id
+left join public.wallets v on v.user_id = t.counterparty_id
 """  # noqa: S608
 READ_RATE = f"""
 with {_CALLER}, rate as materialized (

@@ -3,7 +3,7 @@
 Rules that SQLAlchemy cannot compare (checks, policies, triggers, grants) stand in the migrations alone.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
@@ -101,6 +101,7 @@ class WalletRow(Base):
     balance: Mapped[Money] = mapped_column(server_default="0")
     version: Mapped[Number] = mapped_column(server_default="0")
     updated_at: Mapped[Made]
+    hash: Mapped[bytes | None]
 
 
 class TransactionRow(Base):
@@ -116,6 +117,7 @@ class TransactionRow(Base):
             unique=True,
             postgresql_where=text("reference_id is not null"),
         ),
+        Index("wallet_transactions_time", "created_at", postgresql_using="brin"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -128,6 +130,7 @@ class TransactionRow(Base):
     reference_id: Mapped[UUID | None]
     note: Mapped[str | None]
     created_at: Mapped[datetime]
+    hash: Mapped[bytes]
 
 
 class WithdrawalRow(Base):
@@ -149,6 +152,79 @@ class WithdrawalRow(Base):
     settled_at: Mapped[datetime | None]
     reason: Mapped[str | None]
     created_at: Mapped[datetime]
+
+
+class LedgerEntryRow(Base):
+    """A row of ``private.ledger_entries``: what stands against a wallet's row, or between two accounts."""
+
+    __tablename__ = "ledger_entries"
+    __table_args__ = (Index("ledger_entries_time", "created_at", postgresql_using="brin"), PRIVATE)
+
+    reference_id: Mapped[UUID] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(primary_key=True)
+    amount: Mapped[Money]
+    created_at: Mapped[datetime]
+
+
+class LedgerDayRow(Base):
+    """A row of ``private.ledger_days``: what moved on an account in a day that is over."""
+
+    __tablename__ = "ledger_days"
+    __table_args__ = PRIVATE
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(primary_key=True)
+    amount: Mapped[Decimal] = mapped_column(Numeric(20, 4))
+
+
+class LedgerSealRow(Base):
+    """A row of ``private.ledger_seals``."""
+
+    __tablename__ = "ledger_seals"
+    __table_args__ = (UniqueConstraint("sealed_until", name="ledger_seals_until_once"), PRIVATE)
+
+    id: Mapped[Number] = mapped_column(Identity(always=True), primary_key=True)
+    sealed_until: Mapped[datetime]
+    heads: Mapped[bytes]
+    digest: Mapped[bytes]
+    created_at: Mapped[Made]
+
+
+class LedgerEpochRow(Base):
+    """The one row of ``private.ledger_epoch``."""
+
+    __tablename__ = "ledger_epoch"
+    __table_args__ = PRIVATE
+
+    only_row: Mapped[OnlyRow]
+    epoch: Mapped[Number]
+
+
+class ApprovalRow(Base):
+    """A row of ``private.approvals``."""
+
+    __tablename__ = "approvals"
+    __table_args__ = (
+        Index("approvals_queue", "status", "created_at", "id"),
+        Index(
+            "approvals_settlement_once",
+            "target_id",
+            unique=True,
+            postgresql_where=text("action = 'vault.settle_withdrawal' and status = 'waiting'"),
+        ),
+        PRIVATE,
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    action: Mapped[str]
+    target_id: Mapped[UUID]
+    request: Mapped[Json]
+    requested_by: Mapped[UUID]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    status: Mapped[str] = mapped_column(server_default="waiting")
+    decided_by: Mapped[UUID | None]
+    decided_at: Mapped[datetime | None]
 
 
 class BanRow(Base):

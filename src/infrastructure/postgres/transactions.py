@@ -27,6 +27,7 @@ from application.transactions import (
     PostLock,
     RateLock,
     RefusalsLock,
+    TransactionLock,
     UserLock,
     WithdrawalLock,
     WriteBatch,
@@ -145,7 +146,8 @@ async def _open(connection: Connection, principal: Principal, opening: Opening[A
         return Opened(actor, head["now"], locked=head["recorded"])
     if await _open_subject(connection, opening.lock, head):
         [head] = await _enter(connection, principal, opening)
-    return Opened(actor, head["now"], locked=_KINDS[type(opening.lock)].locked(head))
+    locked = _KINDS[type(opening.lock)].locked(head)
+    return Opened(actor, head["now"], locked=locked, epoch=head.get("epoch", 1))
 
 
 async def _enter(connection: Connection, principal: Principal, opening: Opening[Any]) -> Sequence[Any]:
@@ -197,7 +199,7 @@ async def _keyed(
             await connection.execute(queries.OPEN_WALLETS, wallets)
             found = await connection.fetch(queries.LOCK_WALLETS, wallets)
         now = max((row["now"] for row in found), default=head["now"])
-        return Opened(actor, now, mappers.usable_wallets(found))
+        return Opened(actor, now, mappers.usable_wallets(found), epoch=head["epoch"])
     earlier = None
     if actor.account_status is AccountStatus.ACTIVE and actor.role in opening.roles:
         earlier = await _earlier(connection, actor.user_id, key, head["free_in"])
@@ -240,6 +242,9 @@ _KINDS: Final[dict[Any, _Kind]] = {
     PostLock: _Kind("post_id", queries.LOCK_POST, queries.READ_POST, mappers.locked_post),
     UserLock: _Kind("user_id", queries.LOCK_USER, queries.READ_USER, mappers.locked_user),
     RateLock: _Kind("action", queries.LOCK_RATE, queries.READ_RATE, mappers.locked_rate),
+    TransactionLock: _Kind(
+        "transaction_id", queries.LOCK_TRANSACTION, queries.READ_TRANSACTION, mappers.locked_transaction
+    ),
     WithdrawalLock: _Kind(
         "withdrawal_id", queries.LOCK_WITHDRAWAL, queries.READ_WITHDRAWAL, mappers.locked_withdrawal
     ),

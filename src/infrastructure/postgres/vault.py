@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from domain.posts import PostStatus
 from domain.profile import User
 from domain.withdrawals import WithdrawalStatus
 from infrastructure.postgres.accounts import open_account
+from infrastructure.postgres.books import BOOKS
 from infrastructure.postgres.errors import DEADLINE_S, map_database_errors
 from infrastructure.postgres.mappers import actor_of, user_of, wire_row
 from infrastructure.postgres.tables import (
@@ -146,6 +148,11 @@ class PostgresVaultReader:
         """See the port."""
         rates = await RewardRateRepository(session=self._session).get_many(OrderBy(RewardRateRow.action))
         return [_row(rate, "amount") for rate in rates]
+
+    async def books(self, at: datetime | None) -> Sequence[Row]:
+        """See the port."""
+        rows = await self._connection.execute(text(BOOKS), {"at": at})
+        return [wire_row(row, ("total",)) for row in rows.mappings()]
 
     async def audit_log(self, wanted: AuditFilter, *, after: Position | None, limit: int) -> Sequence[Row]:
         """See the port: along an index for each filter."""

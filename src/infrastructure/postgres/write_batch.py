@@ -46,9 +46,9 @@ PARTS: Final = (
     Part(
         """moved as (
   update public.wallets w
-  set balance = m.balance, version = m.version, updated_at = m.at
-  from unnest($1::uuid[], $2::bigint[], $3::numeric[], $4::bigint[], $5::timestamptz[])
-    as m (user_id, was, balance, version, at)
+  set balance = m.balance, version = m.version, updated_at = m.at, hash = m.hash
+  from unnest($1::uuid[], $2::bigint[], $3::numeric[], $4::bigint[], $5::timestamptz[], $6::bytea[])
+    as m (user_id, was, balance, version, at, hash)
   where w.user_id = m.user_id and w.version = m.was
   returning true
 )""",
@@ -59,16 +59,18 @@ PARTS: Final = (
             lambda pair: pair[1].balance_after.amount,
             lambda pair: pair[1].version,
             lambda pair: pair[1].created_at,
+            lambda pair: bytes.fromhex(pair[1].hash),
         ),
         "moved",
     ),
     Part(
         """posted as (
   insert into public.wallet_transactions
-    (id, user_id, kind, amount, balance_after, version, created_at, counterparty_id, reference_id, note)
+    (id, user_id, kind, amount, balance_after, version, created_at, counterparty_id, reference_id, note,
+     hash)
   select * from unnest(
     $1::uuid[], $2::uuid[], $3::text[], $4::numeric[], $5::numeric[], $6::bigint[], $7::timestamptz[],
-    $8::uuid[], $9::uuid[], $10::text[]
+    $8::uuid[], $9::uuid[], $10::text[], $11::bytea[]
   )
 )""",
         lambda batch: batch.transactions,
@@ -83,6 +85,20 @@ PARTS: Final = (
             lambda row: row.counterparty_id,
             lambda row: row.reference_id,
             lambda row: row.note,
+            lambda row: bytes.fromhex(row.hash),
+        ),
+    ),
+    Part(
+        """entries as (
+  insert into private.ledger_entries (reference_id, account, amount, created_at)
+  select * from unnest($1::uuid[], $2::text[], $3::numeric[], $4::timestamptz[])
+)""",
+        lambda batch: batch.entries,
+        (
+            lambda entry: entry.reference_id,
+            lambda entry: entry.account,
+            lambda entry: entry.amount.amount,
+            lambda entry: entry.created_at,
         ),
     ),
     Part(

@@ -1,6 +1,6 @@
 """``/wallet``: balance, history, transfers."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -24,34 +24,23 @@ from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
 from web.settings import Currency
 from web.times import instant
+from web.wallet.statement import StatementOut, TransactionOut, csv_response, to_statement
 from web.wire import REPLAYED, keyed, sent, wire
 
 Since = Annotated[datetime | None, QueryParameter(description="From this time on (RFC 3339).")]
+At = Annotated[datetime | None, QueryParameter(description="As it was at this time (RFC 3339).")]
+From = Annotated[datetime | None, QueryParameter(name="from", description="From this time on (RFC 3339).")]
 Until = Annotated[datetime | None, QueryParameter(description="Before this time (RFC 3339).")]
 
 
 class WalletOut(msgspec.Struct):
-    """A balance, and how many transactions made it."""
+    """A balance, and how many transactions made it; of two the one with the higher (epoch, version) is the newer."""
 
     user_id: UUID
     balance: MoneyText
     currency: str
     version: int
-
-
-class TransactionOut(msgspec.Struct):
-    """One immutable ledger row."""
-
-    id: UUID
-    user_id: UUID
-    kind: TransactionKind
-    amount: MoneyText
-    balance_after: MoneyText
-    version: int
-    counterparty_id: UUID | None
-    reference_id: UUID | None
-    note: str | None
-    created_at: datetime
+    epoch: int
 
 
 class TransactionPage(msgspec.Struct):
@@ -83,6 +72,7 @@ class PostedTransactionOut(msgspec.Struct):
     transaction: TransactionOut
     balance: MoneyText
     version: int
+    epoch: int
 
 
 class WalletController(Controller):
@@ -98,9 +88,39 @@ class WalletController(Controller):
         request: Request[Principal, Any, Any],
         read_wallet: FromDishka[ReadWallet],
         currency: FromDishka[Currency],
+        at: At = None,
     ) -> Response[WalletOut]:
-        """Read the balance and its version. The first call opens the wallet."""
-        return wire(WalletOut, {**await read_wallet.balance(request.user), "currency": currency})
+        """Read the balance and its version, now or as they were at a time. The first call opens the wallet."""
+        wallet = await read_wallet.balance(request.user, instant("at", at))
+        return wire(WalletOut, {**wallet, "currency": currency})
+
+    @get(
+        "/statement",
+        responses=problems(SessionRevoked.code),
+        operation_id="readStatement",
+        summary="Your statement",
+    )
+    @inject
+    async def statement(
+        self,
+        request: Request[Principal, Any, Any],
+        read_wallet: FromDishka[ReadWallet],
+        currency: FromDishka[Currency],
+        since: From = None,
+        until: Until = None,
+    ) -> Response[StatementOut]:
+        """Read what moved the balance between two times: this month so far, unless others are named.
+
+        JSON, or CSV (RFC 4180, UTF-8) with `Accept: text/csv`.
+        """
+        end = instant("until", until) or datetime.now(UTC)
+        begin = instant("from", since) or end.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        found = await read_wallet.statement(request.user, begin, end)
+        if request.accept.best_match(["application/json", "text/csv"]) == "text/csv":
+            return csv_response(found)
+        answer = wire(StatementOut, to_statement(found, request.user.user_id, currency))
+        answer.headers["Vary"] = "Accept"
+        return answer
 
     @get(
         "/transactions",

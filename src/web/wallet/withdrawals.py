@@ -23,7 +23,7 @@ from web.headers import IdempotencyKeyHeader
 from web.injection import inject
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
-from web.wallet.wallet import TransactionOut
+from web.wallet.statement import TransactionOut
 from web.wire import REPLAYED, keyed, sent, wire
 
 
@@ -70,6 +70,7 @@ class PostedWithdrawalOut(msgspec.Struct):
     transaction: TransactionOut
     balance: MoneyText
     version: int
+    epoch: int
 
 
 class WithdrawalsController(Controller):

@@ -10,6 +10,7 @@ from domain.audit import AuditEntry
 from domain.errors import SessionRevoked
 from domain.events import Event
 from domain.identity import AccountStatus, Actor, Principal, Role
+from domain.ledger import LedgerEntry
 from domain.money import ZERO
 from domain.posts import Post
 from domain.profile import Ban, User
@@ -36,6 +37,7 @@ class MemoryDatabase:
     revoked_sessions: set[UUID] = field(default_factory=set)
     wallets: dict[UUID, Wallet] = field(default_factory=dict)
     ledger: list[Transaction] = field(default_factory=list)
+    entries: list[LedgerEntry] = field(default_factory=list)
     withdrawals: dict[UUID, Withdrawal] = field(default_factory=dict)
     posts: dict[UUID, Post] = field(default_factory=dict)
     bans: dict[UUID, Ban] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import UUID
@@ -13,9 +14,11 @@ from application.wallet.reading import TransactionFilter
 from domain.audit import AuditEntry
 from domain.errors import SessionRevoked
 from domain.identity import AccountStatus, Actor, Principal
-from domain.money import Money
+from domain.ledger import Account
+from domain.money import NOTHING, ZERO, Money, money_text
 from domain.posts import Post, PostStatus
 from domain.profile import User
+from domain.wallet import Transaction
 from domain.withdrawals import Withdrawal, WithdrawalStatus
 from support.memory.database import MemoryDatabase
 
@@ -63,7 +66,30 @@ class MemoryWallets:
         """See the port."""
         self._living(principal)
         wallet = self._database.wallets.get(principal.user_id)
-        return None if wallet is None else _row(wallet)
+        if wallet is None:
+            return None
+        balance = str(wallet.balance)
+        return {"user_id": wallet.user_id, "balance": balance, "version": wallet.version, "epoch": 1}
+
+    async def wallet_at(self, principal: Principal, at: datetime) -> Row:
+        """See the port."""
+        self._living(principal)
+        rows = self._rows(principal, lambda row: row.created_at <= at)
+        balance, version = (rows[-1].balance_after, rows[-1].version) if rows else (ZERO, 0)
+        return {"user_id": principal.user_id, "balance": str(balance), "version": version, "epoch": 1}
+
+    async def statement(
+        self, principal: Principal, since: datetime, until: datetime, *, limit: int
+    ) -> tuple[Decimal, Sequence[Row]]:
+        """See the port."""
+        self._living(principal)
+        before = self._rows(principal, lambda row: row.created_at < since)
+        rows = self._rows(principal, lambda row: since <= row.created_at < until)
+        opening = before[-1].balance_after if before else ZERO
+        return opening.amount, [_row(row) for row in rows[:limit]]
+
+    def _rows(self, principal: Principal, wanted: Callable[[Transaction], bool]) -> list[Transaction]:
+        return [row for row in self._database.ledger if row.user_id == principal.user_id and wanted(row)]
 
     async def transactions(
         self, principal: Principal, wanted: TransactionFilter, *, before_version: int | None, limit: int
@@ -153,6 +179,19 @@ class MemoryVaultReader:
     async def reward_rates(self) -> Sequence[Row]:
         """See the port."""
         return [_row(rate) for rate in sorted(self._database.rates.values(), key=lambda rate: rate.action)]
+
+    async def books(self, at: datetime | None) -> Sequence[Row]:
+        """See the port."""
+        moved = [("wallets", row.amount, row.created_at) for row in self._database.ledger]
+        moved += [(row.account.value, row.amount, row.created_at) for row in self._database.entries]
+        totals = {account: Decimal(0) for account in ("wallets", *Account)}
+        for account, amount, made in moved:
+            if at is None or made <= at:
+                totals[account] += amount.amount
+        return [
+            {"account": str(account), "total": money_text(NOTHING + total)}
+            for account, total in totals.items()
+        ]
 
     async def audit_log(self, wanted: AuditFilter, *, after: Position | None, limit: int) -> Sequence[Row]:
         """See the port."""

@@ -18,6 +18,7 @@ from application.transactions import (
     Lock,
     LockedPost,
     LockedRate,
+    LockedTransaction,
     LockedUser,
     LockedWithdrawal,
     Opened,
@@ -25,16 +26,17 @@ from application.transactions import (
     PostLock,
     RateLock,
     RefusalsLock,
+    TransactionLock,
     UserLock,
     WithdrawalLock,
     WriteBatch,
 )
 from domain.audit import REFUSALS_KEPT, REFUSALS_PERIOD
-from domain.errors import DomainError, PostNotFound, RateLimited, UserNotFound, WithdrawalNotFound
+from domain.errors import DomainError, NotFound, PostNotFound, RateLimited, UserNotFound, WithdrawalNotFound
 from domain.identity import AccountStatus, Principal, Role
 from domain.money import ZERO
 from domain.rewards import Earning, RewardedAction, RewardRate
-from domain.wallet import TransactionKind, Wallet
+from domain.wallet import TRANSFERS, TransactionKind, Wallet
 from support.memory.database import MemoryDatabase, StoredKey
 
 L = TypeVar("L")
@@ -53,7 +55,8 @@ class MemoryTransaction(Generic[L]):
         database = self.database
         for row in writes.transactions:
             database.ledger.append(row)
-            database.wallets[row.user_id] = Wallet(row.user_id, row.balance_after, row.version)
+            database.wallets[row.user_id] = Wallet(row.user_id).after(row)
+        database.entries.extend(writes.entries)
         database.posts.update({post.id: post for post in writes.posts})
         database.withdrawals.update({row.id: row for row in writes.withdrawals})
         for user_id, role in writes.roles:
@@ -129,6 +132,8 @@ class MemoryTransactions:
             case RateLock():
                 now = datetime.now(UTC)
                 return LockedRate(self._database.rates.get(lock.action, RewardRate(lock.action, ZERO, now)))
+            case TransactionLock():
+                return self._transaction(lock.transaction_id)
             case WithdrawalLock():
                 return self._withdrawal(lock.withdrawal_id)
         return None
@@ -156,6 +161,24 @@ class MemoryTransactions:
         if withdrawal is None:
             return WithdrawalNotFound()
         return LockedWithdrawal(withdrawal, self._database.wallets[withdrawal.user_id])
+
+    def _transaction(self, transaction_id: UUID) -> LockedTransaction | DomainError:
+        ledger = self._database.ledger
+        row = next((row for row in ledger if row.id == transaction_id), None)
+        if row is None:
+            return NotFound()
+        pair = [side for side in ledger if row.kind in TRANSFERS and side.reference_id == row.reference_id]
+        other = next((side for side in pair if side.kind in TRANSFERS and side.id != row.id), None)
+        named = [side.id for side in filter(None, (row, other))]
+        found = {
+            side.reference_id: side
+            for side in ledger
+            if side.kind is TransactionKind.REVERSAL and side.reference_id in named
+        }
+        users = (side.user_id for side in filter(None, (row, other)))
+        wallets = {user_id: wallet for user_id in users if (wallet := self._usable(user_id))}
+        reversals = tuple(found[name] for name in named if name in found)
+        return LockedTransaction(row, other, reversals, wallets)
 
     def _refusals(self, actor_id: UUID, since: datetime) -> int:
         refused = [

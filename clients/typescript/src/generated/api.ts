@@ -85,6 +85,26 @@ export type paths = {
         patch?: never;
         trace?: never;
     };
+    "/vault/books": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What every account comes to
+         * @description Read every account's total, now or as it was at a time. For admins.
+         */
+        get: operations["readBooks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/vault/posts": {
         parameters: {
             query?: never;
@@ -199,6 +219,26 @@ export type paths = {
          */
         put: operations["changeRewardRate"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/vault/transactions/{transaction_id}/reversal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a transaction back
+         * @description Take an adjustment or a transfer back, once; the same request again changes nothing. For admins.
+         */
+        post: operations["reverseTransaction"];
         delete?: never;
         options?: never;
         head?: never;
@@ -360,9 +400,31 @@ export type paths = {
         };
         /**
          * Your balance
-         * @description Read the balance and its version. The first call opens the wallet.
+         * @description Read the balance and its version, now or as they were at a time. The first call opens the wallet.
          */
         get: operations["readWallet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/wallet/statement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Your statement
+         * @description Read what moved the balance between two times: this month so far, unless others are named.
+         *
+         *     JSON, or CSV (RFC 4180, UTF-8) with `Accept: text/csv`.
+         */
+        get: operations["readStatement"];
         put?: never;
         post?: never;
         delete?: never;
@@ -440,6 +502,15 @@ export type webhooks = Record<string, never>;
 export type components = {
     schemas: {
         /**
+         * AccountOut
+         * @description What an account comes to; ``wallets`` are all wallets together.
+         */
+        AccountOut: {
+            account: string;
+            /** @example 12.50 */
+            total: string;
+        };
+        /**
          * AdjustmentIn
          * @description A correction of a balance; the note is for its owner.
          */
@@ -463,7 +534,7 @@ export type components = {
          * @description The closed list of what is recorded. Readings are recorded only where they were refused.
          * @enum {string}
          */
-        AuditAction: "audit_log.read" | "ban.lifted" | "event.dropped" | "post.read" | "post.validation_changed" | "reward_rate.changed" | "reward_rate.read" | "role.changed" | "transaction.booked" | "user.banned" | "user.erased" | "user.read" | "withdrawal.read" | "withdrawal.settled";
+        AuditAction: "audit_log.read" | "ban.lifted" | "books.read" | "event.dropped" | "post.read" | "post.validation_changed" | "reward_rate.changed" | "reward_rate.read" | "role.changed" | "transaction.booked" | "transaction.reversed" | "user.banned" | "user.erased" | "user.read" | "withdrawal.read" | "withdrawal.settled";
         /**
          * AuditEntryOut
          * @description One decision. Of a refusal ``before`` is empty, and ``after`` is what was asked for.
@@ -521,6 +592,17 @@ export type components = {
             /** Format: uuid */
             banned_by: string;
             banned_at: string;
+        };
+        /**
+         * BooksOut
+         * @description Every account at one time; ``imbalance`` is their sum, and zero.
+         */
+        BooksOut: {
+            at: string;
+            currency: string;
+            accounts: components["schemas"]["AccountOut"][];
+            /** @example 12.50 */
+            imbalance: string;
         };
         /**
          * FieldProblem
@@ -611,6 +693,7 @@ export type components = {
              */
             balance: string;
             version: number;
+            epoch: number;
         };
         /**
          * PostedWithdrawalOut
@@ -625,6 +708,7 @@ export type components = {
              */
             balance: string;
             version: number;
+            epoch: number;
         };
         /**
          * Problem
@@ -678,6 +762,25 @@ export type components = {
             release: string;
             host: string;
             process: number;
+        };
+        /**
+         * ReversalIn
+         * @description Why a transaction is taken back.
+         */
+        ReversalIn: {
+            reason: string;
+        };
+        /**
+         * ReversalOut
+         * @description The rows that take a transaction back, two for a transfer; ``shortfall`` is what its wallet could not give.
+         */
+        ReversalOut: {
+            transactions: components["schemas"]["TransactionOut"][];
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
+            shortfall: string;
         };
         /**
          * RewardRateIn
@@ -740,6 +843,31 @@ export type components = {
             reason?: string | null;
         };
         /**
+         * StatementOut
+         * @description A wallet from ``from`` until before ``until``; ``totals`` are by kind, rows oldest first.
+         */
+        StatementOut: {
+            /** Format: uuid */
+            user_id: string;
+            currency: string;
+            from: string;
+            until: string;
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
+            opening_balance: string;
+            /**
+             * @example 12.50
+             * @example 0.005
+             */
+            closing_balance: string;
+            totals: {
+                [key: string]: string;
+            };
+            items: components["schemas"]["TransactionOut"][];
+        };
+        /**
          * TransactionKind
          * @description Why a balance changed; each kind has one sign and one sort of reference (docs/architecture.md).
          * @enum {string}
@@ -747,7 +875,7 @@ export type components = {
         TransactionKind: "bonus" | "earning" | "opening" | "penalty" | "refund" | "reversal" | "transfer_in" | "transfer_out" | "withdrawal";
         /**
          * TransactionOut
-         * @description One immutable ledger row.
+         * @description One immutable ledger row; ``hash`` covers it and all rows before it (docs/wallet.md).
          */
         TransactionOut: {
             /** Format: uuid */
@@ -770,6 +898,7 @@ export type components = {
             reference_id: string | null;
             note: string | null;
             created_at: string;
+            hash: string;
         };
         /**
          * TransactionPage
@@ -834,7 +963,7 @@ export type components = {
         };
         /**
          * WalletOut
-         * @description A balance, and how many transactions made it.
+         * @description A balance, and how many transactions made it; of two the one with the higher (epoch, version) is the newer.
          */
         WalletOut: {
             /** Format: uuid */
@@ -846,6 +975,7 @@ export type components = {
             balance: string;
             currency: string;
             version: number;
+            epoch: number;
         };
         /**
          * WithdrawIn
@@ -918,6 +1048,7 @@ export type components = {
     };
     pathItems: never;
 };
+export type AccountOut = components['schemas']['AccountOut'];
 export type AdjustmentIn = components['schemas']['AdjustmentIn'];
 export type AdjustmentKind = components['schemas']['AdjustmentKind'];
 export type AuditAction = components['schemas']['AuditAction'];
@@ -926,6 +1057,7 @@ export type AuditOutcome = components['schemas']['AuditOutcome'];
 export type AuditPageOut = components['schemas']['AuditPageOut'];
 export type BanIn = components['schemas']['BanIn'];
 export type BanOut = components['schemas']['BanOut'];
+export type BooksOut = components['schemas']['BooksOut'];
 export type FieldProblem = components['schemas']['FieldProblem'];
 export type Liveness = components['schemas']['Liveness'];
 export type Outcome = components['schemas']['Outcome'];
@@ -940,6 +1072,8 @@ export type Problem = components['schemas']['Problem'];
 export type ProblemCode = components['schemas']['ProblemCode'];
 export type ProfileOut = components['schemas']['ProfileOut'];
 export type ReadinessOut = components['schemas']['ReadinessOut'];
+export type ReversalIn = components['schemas']['ReversalIn'];
+export type ReversalOut = components['schemas']['ReversalOut'];
 export type RewardRateIn = components['schemas']['RewardRateIn'];
 export type RewardRateOut = components['schemas']['RewardRateOut'];
 export type RewardRatesOut = components['schemas']['RewardRatesOut'];
@@ -947,6 +1081,7 @@ export type RewardedAction = components['schemas']['RewardedAction'];
 export type Role = components['schemas']['Role'];
 export type RoleIn = components['schemas']['RoleIn'];
 export type SettlementIn = components['schemas']['SettlementIn'];
+export type StatementOut = components['schemas']['StatementOut'];
 export type TransactionKind = components['schemas']['TransactionKind'];
 export type TransactionOut = components['schemas']['TransactionOut'];
 export type TransactionPage = components['schemas']['TransactionPage'];
@@ -1185,6 +1320,144 @@ export interface operations {
                         status: 400;
                         /** @enum {string} */
                         code: "invalid_request" | "invalid_cursor";
+                    };
+                };
+            };
+            /** @description `missing_token` · `invalid_token` · `expired_token` · `session_revoked` */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 401;
+                        /** @enum {string} */
+                        code: "missing_token" | "invalid_token" | "expired_token" | "session_revoked";
+                    };
+                };
+            };
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 403;
+                        /** @enum {string} */
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
+                    };
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 429;
+                        /** @enum {string} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 500;
+                        /** @enum {string} */
+                        code: "internal_error";
+                    };
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 503;
+                        /** @enum {string} */
+                        code: "unavailable";
+                    };
+                };
+            };
+        };
+    };
+    readBooks: {
+        parameters: {
+            query?: {
+                /** @description As it was at this time (RFC 3339). */
+                at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every account at one time; ``imbalance`` is their sum, and zero. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BooksOut"];
+                };
+            };
+            /** @description `invalid_request` */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 400;
+                        /** @enum {string} */
+                        code: "invalid_request";
                     };
                 };
             };
@@ -2169,6 +2442,233 @@ export interface operations {
                         status: 403;
                         /** @enum {string} */
                         code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
+                    };
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 413;
+                        /** @enum {string} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 415;
+                        /** @enum {string} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 429;
+                        /** @enum {string} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 500;
+                        /** @enum {string} */
+                        code: "internal_error";
+                    };
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 503;
+                        /** @enum {string} */
+                        code: "unavailable";
+                    };
+                };
+            };
+        };
+    };
+    reverseTransaction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Lower-case hyphenated. */
+                transaction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReversalIn"];
+            };
+        };
+        responses: {
+            /** @description The rows that take a transaction back, two for a transfer; ``shortfall`` is what its wallet could not give. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReversalOut"];
+                };
+            };
+            /** @description The rows that take a transaction back, two for a transfer; ``shortfall`` is what its wallet could not give. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReversalOut"];
+                };
+            };
+            /** @description `invalid_request` */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 400;
+                        /** @enum {string} */
+                        code: "invalid_request";
+                    };
+                };
+            };
+            /** @description `missing_token` · `invalid_token` · `expired_token` · `session_revoked` */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 401;
+                        /** @enum {string} */
+                        code: "missing_token" | "invalid_token" | "expired_token" | "session_revoked";
+                    };
+                };
+            };
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 403;
+                        /** @enum {string} */
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
+                    };
+                };
+            };
+            /** @description `not_found` · `user_not_found` */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 404;
+                        /** @enum {string} */
+                        code: "not_found" | "user_not_found";
+                    };
+                };
+            };
+            /** @description `insufficient_funds` · `balance_limit` */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 409;
+                        /** @enum {string} */
+                        code: "insufficient_funds" | "balance_limit";
                     };
                 };
             };
@@ -3723,14 +4223,17 @@ export interface operations {
     };
     readWallet: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description As it was at this time (RFC 3339). */
+                at?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description A balance, and how many transactions made it. */
+            /** @description A balance, and how many transactions made it; of two the one with the higher (epoch, version) is the newer. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3741,6 +4244,129 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WalletOut"];
+                };
+            };
+            /** @description `invalid_request` */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 400;
+                        /** @enum {string} */
+                        code: "invalid_request";
+                    };
+                };
+            };
+            /** @description `missing_token` · `invalid_token` · `expired_token` · `session_revoked` */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 401;
+                        /** @enum {string} */
+                        code: "missing_token" | "invalid_token" | "expired_token" | "session_revoked";
+                    };
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 429;
+                        /** @enum {string} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 500;
+                        /** @enum {string} */
+                        code: "internal_error";
+                    };
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 503;
+                        /** @enum {string} */
+                        code: "unavailable";
+                    };
+                };
+            };
+        };
+    };
+    readStatement: {
+        parameters: {
+            query?: {
+                /** @description From this time on (RFC 3339). */
+                from?: string;
+                /** @description Before this time (RFC 3339). */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A wallet from ``from`` until before ``until``; ``totals`` are by kind, rows oldest first. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatementOut"];
+                    "text/csv": string;
                 };
             };
             /** @description `invalid_request` */

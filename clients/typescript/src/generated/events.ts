@@ -13,6 +13,8 @@ export type components = {
         /**
          * balance_updated
          * @description A transaction was committed; ``balance`` and ``version`` are the wallet's after it.
+         *
+         *         Of two events of one wallet the one with the higher (``epoch``, ``version``) is the newer.
          */
         balance_updated: {
             /** Format: uuid */
@@ -28,6 +30,7 @@ export type components = {
             balance: string;
             currency: string;
             version: number;
+            epoch: number;
             /** Format: date-time */
             occurred_at: string;
         };

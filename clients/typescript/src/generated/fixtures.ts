@@ -95,6 +95,35 @@ export const ROUTES = {
       "unavailable": 503
     }
   },
+  "GET /vault/books": {
+    "status": 200,
+    "body": {
+      "at": "string",
+      "currency": "USD",
+      "accounts": [
+        {
+          "account": "string",
+          "total": "12.50"
+        }
+      ],
+      "imbalance": "12.50"
+    },
+    "problems": {
+      "invalid_request": 400,
+      "missing_token": 401,
+      "invalid_token": 401,
+      "expired_token": 401,
+      "session_revoked": 401,
+      "banned": 403,
+      "anonymous_session": 403,
+      "client_not_allowed": 403,
+      "forbidden": 403,
+      "mfa_required": 403,
+      "rate_limited": 429,
+      "internal_error": 500,
+      "unavailable": 503
+    }
+  },
   "GET /vault/posts": {
     "status": 200,
     "body": {
@@ -282,6 +311,48 @@ export const ROUTES = {
       "client_not_allowed": 403,
       "forbidden": 403,
       "mfa_required": 403,
+      "body_too_large": 413,
+      "unsupported_media_type": 415,
+      "rate_limited": 429,
+      "internal_error": 500,
+      "unavailable": 503
+    }
+  },
+  "POST /vault/transactions/{transaction_id}/reversal": {
+    "status": 200,
+    "body": {
+      "transactions": [
+        {
+          "id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
+          "user_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
+          "kind": "bonus",
+          "amount": "12.50",
+          "balance_after": "12.50",
+          "version": 1,
+          "counterparty_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
+          "reference_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
+          "note": "string",
+          "created_at": "2026-01-02T03:04:05.678901Z",
+          "hash": "string"
+        }
+      ],
+      "shortfall": "12.50"
+    },
+    "problems": {
+      "invalid_request": 400,
+      "missing_token": 401,
+      "invalid_token": 401,
+      "expired_token": 401,
+      "session_revoked": 401,
+      "banned": 403,
+      "anonymous_session": 403,
+      "client_not_allowed": 403,
+      "forbidden": 403,
+      "mfa_required": 403,
+      "not_found": 404,
+      "user_not_found": 404,
+      "insufficient_funds": 409,
+      "balance_limit": 409,
       "body_too_large": 413,
       "unsupported_media_type": 415,
       "rate_limited": 429,
@@ -488,10 +559,12 @@ export const ROUTES = {
         "counterparty_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
         "reference_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
         "note": "string",
-        "created_at": "2026-01-02T03:04:05.678901Z"
+        "created_at": "2026-01-02T03:04:05.678901Z",
+        "hash": "string"
       },
       "balance": "12.50",
-      "version": 1
+      "version": 1,
+      "epoch": 0
     },
     "problems": {
       "invalid_request": 400,
@@ -594,7 +667,48 @@ export const ROUTES = {
       "user_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
       "balance": "12.50",
       "currency": "USD",
-      "version": 1
+      "version": 1,
+      "epoch": 0
+    },
+    "problems": {
+      "invalid_request": 400,
+      "missing_token": 401,
+      "invalid_token": 401,
+      "expired_token": 401,
+      "session_revoked": 401,
+      "rate_limited": 429,
+      "internal_error": 500,
+      "unavailable": 503
+    }
+  },
+  "GET /wallet/statement": {
+    "status": 200,
+    "body": {
+      "user_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
+      "currency": "USD",
+      "from": "string",
+      "until": "string",
+      "opening_balance": "12.50",
+      "closing_balance": "12.50",
+      "totals": {
+        "property1": "12.50",
+        "property2": "12.50"
+      },
+      "items": [
+        {
+          "id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
+          "user_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
+          "kind": "bonus",
+          "amount": "12.50",
+          "balance_after": "12.50",
+          "version": 1,
+          "counterparty_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
+          "reference_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
+          "note": "string",
+          "created_at": "2026-01-02T03:04:05.678901Z",
+          "hash": "string"
+        }
+      ]
     },
     "problems": {
       "invalid_request": 400,
@@ -621,7 +735,8 @@ export const ROUTES = {
           "counterparty_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
           "reference_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
           "note": "string",
-          "created_at": "2026-01-02T03:04:05.678901Z"
+          "created_at": "2026-01-02T03:04:05.678901Z",
+          "hash": "string"
         }
       ],
       "next_cursor": null
@@ -651,10 +766,12 @@ export const ROUTES = {
         "counterparty_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
         "reference_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
         "note": "string",
-        "created_at": "2026-01-02T03:04:05.678901Z"
+        "created_at": "2026-01-02T03:04:05.678901Z",
+        "hash": "string"
       },
       "balance": "12.50",
-      "version": 1
+      "version": 1,
+      "epoch": 0
     },
     "problems": {
       "invalid_request": 400,
@@ -735,10 +852,12 @@ export const ROUTES = {
         "counterparty_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
         "reference_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
         "note": "string",
-        "created_at": "2026-01-02T03:04:05.678901Z"
+        "created_at": "2026-01-02T03:04:05.678901Z",
+        "hash": "string"
       },
       "balance": "12.50",
-      "version": 1
+      "version": 1,
+      "epoch": 0
     },
     "problems": {
       "invalid_request": 400,

@@ -1,0 +1,223 @@
+"""The wallet as it was, statements and books: from the rows alone, and what they say adds up."""
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+
+from infrastructure.postgres.books import PostgresBooks
+from infrastructure.postgres.connections import create_pool
+from support.accounts import Account, is_problem, open_account, sign_ups
+from support.backend import System, api
+
+pytestmark = pytest.mark.anyio
+
+FORMULA = "=HYPERLINK(1)"
+
+
+@pytest.fixture
+async def client(system: System) -> Any:
+    """The backend."""
+    async with api(system) as made:
+        yield made
+
+
+async def people(system: System) -> tuple[Account, Account, Account]:
+    async with sign_ups(system.supabase) as http:
+        return (
+            await open_account(system.database, http, "10.00"),
+            await open_account(system.database, http),
+            await open_account(system.database, http, role="admin"),
+        )
+
+
+async def pay(
+    client: httpx.AsyncClient, one: Account, other: Account, amount: str, note: str, key: str
+) -> str:
+    """When the payment was made."""
+    body = {"recipient_id": other.id, "amount": amount, "note": note}
+    answer = await client.post("/wallet/transfers", json=body, headers=one.headers(key))
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["transaction"]["created_at"])
+
+
+async def read(client: httpx.AsyncClient, who: Account, path: str, **query: str) -> httpx.Response:
+    return await client.get(path, params=query, headers=who.headers())
+
+
+async def test_a_wallet_is_read_as_it_was(system: System, client: httpx.AsyncClient) -> None:
+    one, other, _ = await people(system)
+    first = await pay(client, one, other, "1.005", "a", "a")
+    second = await pay(client, one, other, "2", "b", "b")
+
+    states = [
+        (await read(client, one, "/wallet", at=at)).json() for at in ("2020-01-01T00:00:00Z", first, second)
+    ]
+
+    assert [(state["balance"], state["version"]) for state in states] == [
+        ("0.00", 0),
+        ("8.995", 2),
+        ("6.995", 3),
+    ]
+    assert {state["epoch"] for state in states} == {1}
+
+
+async def test_a_statement_adds_up(system: System, client: httpx.AsyncClient) -> None:
+    one, other, _ = await people(system)
+    first = await pay(client, one, other, "1.005", "a", "a")
+    await pay(client, other, one, "0.5", "b", "b")
+
+    whole = (await read(client, one, "/wallet/statement")).json()
+    part = (await read(client, one, "/wallet/statement", **{"from": first})).json()
+
+    for statement, opening in ((whole, "0.00"), (part, "10.00")):
+        assert statement["opening_balance"] == opening
+        moved = sum(Decimal(row["amount"]) for row in statement["items"])
+        assert Decimal(statement["closing_balance"]) == Decimal(opening) + moved
+        assert moved == sum(map(Decimal, statement["totals"].values()))
+    assert whole["totals"] == {"opening": "10.00", "transfer_in": "0.50", "transfer_out": "-1.005"}
+    assert part["closing_balance"] == "9.495"
+
+
+async def test_a_time_without_rows_has_a_balance_all_the_same(
+    system: System, client: httpx.AsyncClient
+) -> None:
+    one, _, _ = await people(system)
+    later = datetime.now(UTC) + timedelta(days=1)
+
+    statement = (
+        await read(
+            client,
+            one,
+            "/wallet/statement",
+            **{"from": f"{later:%Y-%m-%dT%H:%M:%SZ}", "until": "9000-01-01T00:00:00Z"},
+        )
+    ).json()
+
+    assert (statement["opening_balance"], statement["closing_balance"]) == ("10.00", "10.00")
+    assert (statement["items"], statement["totals"]) == ([], {})
+
+
+async def test_a_statement_opens_in_a_spreadsheet(system: System, client: httpx.AsyncClient) -> None:
+    one, other, _ = await people(system)
+    await pay(client, one, other, "1.005", FORMULA, "a")
+    await pay(client, one, other, "1", 'Mwaramutse, "inshuti"\nyanjye é', "b")
+
+    answer = await client.get("/wallet/statement", headers={**one.headers(), "Accept": "text/csv"})
+
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["vary"] == "Accept"
+    assert answer.content.startswith(b"\xef\xbb\xbf")
+    assert answer.content.count(b"\r\n") == 6
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+    assert [row["kind"] for row in rows] == [
+        *("opening_balance", "opening", "transfer_out", "transfer_out", "closing_balance"),
+    ]
+    assert [row["balance_after"] for row in rows] == ["0.00", "10.00", "8.995", "7.995", "7.995"]
+    assert rows[2]["note"] == f"'{FORMULA}"
+    assert rows[3]["note"] == 'Mwaramutse, "inshuti"\nyanjye é'
+    assert not any(
+        cell.startswith(("=", "+", "@")) or (cell.startswith("-") and column != "amount")
+        for row in rows
+        for column, cell in row.items()
+    )
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"from": "2026-02-01T00:00:00Z", "until": "2026-01-01T00:00:00Z"},
+        {"from": "yesterday"},
+        {"until": "2026-01-01T00:00:00"},
+    ],
+)
+async def test_a_statement_of_no_time_is_refused(
+    system: System, client: httpx.AsyncClient, query: dict[str, str]
+) -> None:
+    one, _, _ = await people(system)
+    answer = await read(client, one, "/wallet/statement", **query)
+    assert is_problem(answer)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+
+
+async def test_the_books_sum_to_zero_now_and_then(system: System, client: httpx.AsyncClient) -> None:
+    one, other, admin = await people(system)
+    at = await pay(client, one, other, "1.005", "a", "a")
+    taken = await client.post("/wallet/withdrawals", json={"amount": "2"}, headers=one.headers("w"))
+    assert taken.status_code == 201
+
+    now = (await read(client, admin, "/vault/books")).json()
+    then = (await read(client, admin, "/vault/books", at=at)).json()
+
+    for books in (now, then):
+        assert books["imbalance"] == "0.00"
+        assert sum(Decimal(account["total"]) for account in books["accounts"]) == 0
+    assert [account["account"] for account in now["accounts"]] == [
+        *("wallets", "rewards", "adjustments", "payouts_pending", "payouts_paid", "opening"),
+    ]
+    totals = {account["account"]: Decimal(account["total"]) for account in now["accounts"]}
+    before = {account["account"]: Decimal(account["total"]) for account in then["accounts"]}
+    assert totals["payouts_pending"] - before["payouts_pending"] == 2
+    assert before["wallets"] - totals["wallets"] == 2
+
+
+async def test_the_books_are_for_admins(system: System, client: httpx.AsyncClient) -> None:
+    one, _, _ = await people(system)
+    answer = await read(client, one, "/vault/books")
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+async def test_days_that_are_over_are_summed_once(system: System, client: httpx.AsyncClient) -> None:
+    one, other, admin = await people(system)
+    await pay(client, one, other, "1.005", "a", "a")
+    aged = (
+        "set local session_replication_role = replica; "
+        "update public.wallet_transactions set created_at = created_at - interval '3 days'; "
+        "update private.ledger_entries set created_at = created_at - interval '3 days'"
+    )
+    for statement in aged.split("; ")[1:]:
+        await _unguarded(system, statement)
+
+    async with create_pool(system.database.service, 2) as pool:
+        books = PostgresBooks(pool)
+        summed = [await books.sum_day() for _ in range(4)]
+        assert await books.imbalance() == 0
+
+    assert summed == [True, True, True, False]
+    answer = (await read(client, admin, "/vault/books")).json()
+    assert answer["imbalance"] == "0.00"
+    [own] = await system.database.fetch(
+        "select sum(amount) as amount from private.ledger_days where account = 'wallets'"
+    )
+    [rows] = await system.database.fetch("select sum(amount) as amount from public.wallet_transactions")
+    assert own["amount"] == rows["amount"] == Decimal(answer["accounts"][0]["total"])
+
+
+async def _unguarded(system: System, statement: str) -> None:
+    table = statement.split()[1]
+    await system.database.fetch(f"alter table {table} disable trigger user")
+    await system.database.fetch(statement)
+    await system.database.fetch(f"alter table {table} enable trigger user")
+
+
+async def test_an_adjustment_is_taken_back_over_http(system: System, client: httpx.AsyncClient) -> None:
+    one, _, admin = await people(system)
+    body = {"kind": "bonus", "amount": "3", "note": "n"}
+    given = await client.post(f"/vault/users/{one.id}/transactions", json=body, headers=admin.headers("k"))
+    transaction = given.json()["transaction"]["id"]
+
+    path = f"/vault/transactions/{transaction}/reversal"
+    answers = [
+        await client.post(path, json={"reason": "by mistake"}, headers=admin.headers()) for _ in range(2)
+    ]
+
+    assert [answer.status_code for answer in answers] == [201, 200]
+    assert answers[0].json() == answers[1].json()
+    [row] = answers[0].json()["transactions"]
+    assert (row["kind"], row["amount"], row["reference_id"], row["user_id"]) == (
+        *("reversal", "-3.00", transaction, one.id),
+    )
