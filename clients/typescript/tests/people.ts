@@ -70,9 +70,9 @@ export async function signUp(
 /** Sign somebody new up on `supabase`; the backend does not hear of it. */
 export async function enter(supabase: SupabaseClient): Promise<{ id: string; email: string }> {
   const email = `${randomUUID()}@lingualink.test`
-  const { user } = await reached(() => supabase.auth.signUp({ email, password: PASSWORD }))
-  if (!user) throw new Error('nobody was signed up')
-  return { id: user.id, email }
+  const { data } = await reached(() => supabase.auth.signUp({ email, password: PASSWORD }))
+  if (!data.user) throw new Error('nobody was signed up')
+  return { id: data.user.id, email }
 }
 
 /** Sign the person who owns `email` in on `supabase`. */
@@ -81,10 +81,13 @@ export async function signIn(supabase: SupabaseClient, email: string, password =
 }
 
 /** What Auth answers; asked again where the connection that was kept alive was gone, as a person would press again. */
-async function reached<Data>(ask: () => Promise<{ data: Data; error: AuthError | null }>): Promise<Data> {
+async function reached<Answer extends { error: AuthError | null }>(
+  ask: () => Promise<Answer>,
+): Promise<Answer> {
   for (let attempt = 1; ; attempt++) {
-    const { data, error } = await ask()
-    if (error === null) return data
+    const answer = await ask()
+    const { error } = answer
+    if (error === null) return answer
     if (error.name !== 'AuthRetryableFetchError' || attempt === 3) throw error
   }
 }
