@@ -53,6 +53,7 @@ function balanceUpdated(userId: string, version: number, balance = '0.00') {
     balance,
     currency: 'USD',
     version,
+    epoch: 1,
     occurred_at: new Date().toISOString(),
   }
 }
@@ -67,7 +68,7 @@ test('the balance comes once at first, and then with every change', async () => 
     balance: '0.00',
     currency: 'USD',
     version: 0,
-    epoch: 0,
+    epoch: 1,
     event: null,
   })
   await give(person.id, '2.50')
