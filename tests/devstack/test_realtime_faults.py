@@ -128,12 +128,23 @@ async def test_a_key_that_the_gateway_does_not_know_crashes_the_sending(stack: S
     assert [answer.status_code for answer in answers] == [500, 500]
 
 
+@pytest.fixture
+def small_plan(cluster: LocalPostgres) -> Iterator[SupabaseStack]:
+    """A stand-in for a plan of few messages, which samples each half second and waits long for a silent client."""
+    limits = RealtimeLimits(messages_per_second=20, requests_per_second=10_000, sample_seconds=0.5)
+    with supabase_on(cluster, limits=limits) as running:
+        yield running
+
+
 async def test_over_the_rate_the_receivers_channels_are_closed_and_sending_is_429(
-    impatient: SupabaseStack, hasty: httpx.AsyncClient
+    small_plan: SupabaseStack,
 ) -> None:
-    async with bare_socket(impatient, key=impatient.secret_key) as socket:
+    async with (
+        bare_socket(small_plan, key=small_plan.secret_key) as socket,
+        httpx.AsyncClient(base_url=small_plan.url, headers={"apikey": small_plan.secret_key}) as sender,
+    ):
         await socket.join("room:flood", private=True)
-        while (answer := await hasty.post(single("room:flood"), json={})).status_code == 202:
+        while (answer := await sender.post(single("room:flood"), json={})).status_code == 202:
             pass
         frames = [await socket.next()]
         while frames[-1]["event"] != "phx_close":
