@@ -12,8 +12,10 @@ from infrastructure.postgres.connections import create_migration_engine
 from infrastructure.postgres.migrations import (
     ADDRESS,
     CREATE_SCHEMA,
+    REFUSE_FOREIGN_TABLES,
     SCHEMA,
     become_only_runner,
+    refuse_foreign_tables,
     refuse_transaction_pooler,
 )
 from infrastructure.postgres.ownership import compare_options
@@ -30,6 +32,7 @@ def migrate(connection: Connection) -> None:
         for setting in SESSION:
             connection.execute(text(setting))
     become_only_runner(connection)
+    refuse_foreign_tables(connection)
     with connection.begin():
         connection.execute(text(CREATE_SCHEMA))
     context.configure(
@@ -63,7 +66,7 @@ def run_offline() -> None:
         transaction_per_migration=True,
         version_table_schema=SCHEMA,
     )
-    for statement in (*SESSION, CREATE_SCHEMA):
+    for statement in (*SESSION, REFUSE_FOREIGN_TABLES, CREATE_SCHEMA):
         context.execute(statement)
     with context.begin_transaction():
         context.run_migrations()

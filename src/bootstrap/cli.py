@@ -115,6 +115,22 @@ def migrate(*, sql: bool, since: str | None) -> None:
 
 
 @main.command()
+@click.option("--report", is_flag=True, help="Print what was found; the only thing that this release can do.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def adopt(*, report: bool, as_json: bool) -> None:
+    """Show what stands in the way of taking over a database that has the app's tables already. Changes nothing."""
+    from bootstrap.adoption import adoption_report
+    from infrastructure.settings import MigrationSettings
+
+    if not report:
+        raise CommandFailed(
+            "This release takes no database over.",
+            "`lingualink adopt --report` shows what stands in the way; see docs/adoption.md.",
+        )
+    click.echo(run(adoption_report(load(MigrationSettings).database, as_json=as_json)))
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--ledger", is_flag=True, help="Prove the whole ledger instead.")
 @click.option("--since-seal", is_flag=True, help="With --ledger: prove the rows after the last seal.")

@@ -19,6 +19,7 @@ PASSWORD = "tr0ub4dor-and-3-more"
 SECRETS = (PASSWORD, "sb_secret_q7Zk2Wm9Xc4Lr8Tp")
 COMMANDS = {
     "migrate": ["migrate"],
+    "adopt": ["adopt", "--report"],
     "grant-role": ["grant-role", "somebody@lingualink.test", "admin"],
     "erase-user": ["erase-user", str(uuid4())],
     "outbox list": ["outbox", "list"],
@@ -26,7 +27,7 @@ COMMANDS = {
     "outbox drop": ["outbox", "drop", "1", "--reason", "never taken"],
     "doctor --ledger": ["doctor", "--ledger"],
 }
-AS_OWNER = {"migrate", "grant-role", "erase-user", "outbox drop"}
+AS_OWNER = {"migrate", "adopt", "grant-role", "erase-user", "outbox drop"}
 TROUBLES = {
     "refused log-in": ("postgresql://nobody_such:{password}@127.0.0.1:{port}/{name}", "refuses the log-in"),
     "no such database": ("postgresql://postgres:{password}@127.0.0.1:{port}/nowhere", "3D000"),
@@ -157,6 +158,13 @@ def test_help_needs_no_environment(words: list[str]) -> None:
 
 def test_the_version_is_the_release() -> None:
     assert told(["--version"], {"LINGUALINK_RELEASE": "1.2.3+abc"})[1] == "lingualink 1.2.3+abc\n"
+
+
+def test_a_role_that_lacks_a_right_is_told_so(database: Database) -> None:
+    code, printed, lines = told(COMMANDS["grant-role"], {"MIGRATION_DATABASE_URL": database.service_url})
+
+    assert (code, printed) == (1, "")
+    assert lines[0].startswith("Error: The role of MIGRATION_DATABASE_URL lacks a right (")
 
 
 def test_erasing_nobody_is_no_success(database: Database) -> None:

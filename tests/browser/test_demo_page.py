@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from browser.conftest import Enter
 from build_demo import DIGEST, fingerprint
@@ -125,6 +125,49 @@ async def test_older_rows_are_read_when_asked_for(enter: Enter) -> None:
 
     await expect(rows.filter(has_text="Opening balance")).to_be_visible()
     assert await rows.count() > 22
+
+
+async def test_a_statement_tells_a_month_and_gives_it_as_a_file(enter: Enter) -> None:
+    tutor = await enter("tutor")
+    await pay(tutor, "Lindiwe the learner", "0.75")
+    await expect(tutor.get_by_text("Sent $0.75")).to_be_visible()
+    history = tutor.get_by_role("region", name="History")
+
+    await history.get_by_role("button", name="Statement").click()
+
+    shown = await balance(tutor)
+    await expect(history.get_by_role("row", name="At the end")).to_contain_text(f"${shown:,}")
+    async with tutor.expect_download() as file:
+        await history.get_by_role("button", name="Download (CSV)").click()
+    assert "-0.75" in (await (await file.value).path()).read_text()
+
+
+async def test_the_ledger_is_verified_in_the_page(enter: Enter) -> None:
+    tutor = await enter("tutor")
+    history = tutor.get_by_role("region", name="History")
+
+    await expect(history.get_by_text(re.compile("^Verified [0-9a-f]{8}$"))).to_be_visible(timeout=20_000)
+
+
+async def test_a_ledger_that_was_tampered_with_is_said(enter: Enter) -> None:
+    tutor = await enter("tutor")
+
+    async def tampered(route: Route) -> None:
+        answer = await route.fetch()
+        body = await answer.json()
+        for row in body["items"]:
+            if row["kind"] == "opening":
+                row["created_at"] = "2020-01-01T00:00:00Z"
+        await route.fulfill(response=answer, json=body)
+
+    await tutor.route("**/wallet/transactions*", tampered)
+    await tutor.evaluate("localStorage.clear()")
+
+    await tutor.reload()
+
+    await expect(tutor.get_by_role("alert")).to_have_text(
+        re.compile("A row of this ledger is not what its hash says"), timeout=20_000
+    )
 
 
 async def test_a_placeholder_stands_where_something_is_read(browser: Browser, address: str) -> None:

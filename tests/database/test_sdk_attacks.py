@@ -61,6 +61,7 @@ async def test_a_client_sees_nothing_after_the_app_opened_what_it_can(
     assert (await opened_sdk.run(case, SPOKEN[case.name])).rows == 0
 
 
+@pytest.mark.parametrize("opened_sdk", ["supabase-js"], indirect=True)
 @cases(*WRITES)
 async def test_a_definer_function_that_lies_about_its_caller_can_not_for_a_client(
     case: Case, opened_sdk: SdkArena

@@ -10,7 +10,7 @@ import pytest
 from support.documents import ROOT, Page, page, pages, tracked
 
 DECISIONS = [one for one in pages() if re.match(r"docs/adr/\d", one.name)]
-SECTIONS = ["Context", "Decision", "Consequences", "Enforced by"]
+SECTIONS = ["Decision", "Why", "Consequence", "Enforced by"]
 
 
 @pytest.mark.parametrize("document", pages(), ids=str)

@@ -1,9 +1,7 @@
 """Every hostile and friendly token, over HTTP: what is wrong, the status, the code, and nothing more."""
 
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import uuid4
 
 import httpx
@@ -13,7 +11,8 @@ from devstack.postgres import LocalPostgres
 from support.backend import System, backend
 from support.database import cloned
 from support.hostile_tokens import Row, rows
-from support.minting import KeyMaterial, as_json
+from support.key_server import published
+from support.minting import KeyMaterial
 from support.stack import SupabaseStack
 
 ISSUER = "https://abcdefghijklmnopqrst.supabase.co/auth/v1"
@@ -29,36 +28,16 @@ def table() -> list[Row]:
     return [row for row in made if not row.unit_only]
 
 
-class Keys(BaseHTTPRequestHandler):
-    """Publishes the keys of the table."""
-
-    def do_GET(self) -> None:
-        body = as_json(MATERIAL.jwks())
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
 def served(projects: LocalPostgres) -> Iterator[System]:
     """A backend that trusts the table's keys and issuers."""
-    keys = ThreadingHTTPServer(("127.0.0.1", 0), Keys)
-    threading.Thread(target=keys.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{keys.server_port}"
-    with cloned(projects) as database:
+    with published(MATERIAL.jwks()) as url, cloned(projects) as database:
         database.run("insert into auth.users (id) values ($1)", SUBJECT)
         stack = SupabaseStack(url, database.superuser_url)
         with backend(
             database, stack, supabase_jwks_url=f"{url}/keys", supabase_jwt_issuer=[ISSUER, OTHER_ISSUER]
         ) as up:
             yield up
-    keys.shutdown()
-    keys.server_close()
 
 
 @pytest.fixture(scope="module")

@@ -148,12 +148,11 @@ export class UserTopic {
     // supabase-js joins again by itself after an error, but never after the server has closed the channel: as it does
     // when a token expires unrefreshed, or when too much is sent.
     if (status === 'CLOSED') {
-      const delay = REJOIN_DELAYS[Math.min(this.failures++, REJOIN_DELAYS.length - 1)] as number
-      this.connectIn(delay)
-      this.doubt()
+      this.connectIn(REJOIN_DELAYS[Math.min(this.failures++, REJOIN_DELAYS.length - 1)] as number)
     } else if (wasLive) {
       this.connectIn(WATCHDOG)
     }
+    if (wasLive || status === 'CLOSED') this.doubt()
   }
 
   private doubt(): void {

@@ -46,6 +46,20 @@ test('an event that is lost is made up for within a minute while live', async ()
   expect(balances()).toEqual(['10.00', '11.00'])
 })
 
+test('a connection that is lost is a reason to read at once, and every half a minute until it is back', async () => {
+  const { wallet, balances, statuses } = watch()
+  await vi.advanceTimersByTimeAsync(10)
+  const server = Reflect.get(wallet, 'realtime')
+  server.turn(false)
+  wallet.move('bonus', '1.00')
+  await vi.advanceTimersByTimeAsync(10)
+  expect(statuses.at(-1)).toBe('connecting')
+  expect(balances()).toEqual(['10.00', '11.00'])
+  wallet.move('bonus', '1.00')
+  await vi.advanceTimersByTimeAsync(31_000)
+  expect(balances()).toEqual(['10.00', '11.00', '12.00'])
+})
+
 test('a connection that is not live for fifteen seconds is built anew', async () => {
   const wallet = fakeWallet()
   wallet.goOffline()

@@ -2,6 +2,8 @@ import type { components, WalletBalance } from '@lingualink/backend-client'
 import { useCallback, useEffect, useState } from 'preact/hooks'
 import { Alert, Card, Skeleton, useNames, usePages } from './parts'
 import type { Site } from './site'
+import { Statement } from './statement'
+import { Verified } from './verified'
 import { useSpeech } from './words'
 
 type Transaction = components['schemas']['TransactionOut']
@@ -10,7 +12,7 @@ type Withdrawal = components['schemas']['WithdrawalOut']
 /** What happened to the wallet: its ledger, and its withdrawals. Read again whenever the balance changes. */
 export function History({ site, wallet }: { site: Site; wallet: WalletBalance | undefined }) {
   const { words } = useSpeech()
-  const [shown, setShown] = useState<'transactions' | 'withdrawals'>('transactions')
+  const [shown, setShown] = useState<'transactions' | 'withdrawals' | 'statement'>('transactions')
   const tab = (name: typeof shown) => (
     <button type="button" class="quiet" aria-pressed={shown === name} onClick={() => setShown(name)}>
       {words[name]}
@@ -20,15 +22,15 @@ export function History({ site, wallet }: { site: Site; wallet: WalletBalance | 
     <div class="buttons">
       {tab('transactions')}
       {tab('withdrawals')}
+      {tab('statement')}
     </div>
   )
   return (
     <Card id="history-title" title={words.history} aside={aside}>
-      {shown === 'transactions' ? (
-        <Transactions site={site} wallet={wallet} />
-      ) : (
-        <Withdrawals site={site} wallet={wallet} />
-      )}
+      {shown === 'transactions' && <Transactions site={site} wallet={wallet} />}
+      {shown === 'withdrawals' && <Withdrawals site={site} wallet={wallet} />}
+      {shown === 'statement' && <Statement site={site} version={wallet?.version} />}
+      <Verified site={site} version={wallet?.version} />
     </Card>
   )
 }

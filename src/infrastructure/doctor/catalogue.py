@@ -11,13 +11,12 @@ from pathlib import Path
 import asyncpg
 
 from infrastructure.doctor.findings import Finding, error, warning
-from infrastructure.postgres.tables import Base
+from infrastructure.postgres.ownership import OUR_TABLES
 
 EXPECTED_FILE = Path(__file__).with_name("catalogue.json")
 SERVICE = "lingualink_api"
 LONGEST_FIX = 400
 
-OUR_TABLES = tuple(f"{table.schema or 'public'}.{table.name}" for table in Base.metadata.sorted_tables)
 WITH_VERSION_TABLE = (*OUR_TABLES, "private.alembic_version")
 
 # Each row: what it is, and the SQL that makes it.

@@ -6,8 +6,9 @@ from typing import Final
 
 import asyncpg
 
-from infrastructure.doctor.catalogue import OUR_TABLES, SERVICE, expected
+from infrastructure.doctor.catalogue import SERVICE, expected
 from infrastructure.doctor.findings import Finding, error, warning
+from infrastructure.postgres.ownership import OUR_TABLES
 from infrastructure.postgres.tables import Base
 
 WAITS_TOO_LONG_S: Final = 60.0

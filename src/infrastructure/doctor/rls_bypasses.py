@@ -2,12 +2,13 @@
 
 import asyncpg
 
-from infrastructure.doctor.catalogue import OUR_TABLES, expected
+from infrastructure.doctor.catalogue import expected
 from infrastructure.doctor.findings import Finding, error, warning
+from infrastructure.postgres.ownership import OUR_TABLES
 
 # Everybody may read profiles, and the guards hold for what is written through a function or a view.
 _READABLE = "profiles"
-_SUPABASE = (
+SUPABASE_SCHEMAS = (
     *(
         "auth",
         "storage",
@@ -22,7 +23,7 @@ _SUPABASE = (
     *("cron", "net", "pgmq", "supabase_functions", "supabase_migrations", "information_schema", "pg_catalog"),
 )
 
-_FUNCTIONS = r"""
+DEFINER_FUNCTIONS = r"""
 select p.oid::regprocedure::text as name, t.name as "table"
 from pg_proc p
 join pg_namespace n on n.oid = p.pronamespace
@@ -37,7 +38,7 @@ where p.prosecdef and p.prokind in ('f', 'p') and p.prorettype not in ('trigger'
   end
 order by 1, 2
 """
-_VIEWS = """
+OWNER_VIEWS = """
 select distinct v.oid::regclass::text as name, t.name as "table"
 from unnest($1::text[]) as t (name)
 join pg_depend d on d.refobjid = to_regclass(t.name) and d.refclassid = 'pg_class'::regclass
@@ -66,7 +67,7 @@ async def check_functions(connection: asyncpg.Connection) -> list[Finding]:
     """Find definer functions that clients may call and that name our tables."""
     own = {name.removeprefix("function ") for name in expected().items if name.startswith("function ")}
     # The nameless table stands for SQL that is put together when the function runs.
-    rows = await connection.fetch(_FUNCTIONS, [*_closed_tables(), ""], _SUPABASE)
+    rows = await connection.fetch(DEFINER_FUNCTIONS, [*_closed_tables(), ""], SUPABASE_SCHEMAS)
     return [
         _finding(
             row["table"],
@@ -83,7 +84,7 @@ async def check_functions(connection: asyncpg.Connection) -> list[Finding]:
 
 async def check_views(connection: asyncpg.Connection) -> list[Finding]:
     """Find views and materialised views on our tables that show clients what their owner sees."""
-    rows = await connection.fetch(_VIEWS, _closed_tables())
+    rows = await connection.fetch(OWNER_VIEWS, _closed_tables())
     return [
         _finding(
             row["table"],

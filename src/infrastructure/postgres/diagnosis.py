@@ -79,7 +79,9 @@ def _of_database(error: BaseException, variable: str) -> Diagnosis | None:
         return None
     state, said = error.sqlstate or "XX000", " ".join(str(error).split())
     cause, remedy = _STATES.get(state) or _STATES.get(state[:2]) or _OTHERWISE
-    return Diagnosis(cause.format(state=state, said=said), remedy.format(variable=variable))
+    return Diagnosis(
+        cause.format(state=state, said=said, variable=variable), remedy.format(variable=variable)
+    )
 
 
 def _of_network(error: BaseException, variable: str) -> Diagnosis | None:

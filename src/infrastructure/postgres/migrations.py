@@ -7,9 +7,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.diagnosis import LOCKED, postgres_error
+from infrastructure.postgres.ownership import APP_POSTS, OUR_TABLES
 from infrastructure.postgres.poolers import PoolerMode, find_pooler
 
 SCHEMA = "private"
@@ -29,6 +31,33 @@ begin
 end
 $$
 """
+
+
+FOREIGN_TABLES = "LLADP"
+"""The SQLSTATE of the refusal below; of a class that PostgreSQL leaves to applications."""
+# Before anything is made: the first revision would else stay behind when the second meets a table of that name. It
+# stands in the printed SQL, too. Dynamic, because the version table may be missing.
+REFUSE_FOREIGN_TABLES = f"""
+do $$
+declare
+  done text := '';
+  found text;
+begin
+  if to_regclass('{SCHEMA}.alembic_version') is not null then
+    execute $q$select coalesce(max(version_num), '') from {SCHEMA}.alembic_version$q$ into done;
+  end if;
+  select string_agg(name, ', ' order by place) into found
+  from unnest(array[{", ".join(f"'{name}'" for name in (*OUR_TABLES, *APP_POSTS))}])
+    with ordinality as t (name, place)
+  where to_regclass(name) is not null and (done = '' or name <> '{SCHEMA}.schema_level');
+  if done < '0002' and found is not null then
+    raise exception using errcode = '{FOREIGN_TABLES}', message =
+      'These tables are there already, and not from these migrations: ' || found
+      || '. `lingualink adopt --report` shows what stands in the way.';
+  end if;
+end
+$$
+"""  # noqa: S608 - our own names
 
 
 class MigrationRefused(Exception):
@@ -66,7 +95,7 @@ def upgrade(address: DatabaseAddress, revision: str = "head", *, patience: float
     who wait behind it, and is tried again, for *patience* seconds in all.
 
     Raises:
-        MigrationRefused: the address is a transaction-mode pooler's.
+        MigrationRefused: the address is a transaction-mode pooler's, or tables are there that it did not make.
         AnotherRunner: the first runner did not finish in time.
         sqlalchemy.exc.DBAPIError: the database refused, or a lock was never free.
         OSError: no connection.
@@ -108,6 +137,22 @@ def become_only_runner(connection: Connection) -> None:
     with connection.begin():
         if not connection.execute(text("select pg_try_advisory_lock(:lock)"), {"lock": RUNNER_LOCK}).scalar():
             raise AnotherRunner("another runner is migrating this database")
+
+
+def refuse_foreign_tables(connection: Connection) -> None:
+    """Return if the tables that are there were made by these migrations; nothing is changed.
+
+    Raises:
+        MigrationRefused: the database has tables of these names, or the app's posts, from somebody else.
+    """
+    try:
+        with connection.begin():
+            connection.execute(text(REFUSE_FOREIGN_TABLES))
+    except DBAPIError as error:
+        refused = postgres_error(error)
+        if refused is None or refused.sqlstate != FOREIGN_TABLES:
+            raise
+        raise MigrationRefused(str(refused)) from None
 
 
 def _will_pass(error: Exception) -> bool:

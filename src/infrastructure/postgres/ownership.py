@@ -18,6 +18,12 @@ The guards close them (migration 0005); tests/database/test_shared_columns.py tr
 SHARED_TABLES = frozenset(CLIENT_COLUMNS)
 """Tables to which the app adds columns and indexes."""
 
+OUR_TABLES = tuple(f"{table.schema or 'public'}.{table.name}" for table in Base.metadata.sorted_tables)
+"""Every table that the migrations make, with its schema."""
+
+APP_POSTS = ("public.voice_clips", "public.video_clips")
+"""Where a LinguaLink database that is older than the service keeps its posts."""
+
 _SCHEMAS = frozenset({table.schema for table in Base.metadata.tables.values()})
 _TABLES = frozenset(table.name for table in Base.metadata.tables.values())
 
