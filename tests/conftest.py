@@ -1,8 +1,10 @@
 """Fixtures of every folder: one cluster a worker, databases cloned from a template, one running system."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
+import structlog
 
 from devstack.postgres import LocalPostgres
 from support.backend import System, backend
@@ -28,6 +30,22 @@ def _runs_anywhere(fixtures: Sequence[str]) -> bool:
 def anyio_backend() -> str:
     """Async tests run on asyncio alone, as the service does."""
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_they_were(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A command that runs in the test's own process configures the log: the next test finds it as it was.
+
+    Nor is a logger cached: capture_logs would not reach it any more.
+    """
+    configure, before = structlog.configure, structlog.get_config()
+
+    def uncached(*arguments: Any, **settings: Any) -> None:
+        configure(*arguments, **{**settings, "cache_logger_on_first_use": False})
+
+    monkeypatch.setattr(structlog, "configure", uncached)
+    yield
+    configure(**before)
 
 
 @pytest.fixture(autouse=True)

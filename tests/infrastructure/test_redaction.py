@@ -6,7 +6,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from infrastructure.redaction import MASK, WINDOW, Redactor, secrets_of
@@ -86,6 +86,7 @@ def test_a_secret_too_short_to_be_one_masks_nothing(secret: str) -> None:
     assert Redactor([secret]).thorough("x passes the password") == "x passes the password"
 
 
+@example("0", "\\0000\x7f")
 @given(st.text(min_size=1), st.text(min_size=6))
 def test_an_encoded_line_stays_json(before: str, secret: str) -> None:
     line = json.dumps({"event": before, "error": f"{before}{secret}"}, ensure_ascii=False)

@@ -30,7 +30,9 @@ EVENTS = 3_000
 USERS = 100
 MANY = """
 insert into private.realtime_outbox (event_id, topic, event, payload)
-select gen_random_uuid(), 'user:' || (n % 1000), 'balance_updated', '{"version": 1}' from generate_series(1, $1::int) n
+select gen_random_uuid(), 'user:00000000-0000-4000-8000-' || lpad((n % 1000)::text, 12, '0'), 'balance_updated',
+       '{"version": 1}'
+from generate_series(1, $1::int) n
 """
 
 

@@ -9,6 +9,7 @@ import {
   verifyLedger,
 } from '../src/index.js'
 import { fakeWallet } from '../src/testing.js'
+import { give, signUp } from './people.js'
 
 interface Vector {
   row: Omit<LedgerRow, 'hash'>
@@ -146,4 +147,16 @@ test('a ledger that can not be read is a problem, and no verdict', async () => {
   expect((await verifyLedger(wallet.backend)).error?.code).toBe('network_error')
   const without = serving(ROWS.map(({ hash: _, ...row }) => row as LedgerRow))
   expect((await verifyLedger(without)).error?.code).toBe('unexpected_answer')
+})
+
+test('the ledger that the running backend keeps is valid, and stays so as it grows', async () => {
+  const [payer, payee] = await Promise.all([signUp({ balance: '9.00' }), signUp()])
+  const storage = memory()
+  expect((await verifyLedger(payer.backend, { storage })).data).toMatchObject({ isValid: true, version: 1 })
+  const body = { recipient_id: payee.id, amount: '0.005' }
+  await payer.backend.POST('/wallet/transfers', { body })
+  await payer.backend.POST('/wallet/withdrawals', { body: { amount: '1.50' } })
+  await give(payer.id, '2.00')
+  expect((await verifyLedger(payer.backend, { storage })).data).toMatchObject({ isValid: true, version: 4 })
+  expect((await verifyLedger(payee.backend)).data).toMatchObject({ isValid: true, version: 1 })
 })

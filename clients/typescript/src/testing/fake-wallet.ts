@@ -106,6 +106,7 @@ class Fake implements FakeWallet {
       balance,
       currency,
       version,
+      epoch: 1,
       occurred_at: now,
     }
     if (this.isOnline) this.realtime.broadcast(`user:${user_id}`, 'balance_updated', told)
@@ -179,7 +180,7 @@ class Fake implements FakeWallet {
     const money = () => ({ balance: this.balance, version: this.version })
     switch (route) {
       case 'GET /wallet':
-        return jsonResponse(200, { user_id, currency, ...money() })
+        return jsonResponse(200, { user_id, currency, epoch: 1, ...money() })
       case 'GET /profile':
         return jsonResponse(200, { ...answerFixture(route), id: user_id, currency, balance: this.balance })
       case 'GET /wallet/transactions':
