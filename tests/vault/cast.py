@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -9,6 +10,7 @@ import httpx
 
 from devstack.keys import SigningKey
 from domain.identity import AccountStatus, Assurance, Role
+from infrastructure.postgres.opening import OPEN_WITH_BALANCE
 from support.database import Database
 
 
@@ -108,6 +110,25 @@ class Cast:
             "insert into public.wallet_withdrawals (id, user_id, amount, transaction_id, created_at) "
             "values (gen_random_uuid(), $1, 1, gen_random_uuid(), now()) returning id",
             owner.id,
+        )
+        return UUID(int=made.int)
+
+    async def bonus(self, owner: Player) -> UUID:
+        """A bonus that can be taken back."""
+        given = OPEN_WITH_BALANCE.replace("'opening', -amount", "'adjustments', -amount")
+        await self.platform.execute(given.replace("'opening'", "'bonus'"), owner.id, Decimal(1))
+        newest = "select id from public.wallet_transactions where user_id = $1"
+        return UUID(int=(await self.platform.fetchval(newest, owner.id)).int)
+
+    async def approval(self, requested_by: Player, owner: Player) -> UUID:
+        """A bonus that waits for a second admin."""
+        made = await self.platform.fetchval(
+            "insert into private.approvals (id, action, target_id, request, requested_by, created_at, expires_at) "
+            "values (gen_random_uuid(), 'vault.adjust_balance', $1, $2, $3, now(), now() + interval '7 days') "
+            "returning id",
+            owner.id,
+            '{"kind": "bonus", "amount": "1", "note": "n"}',
+            requested_by.id,
         )
         return UUID(int=made.int)
 

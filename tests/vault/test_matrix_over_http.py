@@ -35,6 +35,14 @@ REQUESTS: dict[Action, Request] = {
     Action.ADJUST_BALANCE: lambda http, target: _keyed(
         http, f"/vault/users/{target}/transactions", {"kind": "bonus", "amount": "1", "note": "for the poem"}
     ),
+    Action.REVERSE_TRANSACTION: lambda http, transaction: http.post(
+        f"/vault/transactions/{transaction}/reversal", json={"reason": "by mistake"}
+    ),
+    Action.READ_BOOKS: lambda http, _: http.get("/vault/books"),
+    Action.READ_APPROVALS: lambda http, _: http.get("/vault/approvals", params={"limit": 1}),
+    Action.DECIDE_APPROVAL: lambda http, approval: http.post(
+        f"/vault/approvals/{approval}", json={"decision": "rejected"}
+    ),
     Action.READ_WITHDRAWALS: lambda http, _: http.get("/vault/withdrawals", params={"limit": 1}),
     Action.SETTLE_WITHDRAWAL: lambda http, withdrawal: http.post(
         f"/vault/withdrawals/{withdrawal}/settlement", json={"outcome": "completed"}
@@ -63,6 +71,8 @@ READING = {
     Action.READ_REWARD_RATES,
     Action.READ_AUDIT_LOG,
     Action.READ_WITHDRAWALS,
+    Action.READ_BOOKS,
+    Action.READ_APPROVALS,
 }
 
 
@@ -97,6 +107,10 @@ async def _target(cast: Cast, situation: Situation, me: Player) -> UUID:
         return await cast.post(somebody, validation_status="rejected")
     if situation.action is Action.SETTLE_WITHDRAWAL:
         return await cast.withdrawal(somebody)
+    if situation.action is Action.REVERSE_TRANSACTION:
+        return await cast.bonus(somebody)
+    if situation.action is Action.DECIDE_APPROVAL:
+        return await cast.approval(somebody, await cast.somebody(Role.USER))
     if situation.action is Action.LIFT_BAN and somebody is not me:
         await cast.has_account_status(somebody, AccountStatus.BANNED)
     if situation.action is Action.CHANGE_REWARD_RATE:

@@ -9,7 +9,10 @@ from uuid import UUID, uuid4
 from application.authorization import AuditFilter, Authorizer
 from application.transactions import Transactions
 from application.vault.adjustments import AdjustBalance, AdjustCommand
+from application.vault.approvals import DecideCommand, ReadApprovals
 from application.vault.audit import ReadAuditLog
+from application.vault.books import ReadBooks, ReverseCommand, ReverseTransaction
+from application.vault.decisions import DecideApproval
 from application.vault.posts import ReadPosts, ValidateCommand, ValidatePost
 from application.vault.rewards import ChangeRewardRate, ReadRewardRates
 from application.vault.users import ChangeUser, ReadUsers
@@ -17,6 +20,7 @@ from application.vault.withdrawals import ReadWithdrawalQueue, SettleCommand, Se
 from application.wallet.transfers import TransferCommand, TransferFunds
 from application.wallet.withdrawals import WithdrawCommand, WithdrawFunds
 from contract.world import World, key_of
+from domain.approvals import ApprovalStatus
 from domain.audit import RequestInfo
 from domain.errors import Forbidden, InsufficientFunds
 from domain.identity import Principal, Role
@@ -33,7 +37,7 @@ ONE = Money(Decimal(1))
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """Somebody tries something on a target: a post's id or a user's."""
+    """Somebody tries something on a target: the id of a user, a post, a withdrawal, a transaction or an approval."""
 
     world: World
     requirements: Requirements
@@ -83,6 +87,16 @@ TRIES: Mapping[Action, Callable[[Try], Awaitable[object]]] = {
     Action.TRANSFER: _transfer,
     Action.WITHDRAW: _withdraw,
     Action.ADJUST_BALANCE: _book,
+    Action.REVERSE_TRANSACTION: lambda at: ReverseTransaction(at.transactions)(
+        at.me, ReverseCommand(at.target, "by mistake"), ORIGIN
+    ),
+    Action.READ_BOOKS: lambda at: ReadBooks(at.authorizer)(at.me, None, ORIGIN),
+    Action.READ_APPROVALS: lambda at: ReadApprovals(at.authorizer)(
+        at.me, ApprovalStatus.WAITING, ORIGIN, after=None, limit=1
+    ),
+    Action.DECIDE_APPROVAL: lambda at: DecideApproval(at.transactions)(
+        at.me, DecideCommand(at.target, ApprovalStatus.REJECTED), ORIGIN
+    ),
     Action.READ_WITHDRAWALS: lambda at: ReadWithdrawalQueue(at.authorizer)(
         at.me, None, ORIGIN, after=None, limit=1
     ),
@@ -112,5 +126,7 @@ READING = {
     Action.READ_REWARD_RATES,
     Action.READ_AUDIT_LOG,
     Action.READ_WITHDRAWALS,
+    Action.READ_BOOKS,
+    Action.READ_APPROVALS,
 }
 UNRECORDED = {Action.TRANSFER, Action.WITHDRAW}
