@@ -77,11 +77,11 @@ UP = (
       created_at timestamptz not null,
       expires_at timestamptz not null,
       status text not null default 'waiting'
-        constraint approvals_status_known check (status in ('waiting', 'approved', 'rejected')),
+        constraint approvals_status_known check (status in ('waiting', 'approved', 'rejected', 'expired')),
       decided_by uuid,
       decided_at timestamptz,
       constraint approvals_decided_whole check (
-        num_nonnulls(decided_by, decided_at) = case status when 'waiting' then 0 else 2 end
+        num_nonnulls(decided_by, decided_at) = case when status in ('approved', 'rejected') then 2 else 0 end
       ),
       constraint approvals_by_another check (decided_by <> requested_by)
     )

@@ -43,6 +43,32 @@ CLIENTS = (
 
 UP = (
     """
+    -- What a wallet gave in the last 24 hours, from its newest row backwards. Volatile, so that a statement that waited
+    -- for the wallet's lock sees what was committed meanwhile.
+    create function private.spent_today(owner uuid, out sent numeric, out withdrawn numeric)
+    language plpgsql volatile set search_path = '' as $$
+    declare
+      since constant timestamptz := clock_timestamp() - interval '24 hours';
+      t record;
+    begin
+      sent := 0;
+      withdrawn := 0;
+      for t in
+        select kind, amount, created_at from public.wallet_transactions where user_id = owner order by version desc
+      loop
+        exit when t.created_at <= since;
+        if t.kind = 'transfer_out' then
+          sent := sent - t.amount;
+        elsif t.kind = 'withdrawal' then
+          withdrawn := withdrawn - t.amount;
+        end if;
+      end loop;
+    end
+    $$
+    """,
+    "revoke all on function private.spent_today(uuid) from public",
+    "grant execute on function private.spent_today(uuid) to lingualink_api",
+    """
     -- Without a session it answers for the user alone. Definer rights, because the service has none on schema auth.
     -- PL/pgSQL keeps its plan: before PostgreSQL 18 one in SQL is planned again by every statement that calls it.
     create function private.account_status(user_id uuid, session_id uuid) returns text
@@ -69,6 +95,7 @@ DOWN = (
     *(f"revoke {right} from {roles}" for right, roles in CLIENTS),
     *(f"revoke all on {table} from lingualink_api" for _, table in SERVICE),
     "drop function private.account_status(uuid, uuid)",
+    "drop function private.spent_today(uuid)",
 )
 
 

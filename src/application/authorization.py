@@ -9,6 +9,7 @@ from uuid import UUID
 
 from application.ports import Position, Row
 from application.transactions import AuditContext, Transactions
+from domain.approvals import ApprovalStatus
 from domain.audit import AuditAction
 from domain.identity import Actor, Principal
 from domain.policies import Action
@@ -75,6 +76,10 @@ class VaultReader(Protocol):
 
     async def reward_rates(self) -> Sequence[Row]:
         """What actions pay, as far as anything was said, in the order of their names."""
+        ...
+
+    async def approvals(self, status: ApprovalStatus, *, after: Position | None, limit: int) -> Sequence[Row]:
+        """At most *limit* approvals after *after*, oldest first; what has expired does not wait."""
         ...
 
     async def books(self, at: datetime | None) -> Sequence[Row]:

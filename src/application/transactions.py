@@ -17,7 +17,8 @@ import stamina
 
 from application.idempotency import IdempotencyKey, IdempotencyRecord, StoredResponse
 from application.ports import NewId
-from domain.audit import REFUSALS_KEPT, AuditDetails, AuditEntry, RequestInfo
+from domain.approvals import Approval
+from domain.audit import REFUSALS_KEPT, AuditAction, AuditDetails, AuditEntry, RequestInfo
 from domain.errors import DomainError, Forbidden, Refusal, SerializationConflict, Unauthenticated
 from domain.events import BalanceUpdated, Event
 from domain.identity import Actor, Principal, Role
@@ -66,10 +67,20 @@ class LockedRate:
 
 @dataclass(frozen=True, slots=True)
 class LockedWithdrawal:
-    """A withdrawal and its owner's wallet; a deleted owner's wallet too."""
+    """A withdrawal and its owner's wallet, a deleted owner's too; ``waiting`` is the approval that it waits for."""
 
     withdrawal: Withdrawal
     wallet: Wallet
+    waiting: Approval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LockedApproval:
+    """An approval with what it is about: a wallet (None: frozen) to adjust, or a withdrawal to settle."""
+
+    approval: Approval
+    wallet: Wallet | None
+    withdrawal: Withdrawal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +140,13 @@ class TransactionLock(Lock[LockedTransaction]):
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalLock(Lock[LockedApproval]):
+    """What waits for a second admin, then the withdrawal or the wallet that it is about."""
+
+    approval_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class RefusalsLock(Lock[int]):
     """How many refusals of the caller were recorded lately: no other transaction adds one before this one ends.
 
@@ -143,12 +161,16 @@ class CallerLock(Lock[None]):
 
 @dataclass(frozen=True, slots=True)
 class Opening(Generic[L_co]):
-    """What a transaction begins with; ``roles`` are those for whom anything of others is locked, or a key claimed."""
+    """What a transaction begins with; ``roles`` are those for whom anything of others is locked, or a key claimed.
+
+    ``counts_spending``: the caller's wallet says what it gave in the last 24 hours.
+    """
 
     roles: Collection[Role]
     lock: Lock[L_co] | None = None
     key: IdempotencyKey[Any] | None = None
     wallets: Collection[UUID] = ()
+    counts_spending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +210,8 @@ class WriteBatch:
     withdrawals: list[Withdrawal] = field(default_factory=list)
     roles: list[tuple[UUID, Role]] = field(default_factory=list)
     bans: list[Ban] = field(default_factory=list)
+    approvals: list[Approval] = field(default_factory=list)
+    approvals_decided: list[Approval] = field(default_factory=list)
     lifted_bans: list[UUID] = field(default_factory=list)
     rates: list[RewardRate] = field(default_factory=list)
     audit: list[AuditEntry] = field(default_factory=list)
@@ -328,12 +352,16 @@ class Tx(Generic[L]):
         """Owe *event* to its recipient's app."""
         self.writes.events.append(event)
 
-    def add_audit_entry(self, *, before: AuditDetails, after: AuditDetails) -> None:
-        """Record what came of the action."""
+    def add_audit_entry(
+        self, *, before: AuditDetails, after: AuditDetails, action: AuditAction | None = None
+    ) -> None:
+        """Record what came of the action, under another word where one is given."""
         if self._audit is None:
             raise RuntimeError("only the vault's actions are recorded")
         self.writes.audit.append(
-            self._transactions.audit_entry(self._audit, self.actor, self.now, before=before, after=after)
+            self._transactions.audit_entry(
+                self._audit, self.actor, self.now, before=before, after=after, action=action
+            )
         )
 
 
@@ -383,6 +411,7 @@ class Transactions:
         wallets: Collection[UUID],
         target: Target = Target(),  # noqa: B008 - frozen
         audit: AuditContext | None = None,
+        counts_spending: bool = False,
     ) -> StoredResponse:
         """Run *decide* once for each key, however often the request comes; *wallets* are locked.
 
@@ -397,7 +426,7 @@ class Transactions:
             Unavailable: the database does not answer.
         """
         lock = None if audit is None else CallerLock()
-        opening: Opening[None] = Opening(roles_for(action), lock, key, wallets)
+        opening: Opening[None] = Opening(roles_for(action), lock, key, wallets, counts_spending)
         running = self._run_idempotent(principal, action, opening, key, decide, target, audit)
         return await (running if audit is None else self._recorded(principal, audit, running))
 
@@ -486,13 +515,14 @@ class Transactions:
         before: AuditDetails,
         after: AuditDetails,
         refusal: str | None = None,
+        action: AuditAction | None = None,
     ) -> AuditEntry:
         """The row of the audit log for what came of *audit*."""
         return AuditEntry(
             id=self.new_id(),
             actor_id=actor.user_id,
             session_id=actor.principal.session_id,
-            action=audit_action(audit.action),
+            action=action or audit_action(audit.action),
             target_id=audit.target_id,
             before=before,
             after=after,

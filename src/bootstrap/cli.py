@@ -152,6 +152,16 @@ def doctor(*, as_json: bool, ledger: bool, since_seal: bool, seals: TextIO | Non
 
 
 @main.command()
+def restored() -> None:
+    """After a restore: begin a new epoch, make again what a dump does not hold, say what has to be done again."""
+    from bootstrap.ledger import restored as report
+    from infrastructure.settings import MigrationSettings
+
+    for line in run(report(load(MigrationSettings).database)):
+        click.echo(line)
+
+
+@main.command()
 def seal() -> None:
     """Seal the ledger: store its fingerprint, and print it as JSON, to be kept elsewhere."""
     from bootstrap.ledger import seal as take

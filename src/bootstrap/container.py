@@ -1,6 +1,7 @@
 """Which adapter stands behind which port. Everything is made once, and closed when the container is."""
 
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from uuid import uuid4
 
 import aiohttp
@@ -19,8 +20,10 @@ from application.realtime.pace import Pace
 from application.realtime.relay_events import RelayEvents
 from application.transactions import Database, Transactions
 from application.vault.adjustments import AdjustBalance
+from application.vault.approvals import ReadApprovals
 from application.vault.audit import ReadAuditLog
 from application.vault.books import ReadBooks, ReverseTransaction
+from application.vault.decisions import DecideApproval
 from application.vault.posts import ReadPosts, ValidatePost
 from application.vault.rewards import ChangeRewardRate, ReadRewardRates
 from application.vault.users import ChangeUser, ReadUsers
@@ -30,6 +33,8 @@ from application.wallet.reading import ReadWallet, Wallets
 from application.wallet.transfers import TransferFunds
 from application.wallet.withdrawals import WithdrawFunds
 from domain.identity import Assurance
+from domain.limits import Limits
+from domain.money import Money
 from domain.policies import Requirements
 from infrastructure.commits import AfterCommitHooks
 from infrastructure.maintenance import MaintenanceWorker
@@ -223,6 +228,16 @@ class UseCases(Provider):
         """Cursors under a key of their own."""
         return Cursors(settings.supabase_secret_key.get_secret_value())
 
+    @provide
+    def limits(self, settings: Settings) -> Limits:
+        """What the deployment allows."""
+        return Limits(
+            withdrawal_minimum=_money(settings.lingualink_withdrawal_minimum),
+            withdrawal_daily=_money(settings.lingualink_withdrawal_daily_limit),
+            transfer_daily=_money(settings.lingualink_transfer_daily_limit),
+            second_admin_above=_money(settings.lingualink_second_admin_above),
+        )
+
     authorizer = provide(Authorizer)
     read_profile = provide(ReadProfile)
     read_wallet = provide(ReadWallet)
@@ -236,10 +251,16 @@ class UseCases(Provider):
     settle_withdrawal = provide(SettleWithdrawal)
     adjust_balance = provide(AdjustBalance)
     read_books = provide(ReadBooks)
+    read_approvals = provide(ReadApprovals)
+    decide_approval = provide(DecideApproval)
     reverse_transaction = provide(ReverseTransaction)
     read_reward_rates = provide(ReadRewardRates)
     change_reward_rate = provide(ChangeRewardRate)
     read_audit_log = provide(ReadAuditLog)
+
+
+def _money(amount: Decimal | None) -> Money | None:
+    return None if amount is None else Money(amount)
 
 
 def create_container(

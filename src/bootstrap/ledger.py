@@ -1,4 +1,4 @@
-"""``lingualink doctor --ledger``, ``seal`` and ``erase-user``: an operator's hands on the ledger."""
+"""``lingualink doctor --ledger``, ``seal``, ``restored`` and ``erase-user``: an operator's hands on the ledger."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ import msgspec
 
 from application.wallet.reconcile_ledger import ReconcileLedger
 from bootstrap.commands import CommandFailed
+from infrastructure.doctor.restoring import repair
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.erasure import StillThere, Unknown, erase
 from infrastructure.postgres.ledger import ledger_snapshots, unlimited
@@ -57,6 +58,32 @@ async def seal(database: DatabaseAddress) -> str:
     """
     async with unlimited(database) as connection:
         return msgspec.json.encode(await take_seal(connection)).decode()
+
+
+async def restored(database: DatabaseAddress) -> list[str]:
+    """Repair a database that was restored to an earlier time; what was done, and what is left to do.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
+    async with unlimited(database) as connection:
+        done = await repair(connection)
+    lines = [f"The epoch is {done.epoch} now: clients take what they read for the newest."]
+    lines += [f"Made again: {name}." for name in done.repaired]
+    if done.made_role:
+        lines.append("To do: give lingualink_api its password again (docs/database.md).")
+    until = "nothing" if done.newest is None else f"{done.newest:%Y-%m-%dT%H:%M:%SZ}"
+    return [
+        *lines,
+        f"The newest transaction is of {until}: what was promised after it has to be done again.",
+        f"To do: compare the bank's payments with the {done.held} withdrawals that are held, before settling any.",
+        (
+            f"To do: hold the ledger against the seals that were kept (the newest here is {done.last_seal or 'none'}): "
+            "`lingualink doctor --ledger --seals FILE`."
+        ),
+        f"The relay will deliver {done.owed} events that were not delivered then, some for the second time.",
+        "To do: `lingualink doctor`, then `lingualink serve`.",
+    ]
 
 
 async def _reconcile(run: ReconcileLedger, *, as_json: bool) -> int:

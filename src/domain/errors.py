@@ -25,6 +25,8 @@ DomainError
 │   │   └── WithdrawalNotFound
 │   ├── InsufficientFunds
 │   ├── BalanceLimit
+│   ├── BelowMinimum
+│   ├── DailyLimit
 │   └── WithdrawalAlreadySettled
 ├── PreconditionRequired
 ├── VersionMismatch
@@ -213,6 +215,20 @@ class BalanceLimit(Refusal):
 
     code = "balance_limit"
     detail = "The balance would pass 99999999.9999."
+
+
+class BelowMinimum(Refusal):
+    """The deployment pays out no such small sums."""
+
+    code = "below_minimum"
+    detail = "This is less than the smallest withdrawal."
+
+
+class DailyLimit(Refusal):
+    """With this the wallet would have given more in 24 hours than the deployment allows."""
+
+    code = "daily_limit"
+    detail = "This is more than the wallet may still give within 24 hours."
 
 
 class WithdrawalAlreadySettled(Refusal):

@@ -15,7 +15,9 @@ from domain.errors import (
     AnonymousSession,
     BalanceLimit,
     Banned,
+    BelowMinimum,
     ClientNotAllowed,
+    DailyLimit,
     DomainError,
     Forbidden,
     IdempotencyKeyInProgress,
@@ -59,6 +61,8 @@ class Action(StrEnum):
     ADJUST_BALANCE = "vault.adjust_balance"
     REVERSE_TRANSACTION = "vault.reverse_transaction"
     READ_BOOKS = "vault.read_books"
+    READ_APPROVALS = "vault.read_approvals"
+    DECIDE_APPROVAL = "vault.decide_approval"
     READ_WITHDRAWALS = "vault.read_withdrawals"
     SETTLE_WITHDRAWAL = "vault.settle_withdrawal"
 
@@ -112,6 +116,11 @@ SOMEBODY_ELSES_WALLET: Final = Rule(
     lambda actor, target: target.user_id not in {None, actor.user_id},
     detail="Nobody may decide on their own wallet; ask another admin.",
 )
+ANOTHER_ADMIN: Final = Rule(
+    "neither one's own request nor one's own wallet",
+    lambda actor, target: target.user_id not in {None, actor.user_id},
+    detail="Another admin decides on this.",
+)
 AN_ADMIN_STAYS: Final = Rule(
     "the last admin stays",
     lambda _, target: target.other_admins is not None and target.other_admins > 0,
@@ -159,9 +168,14 @@ POLICIES: Final = (
         Action.TRANSFER,
         Role.USER,
         "own wallet",
-        errors=(*_KEYED, UserNotFound, InsufficientFunds, BalanceLimit),
+        errors=(*_KEYED, UserNotFound, InsufficientFunds, BalanceLimit, DailyLimit),
     ),
-    Policy(Action.WITHDRAW, Role.USER, "own wallet", errors=(*_KEYED, InsufficientFunds)),
+    Policy(
+        Action.WITHDRAW,
+        Role.USER,
+        "own wallet",
+        errors=(*_KEYED, InsufficientFunds, BelowMinimum, DailyLimit),
+    ),
     Policy(Action.READ_POSTS, Role.MODERATOR, "any post", (), AuditAction.POST_READ),
     Policy(
         Action.VALIDATE_POST,
@@ -224,6 +238,18 @@ POLICIES: Final = (
         (SOMEBODY_ELSES_WALLET,),
         AuditAction.TRANSACTION_REVERSED,
         (NotFound, UserNotFound, InsufficientFunds, BalanceLimit),
+    ),
+    Policy(Action.READ_APPROVALS, Role.ADMIN, "what waits for a second admin", (), AuditAction.APPROVAL_READ),
+    Policy(
+        Action.DECIDE_APPROVAL,
+        Role.ADMIN,
+        "what another admin asked for",
+        (ANOTHER_ADMIN,),
+        AuditAction.APPROVAL_DECIDED,
+        (
+            *(NotFound, UserNotFound, InsufficientFunds),
+            *(BalanceLimit, WithdrawalAlreadySettled),
+        ),
     ),
     Policy(Action.READ_BOOKS, Role.ADMIN, "the books", (), AuditAction.BOOKS_READ),
     Policy(Action.READ_WITHDRAWALS, Role.ADMIN, "all withdrawals", (), AuditAction.WITHDRAWAL_READ),

@@ -84,12 +84,17 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Wallet:
-    """A user's balance, how many transactions made it, and the hash of the newest."""
+    """A user's balance, how many transactions made it, and the hash of the newest.
+
+    ``sent`` and ``withdrawn`` are what it gave by transfers and withdrawals in the last 24 hours, where that was asked.
+    """
 
     user_id: UUID
     balance: Money = ZERO
     version: int = 0
     hash: bytes = GENESIS
+    sent: Money = ZERO
+    withdrawn: Money = ZERO
 
     def book(
         self,
@@ -140,7 +145,9 @@ class Wallet:
 
     def after(self, row: Transaction) -> "Wallet":
         """The wallet once *row* is posted on it."""
-        return Wallet(self.user_id, row.balance_after, row.version, bytes.fromhex(row.hash))
+        sent = self.sent - row.amount if row.kind is TransactionKind.TRANSFER_OUT else self.sent
+        withdrawn = self.withdrawn - row.amount if row.kind is TransactionKind.WITHDRAWAL else self.withdrawn
+        return Wallet(self.user_id, row.balance_after, row.version, bytes.fromhex(row.hash), sent, withdrawn)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ POST /vault/withdrawals/{withdrawal_id}/settlement
 POST /vault/users/{user_id}/transactions   bonus, penalty or refund
 GET  /vault/books                          what every account comes to
 POST /vault/transactions/{transaction_id}/reversal
+GET  /vault/approvals                      what waits for a second admin
+POST /vault/approvals/{approval_id}        approve or reject it
 GET  /health/live, /health/ready           for load balancers
 GET  /schema, /schema/openapi.json         the OpenAPI document
 """
@@ -34,6 +36,7 @@ from litestar.types import ControllerRouterHandler
 from web.ops.controller import HealthController
 from web.profile.controller import ProfileController
 from web.vault.adjustments import AdjustmentsController
+from web.vault.approvals import ApprovalsController
 from web.vault.audit_log import AuditLogController
 from web.vault.books import BooksController
 from web.vault.posts import PostsController
@@ -54,5 +57,6 @@ ROUTES: Final[list[ControllerRouterHandler]] = [
     WithdrawalQueueController,
     AdjustmentsController,
     BooksController,
+    ApprovalsController,
     HealthController,
 ]

@@ -12,6 +12,7 @@ from litestar.datastructures import ResponseHeader
 
 from application.encoding import to_json, to_json_bytes
 from application.idempotency import IdempotencyKey, StoredResponse, fingerprint
+from domain.approvals import Approval
 from domain.errors import Refusal
 from web.headers import idempotency_key
 from web.problems import MEDIA_TYPE, STATUS_OF, TITLES, TYPE_PREFIX
@@ -43,7 +44,7 @@ async def keyed(request: Request[Any, Any, Any]) -> IdempotencyKey[Any]:
 def _to_response(answer: object) -> StoredResponse:
     """What goes over the wire; a refusal without the id of the request, for each request has its own."""
     if not isinstance(answer, Refusal):
-        return StoredResponse(201, to_json(answer))
+        return StoredResponse(202 if isinstance(answer, Approval) else 201, to_json(answer))
     status = STATUS_OF[answer.code]
     problem = {
         "type": TYPE_PREFIX + answer.code,

@@ -66,13 +66,9 @@ def test_a_route_has_a_name_a_summary_and_a_typed_answer(name: str) -> None:
     operation = OPERATIONS[name]
     assert {"operationId", "summary", "description"} <= operation.keys()
     successes = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
-    [schema] = {
-        answer["content"]["application/json"]["schema"]["$ref"]: answer["content"]["application/json"][
-            "schema"
-        ]
-        for answer in successes
-    }.values()
-    assert schema.keys() == {"$ref"}
+    schemas = [answer["content"]["application/json"]["schema"] for answer in successes]
+    assert schemas
+    assert all(schema.keys() == {"$ref"} for schema in schemas)
 
 
 def test_nothing_may_be_anything() -> None:

@@ -50,7 +50,9 @@ async def settle(
     reason: str | None = None,
 ) -> Withdrawal:
     command = SettleCommand(withdrawal.id, outcome, reason)
-    return await SettleWithdrawal(world.transactions)(admin, command, ORIGIN)
+    settled = await SettleWithdrawal(world.transactions)(admin, command, ORIGIN)
+    assert isinstance(settled, Withdrawal)
+    return settled
 
 
 async def own(world: World, owner: Principal, status: WithdrawalStatus | None = None) -> list[Withdrawal]:

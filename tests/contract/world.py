@@ -20,6 +20,7 @@ from application.profile.reading import Accounts
 from application.transactions import Database as Transacting
 from application.transactions import Transactions
 from application.wallet.reading import Wallets
+from domain.approvals import Approval
 from domain.audit import AuditAction, AuditEntry, RequestInfo
 from domain.errors import NotFound, Refusal
 from domain.identity import AccountStatus, Assurance, DisplayFields, Principal, Role
@@ -69,7 +70,7 @@ def key_of(name: str, path: str, body: dict[str, object]) -> IdempotencyKey[Any]
 def _to_response(answer: object) -> StoredResponse:
     if isinstance(answer, Refusal):
         return StoredResponse(404 if isinstance(answer, NotFound) else 409, to_json({"code": answer.code}))
-    return StoredResponse(201, to_json(answer))
+    return StoredResponse(202 if isinstance(answer, Approval) else 201, to_json(answer))
 
 
 def refused(code: str) -> Answer[Any]:

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.anyio
 PRIVILEGES = {
     "private": "USAGE",
     "private.account_status(uuid,uuid)": "EXECUTE",
+    "private.spent_today(uuid)": "EXECUTE",
     "private.transaction_hash(bytea,wallet_transactions)": "EXECUTE",
     "public.profiles": "SELECT",
     "public.profiles.id": "INSERT",

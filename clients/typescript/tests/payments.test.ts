@@ -185,7 +185,7 @@ test('a withdrawal and a bonus are attempts too', async () => {
   })
   const params = { path: { user_id: person.id } }
   const { data } = await bonus.submit({ params, body: { kind: 'bonus', amount: '1.00', note: 'a test' } })
-  expect(data?.balance).toBe('7.00')
+  expect(data).toMatchObject({ balance: '7.00' })
 })
 
 async function admin(): Promise<BackendClient> {

@@ -1,6 +1,11 @@
 /** The running system that pytest names in the environment, and people who sign in there. */
 import { randomUUID } from 'node:crypto'
-import { createClient, type SupabaseClient, type SupabaseClientOptions } from '@supabase/supabase-js'
+import {
+  type AuthError,
+  createClient,
+  type SupabaseClient,
+  type SupabaseClientOptions,
+} from '@supabase/supabase-js'
 import { onTestFinished } from 'vitest'
 import { type BackendClient, createBackendClient, unwrap } from '../src/index.js'
 
@@ -65,15 +70,26 @@ export async function signUp(
 /** Sign somebody new up on `supabase`; the backend does not hear of it. */
 export async function enter(supabase: SupabaseClient): Promise<{ id: string; email: string }> {
   const email = `${randomUUID()}@lingualink.test`
-  const { data, error } = await supabase.auth.signUp({ email, password: PASSWORD })
-  if (error || !data.user) throw error ?? new Error('nobody was signed up')
+  const { data } = await reached(() => supabase.auth.signUp({ email, password: PASSWORD }))
+  if (!data.user) throw new Error('nobody was signed up')
   return { id: data.user.id, email }
 }
 
 /** Sign the person who owns `email` in on `supabase`. */
 export async function signIn(supabase: SupabaseClient, email: string, password = PASSWORD): Promise<void> {
-  const { error } = await supabase.auth.signInWithPassword({ email, password })
-  if (error) throw error
+  await reached(() => supabase.auth.signInWithPassword({ email, password }))
+}
+
+/** What Auth answers; asked again where the connection that was kept alive was gone, as a person would press again. */
+async function reached<Answer extends { error: AuthError | null }>(
+  ask: () => Promise<Answer>,
+): Promise<Answer> {
+  for (let attempt = 1; ; attempt++) {
+    const answer = await ask()
+    const { error } = answer
+    if (error === null) return answer
+    if (error.name !== 'AuthRetryableFetchError' || attempt === 3) throw error
+  }
 }
 
 /** Book a bonus as the admin; the version of the wallet after it. */
@@ -87,6 +103,7 @@ export async function give(userId: string, amount: string): Promise<number> {
       body: { kind: 'bonus', amount, note: 'a test' },
     }),
   )
+  if (!('version' in booked)) throw new Error('it waits for a second admin')
   return booked.version
 }
 

@@ -1,13 +1,16 @@
 """Withdrawals that wait to be settled, and how they end: outcome, money, record and event commit together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from application.authorization import Authorizer
 from application.ports import Page, Position, Row, page_of, position_of
 from application.transactions import AuditContext, LockedWithdrawal, Transactions, Tx, WithdrawalLock, details
+from application.vault.approvals import ask_for_approval
+from domain.approvals import Approval, ApprovalStatus
 from domain.audit import RequestInfo
 from domain.identity import Principal
+from domain.limits import Limits
 from domain.policies import Action, Target
 from domain.wallet import TransactionKind
 from domain.withdrawals import Withdrawal, WithdrawalStatus, release_hold, settle
@@ -49,6 +52,19 @@ class SettleCommand:
     reason: str | None = None
 
 
+def _ask(tx: Tx[LockedWithdrawal], command: SettleCommand) -> Approval:
+    """Ask for another admin's approval, unless somebody has."""
+    waiting = tx.locked.waiting
+    if waiting is not None and waiting.is_waiting(tx.now):
+        return waiting
+    if waiting is not None:
+        tx.writes.approvals_decided.append(replace(waiting, status=ApprovalStatus.EXPIRED))
+    asked = {"outcome": command.outcome.value, "amount": str(tx.locked.withdrawal.amount)}
+    if command.reason is not None:
+        asked["reason"] = command.reason
+    return ask_for_approval(tx, Action.SETTLE_WITHDRAWAL, command.withdrawal_id, asked)
+
+
 class SettleWithdrawal:
     """An admin settles, once.
 
@@ -56,13 +72,16 @@ class SettleWithdrawal:
     gives its money back even to a deleted user's wallet, which nobody can spend from: a frozen wallet loses nothing.
     """
 
-    def __init__(self, transactions: Transactions) -> None:
+    def __init__(self, transactions: Transactions, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
         self._transactions = transactions
+        self._limits = limits
 
     async def __call__(
         self, principal: Principal, command: SettleCommand, request: RequestInfo
-    ) -> Withdrawal:
+    ) -> Withdrawal | Approval:
         """The withdrawal with its outcome; unchanged where it already had that outcome.
+
+        Where a completed one needs a second admin: the approval that it waits for, the same however often it is asked.
 
         Raises:
             Unauthenticated, Forbidden: the caller may not, or it is their own withdrawal.
@@ -76,12 +95,14 @@ class SettleWithdrawal:
             Action.SETTLE_WITHDRAWAL, request, command.withdrawal_id, requested, command.reason
         )
 
-        def decide(tx: Tx[LockedWithdrawal]) -> Withdrawal:
+        def decide(tx: Tx[LockedWithdrawal]) -> Withdrawal | Approval:
             before = tx.locked.withdrawal
             tx.require(Target(before.user_id))
             after = settle(before, command.outcome, by=tx.actor.user_id, at=tx.now, reason=command.reason)
             if after is before:
                 return before
+            if after.status is WithdrawalStatus.COMPLETED and self._limits.needs_second_admin(before.amount):
+                return _ask(tx, command)
             reversal = None
             if after.status is WithdrawalStatus.FAILED:
                 reversal = release_hold(before, tx.locked.wallet, id=tx.new_id(), at=tx.now)

@@ -7,6 +7,7 @@ from application.idempotency import IdempotencyKey, StoredResponse
 from application.transactions import Transactions, Tx
 from domain.errors import InvalidInput, UserNotFound
 from domain.identity import Principal
+from domain.limits import Limits
 from domain.money import Money
 from domain.policies import Action
 from domain.wallet import Transaction, transfer
@@ -39,8 +40,9 @@ class PostedTransaction:
 class TransferFunds:
     """A user pays another: two ledger rows that sum to zero, and an event to each."""
 
-    def __init__(self, transactions: Transactions) -> None:
+    def __init__(self, transactions: Transactions, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
         self._transactions = transactions
+        self._limits = limits
 
     async def __call__(
         self, principal: Principal, command: TransferCommand, key: IdempotencyKey[PostedTransaction]
@@ -50,7 +52,7 @@ class TransferFunds:
         Raises:
             InvalidInput: to oneself.
             UserNotFound: the recipient has no profile, or was deleted.
-            InsufficientFunds, BalanceLimit: a wallet does not allow it.
+            InsufficientFunds, BalanceLimit, DailyLimit: a wallet does not allow it.
             and what :meth:`application.transactions.Transactions.run_idempotent` raises.
         """
         if command.recipient_id == principal.user_id:
@@ -60,8 +62,10 @@ class TransferFunds:
             recipient = tx.wallets.get(command.recipient_id)
             if recipient is None:
                 raise UserNotFound
+            sender = tx.wallets[principal.user_id]
+            self._limits.check_transfer(sender, command.amount)
             moved = transfer(
-                tx.wallets[principal.user_id],
+                sender,
                 recipient,
                 command.amount,
                 ids=(tx.new_id(), tx.new_id(), tx.new_id()),
@@ -73,5 +77,10 @@ class TransferFunds:
 
         wallets = {principal.user_id, command.recipient_id}
         return await self._transactions.run_idempotent(
-            principal, Action.TRANSFER, key, decide, wallets=wallets
+            principal,
+            Action.TRANSFER,
+            key,
+            decide,
+            wallets=wallets,
+            counts_spending=self._limits.transfer_daily is not None,
         )

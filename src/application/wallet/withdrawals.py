@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from application.idempotency import IdempotencyKey, StoredResponse
 from application.transactions import Transactions, Tx
 from domain.identity import Principal
+from domain.limits import Limits
 from domain.money import Money
 from domain.policies import Action
 from domain.wallet import Transaction
@@ -33,8 +34,9 @@ class PostedWithdrawal:
 class WithdrawFunds:
     """A user takes money out."""
 
-    def __init__(self, transactions: Transactions) -> None:
+    def __init__(self, transactions: Transactions, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
         self._transactions = transactions
+        self._limits = limits
 
     async def __call__(
         self, principal: Principal, command: WithdrawCommand, key: IdempotencyKey[PostedWithdrawal]
@@ -42,12 +44,14 @@ class WithdrawFunds:
         """Hold the money once for each key.
 
         Raises:
+            BelowMinimum, DailyLimit: the deployment does not allow it.
             InsufficientFunds: the wallet holds less.
             and what :meth:`application.transactions.Transactions.run_idempotent` raises.
         """
 
         def decide(tx: Tx[None]) -> PostedWithdrawal:
             wallet = tx.wallets[principal.user_id]
+            self._limits.check_withdrawal(wallet, command.amount)
             held = hold(wallet, command.amount, ids=(tx.new_id(), tx.new_id()), at=tx.now, note=command.note)
             row = held.transaction
             tx.ledger.post(row)
@@ -55,5 +59,10 @@ class WithdrawFunds:
             return PostedWithdrawal(held.withdrawal, row, row.balance_after, row.version, tx.epoch)
 
         return await self._transactions.run_idempotent(
-            principal, Action.WITHDRAW, key, decide, wallets={principal.user_id}
+            principal,
+            Action.WITHDRAW,
+            key,
+            decide,
+            wallets={principal.user_id},
+            counts_spending=self._limits.withdrawal_daily is not None,
         )

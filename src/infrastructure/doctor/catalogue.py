@@ -113,7 +113,7 @@ def compare(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[Finding
         # how long a statement may take is the operator's to choose
         if name in found and found[name] != sql and not name.endswith(f" of {SERVICE}")
     ]
-    surplus = [_surplus(name, sql) for name, sql in found.items() if name not in wanted]
+    surplus = [surplus_right(name, sql) for name, sql in found.items() if name not in wanted]
     return [*missing, *altered, *filter(None, surplus)]
 
 
@@ -127,13 +127,13 @@ def _missing(name: str, sql: str) -> Finding:
 
 
 def _altered(name: str, sql: str) -> Finding:
-    drop = _drop(name)
+    drop = drop_of(name)
     return error(
         "altered", f"the {name} was altered or disabled", _restore(f"{drop}; {sql}" if drop else sql)
     )
 
 
-def _drop(name: str) -> str:
+def drop_of(name: str) -> str:
     """What makes room for a thing of this *name*; nothing where it is replaced."""
     kind, _, thing = name.partition(" ")
     if kind in {"policy", "trigger"}:
@@ -153,7 +153,7 @@ def _restore(sql: str) -> str:
     return f"run `{sql}`"
 
 
-def _surplus(name: str, sql: str) -> Finding | None:
+def surplus_right(name: str, sql: str) -> Finding | None:
     """A right that the migrations did not give. On shared tables the guards hold, whatever clients are granted."""
     if not name.startswith("right of "):
         return None

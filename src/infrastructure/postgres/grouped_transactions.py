@@ -227,6 +227,7 @@ def _arguments(members: Sequence[_Member]) -> tuple[object, ...]:
         KEYS_PER_DAY,
         [number for number, _ in wanted],
         [owner for _, owner in wanted],
+        [member.principal.user_id for member in members if member.opening.counts_spending],
     )
 
 

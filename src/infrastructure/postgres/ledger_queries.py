@@ -22,8 +22,10 @@ select {_columns("t")}, w.balance, w.version as wallet_version, w.hash as wallet
          select from private.audit_log a
          where a.occurred_at = t.created_at and a.refusal is null
            and t.id::text in (a.after ->> 'transaction_id', a.after ->> 'other_transaction_id')
+           and coalesce((a.after ->> 'user_id')::uuid, t.user_id) = t.user_id
            and a.target_id = case
              when t.kind = 'earning' then t.reference_id
+             when t.kind <> 'reversal' and a.action = 'approval.decided' then a.target_id
              when t.kind <> 'reversal' then t.user_id
              when o.kind in ('earning', 'withdrawal') then o.reference_id
              else (a.after ->> 'corrects')::uuid
@@ -102,8 +104,11 @@ STRAYS: Final = {
         from public.wallet_withdrawals d
         where d.status <> 'held' and not exists (
           select from private.audit_log a
-          where a.target_id = d.id and a.occurred_at = d.settled_at and a.refusal is null
-            and a.after ->> 'status' = d.status and d.settled_by in (a.actor_id, (a.after ->> 'approved_by')::uuid)
+          where a.occurred_at = d.settled_at and a.refusal is null and a.actor_id = d.settled_by
+            and a.after ->> 'status' = d.status
+            and (
+              a.target_id = d.id or a.action = 'approval.decided' and a.after ->> 'withdrawal_id' = d.id::text
+            )
         )
         """,
         False,

@@ -6,11 +6,20 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 from sqlalchemy import RowMapping
 
 from application.idempotency import IdempotencyRecord, StoredResponse
 from application.ports import Row
-from application.transactions import LockedPost, LockedRate, LockedTransaction, LockedUser, LockedWithdrawal
+from application.transactions import (
+    LockedApproval,
+    LockedPost,
+    LockedRate,
+    LockedTransaction,
+    LockedUser,
+    LockedWithdrawal,
+)
+from domain.approvals import Approval, ApprovalStatus
 from domain.errors import DomainError, NotFound, PostNotFound, UserNotFound, WithdrawalNotFound
 from domain.identity import AccountStatus, Actor, Principal, Role
 from domain.ledger import GENESIS
@@ -20,7 +29,7 @@ from domain.profile import Ban, User
 from domain.rewards import Earning, RewardedAction, RewardRate
 from domain.wallet import Transaction, TransactionKind, Wallet
 from domain.withdrawals import Withdrawal, WithdrawalStatus
-from infrastructure.postgres.queries import TRANSACTION_COLUMNS
+from infrastructure.postgres.queries import TRANSACTION_COLUMNS, WITHDRAWAL_COLUMNS
 
 Stored = Mapping[str, Any] | RowMapping | asyncpg.Record
 
@@ -127,7 +136,15 @@ def actor_of(principal: Principal, row: Stored) -> Actor:
 
 def wallet_of(row: Stored, owner_id: UUID, version: str = "version") -> Wallet:
     """A locked wallet; *version* names its column."""
-    return Wallet(owner_id, Money(row["balance"]), row[version], row["hash"] or GENESIS)
+    sent, withdrawn = row.get("sent"), row.get("withdrawn")
+    return Wallet(
+        owner_id,
+        Money(row["balance"]),
+        row[version],
+        row["hash"] or GENESIS,
+        ZERO if sent is None else Money(sent),
+        ZERO if withdrawn is None else Money(withdrawn),
+    )
 
 
 def usable_wallets(rows: Iterable[Stored]) -> dict[UUID, Wallet]:
@@ -176,6 +193,37 @@ def _transaction_of(row: Stored, table: str) -> Transaction | None:
     return transaction_of({name: row[f"{table}_{name}"] for name in TRANSACTION_COLUMNS.split(", ")})
 
 
+def locked_approval(row: Stored) -> LockedApproval | DomainError:
+    """An approval with the wallet or the withdrawal that it is about."""
+    approval = _approval_of(row)
+    if approval is None:
+        return NotFound()
+    withdrawal = None
+    if row["d_id"] is not None:
+        withdrawal = withdrawal_of({name: row[f"d_{name}"] for name in WITHDRAWAL_COLUMNS.split(", ")})
+    wallet = None
+    if row["version"] is not None and row["owner_status"] != AccountStatus.DELETED:
+        wallet = wallet_of(row, approval.target_id)
+    return LockedApproval(approval, wallet, withdrawal)
+
+
+def _approval_of(row: Stored) -> Approval | None:
+    if row["a_id"] is None:
+        return None
+    return Approval(
+        id=UUID(int=row["a_id"].int),
+        action=row["a_action"],
+        target_id=UUID(int=row["a_target_id"].int),
+        request=msgspec.json.decode(row["a_request"]),
+        requested_by=UUID(int=row["a_requested_by"].int),
+        created_at=row["a_created_at"],
+        expires_at=row["a_expires_at"],
+        status=ApprovalStatus(row["a_status"]),
+        decided_by=uuid_of(row["a_decided_by"]),
+        decided_at=row["a_decided_at"],
+    )
+
+
 def locked_user(row: Stored) -> LockedUser | DomainError:
     """A user, and the admins besides them."""
     if row["id"] is None or (user := user_of(row)).deleted:
@@ -195,7 +243,7 @@ def locked_withdrawal(row: Stored) -> LockedWithdrawal | DomainError:
     if row["id"] is None:
         return WithdrawalNotFound()
     withdrawal = withdrawal_of(row)
-    return LockedWithdrawal(withdrawal, wallet_of(row, withdrawal.user_id))
+    return LockedWithdrawal(withdrawal, wallet_of(row, withdrawal.user_id), _approval_of(row))
 
 
 def _money_or_none(amount: Decimal | None) -> Money | None:

@@ -28,9 +28,14 @@ STAFF_LOCK = 6_117_004
 REFUSALS_LOCK = 6_117
 
 
-def _prefixed(table: str) -> str:
-    """A ledger row's columns, each named after the table too."""
-    return ", ".join(f"{table}.{column} as {table}_{column}" for column in TRANSACTION_COLUMNS.split(", "))
+APPROVAL_COLUMNS = (
+    "id, action, target_id, request, requested_by, created_at, expires_at, status, decided_by, decided_at"
+)
+
+
+def _named(table: str, columns: str) -> str:
+    """The columns of *table*, each named after it too."""
+    return ", ".join(f"{table}.{column} as {table}_{column}" for column in columns.split(", "))
 
 
 # How often the database was restored to an earlier time.
@@ -43,7 +48,7 @@ _CALLER = """caller as materialized (
          exists (select from private.bans b where b.user_id = $1) as caller_banned
 )"""
 
-# $1 user, $2 session, $3 key, $4 fingerprint, $5 wallets, $6 roles, $7 keys a day.
+# $1 user, $2 session, $3 key, $4 fingerprint, $5 wallets, $6 roles, $7 keys a day, $8 whether spending is counted.
 # The claim comes before the locks ("exists" is decided first), so that a retry waits for its first request
 # without holding anything; wallets are locked in id order, so that two payments can't wait for each other.
 # The time is read after the locks: rows of one wallet are stamped in their order.
@@ -68,15 +73,16 @@ with {_CALLER}, quota as materialized (
   for update
 )
 select c.*, exists (select from claim) as claimed, extract(epoch from q.free_at - now())::float8 as free_in,
-       l.user_id, l.balance, l.version, l.hash, {EPOCH}, clock_timestamp() as now,
+       l.user_id, l.balance, l.version, l.hash, s.sent, s.withdrawn, {EPOCH}, clock_timestamp() as now,
        case when l.user_id = $1 then 'active' else private.account_status(l.user_id, null) end as owner_status
 from caller c cross join quota q left join locked l on true
+left join lateral private.spent_today(l.user_id) s on $8 and l.user_id = $1
 """  # noqa: S608 - our own text
 
 # The same for several callers at once: arrays of users $1, sessions $2, keys $3, fingerprints $4, roles (joined by
 # commas) $5 and each one's number among those of the same user $6; $7 keys a day; of each wallet whose number $8 wants
-# it, and its id $9. Keys are claimed in their order, so that two groups can't wait for each other. Who wants a wallet
-# that is not there is not claimed: that takes more than a statement.
+# it, and its id $9; the users whose spending is counted $10. Keys are claimed in their order, so that two groups can't
+# wait for each other. Who wants a wallet that is not there is not claimed: that takes more than a statement.
 CLAIM_MANY = f"""
 with request as materialized (
   select r.*, ordinality - 1 as n,
@@ -113,13 +119,15 @@ with request as materialized (
 )
 select r.n, r.caller_status, r.caller_role, r.caller_banned, exists (select from claimed c where c.n = r.n) as claimed,
        {EPOCH}, null::uuid as user_id, null::numeric as balance, null::bigint as version, null::bytea as hash,
-       clock_timestamp() as now, null::text as owner_status
+       null::numeric as sent, null::numeric as withdrawn, clock_timestamp() as now, null::text as owner_status
 from request r
 union all
-select null, null, null, null, null, null, l.user_id, l.balance, l.version, l.hash, clock_timestamp(),
+select null, null, null, null, null, null, l.user_id, l.balance, l.version, l.hash, s.sent, s.withdrawn,
+       clock_timestamp(),
        case when l.user_id in (select user_id from claimed) then 'active'
             else private.account_status(l.user_id, null) end
 from locked l
+left join lateral private.spent_today(l.user_id) s on l.user_id = any ($10::uuid[])
 """  # noqa: S608 - our own text
 # What a member of a group claimed and then made no use of, before it commits.
 RELEASE_KEYS = """
@@ -149,13 +157,15 @@ where p.id = any ($1::uuid[]) and private.account_status(p.id, null) <> 'deleted
 order by p.id
 on conflict do nothing
 """
+# $2 whose spending is counted.
 LOCK_WALLETS = """
-select w.user_id, w.balance, w.version, w.hash, private.account_status(w.user_id, null) as owner_status,
-       clock_timestamp() as now
+select w.user_id, w.balance, w.version, w.hash, s.sent, s.withdrawn,
+       private.account_status(w.user_id, null) as owner_status, clock_timestamp() as now
 from (
   select user_id, balance, version, hash from public.wallets
   where user_id = any ($1::uuid[]) order by user_id for update
 ) w
+left join lateral private.spent_today(w.user_id) s on w.user_id = any ($2::uuid[])
 """
 
 # Not shared: whoever waits for the row is served in order, so nobody can keep a change of their own role or a ban
@@ -186,6 +196,15 @@ with {_LOCKED_CALLER}, sides as materialized (
   select from public.wallets
   where user_id in (select user_id from sides union select counterparty_id from sides)
   order by user_id for update
+)
+select count(*) from locked
+"""  # noqa: S608
+LOCK_APPROVAL = f"""
+with {_LOCKED_CALLER}, approval as materialized (
+  select action, target_id from private.approvals where id = $2 and {_ALLOWED} for update
+), locked as materialized (
+  select from public.wallet_withdrawals
+  where id = (select target_id from approval where action = 'vault.settle_withdrawal') for update
 )
 select count(*) from locked
 """  # noqa: S608
@@ -246,21 +265,38 @@ select c.*, p.*, w.balance, w.version as wallet_version, w.hash, {EPOCH},
 from caller c left join post p on true left join wallet w on true
 left join public.wallet_transactions e on e.kind = 'earning' and e.reference_id = p.id
 """  # noqa: S608
+READ_APPROVAL = f"""
+with {_CALLER}, approval as materialized (
+  select {APPROVAL_COLUMNS} from private.approvals where id = $3 and {_MAY_SEE}
+), wallet as materialized (
+  select user_id, balance, version, hash from public.wallets
+  where user_id = (select target_id from approval where action = 'vault.adjust_balance') for update
+)
+select c.*, {_named("a", APPROVAL_COLUMNS)}, {_named("d", WITHDRAWAL_COLUMNS)},
+       w.balance, w.version, w.hash, private.account_status(w.user_id, null) as owner_status, {EPOCH},
+       clock_timestamp() as now
+from caller c
+left join approval a on true
+left join wallet w on true
+left join public.wallet_withdrawals d on a.action = 'vault.settle_withdrawal' and d.id = a.target_id
+"""  # noqa: S608
 READ_WITHDRAWAL = f"""
 with {_CALLER}, withdrawal as materialized (
   select {WITHDRAWAL_COLUMNS} from public.wallet_withdrawals where id = $3 and {_MAY_SEE}
 ), wallet as materialized (
   select balance, version, hash from public.wallets where user_id = (select user_id from withdrawal) for update
 )
-select c.*, d.*, w.balance, w.version, w.hash, {EPOCH}, clock_timestamp() as now
+select c.*, d.*, w.balance, w.version, w.hash, {_named("a", APPROVAL_COLUMNS)}, {EPOCH}, clock_timestamp() as now
 from caller c left join withdrawal d on true left join wallet w on true
+left join private.approvals a
+  on a.action = 'vault.settle_withdrawal' and a.target_id = d.id and a.status = 'waiting'
 """  # noqa: S608
 # Its wallets are locked already: what was committed before them is seen.
 READ_TRANSACTION = f"""
 with {_CALLER}, t as materialized (
   select {TRANSACTION_COLUMNS} from public.wallet_transactions where id = $3 and {_MAY_SEE}
 )
-select c.*, {_prefixed("t")}, {_prefixed("o")}, {_prefixed("r")}, {_prefixed("s")},
+select c.*, {", ".join(_named(table, TRANSACTION_COLUMNS) for table in "tors")},
        w.balance, w.version, w.hash, private.account_status(t.user_id, null) as owner_status,
        v.balance as v_balance, v.version as v_version, v.hash as v_hash,
        private.account_status(t.counterparty_id, null) as other_status, {EPOCH}, clock_timestamp() as now

@@ -19,6 +19,7 @@ from application.idempotency import (
     IdempotencyRecord,
 )
 from application.transactions import (
+    ApprovalLock,
     Lock,
     LockedUser,
     Opened,
@@ -158,7 +159,8 @@ async def _enter(connection: Connection, principal: Principal, opening: Opening[
         if lock is not None:
             await connection.execute(queries.LOCK_CALLER, user_id)
         key, wallets = opening.key, list(opening.wallets)
-        arguments = (user_id, session_id, key.key, key.fingerprint, wallets, roles, KEYS_PER_DAY)
+        claim = (user_id, session_id, key.key, key.fingerprint, wallets, roles, KEYS_PER_DAY)
+        arguments = (*claim, opening.counts_spending)
         return list(await connection.fetch(queries.CLAIM, *arguments))
     if isinstance(lock, RefusalsLock):
         counting = (user_id, REFUSALS_PERIOD, REFUSALS_KEPT)
@@ -197,7 +199,8 @@ async def _keyed(
         if len(found) < len(opening.wallets):
             wallets = list(opening.wallets)
             await connection.execute(queries.OPEN_WALLETS, wallets)
-            found = await connection.fetch(queries.LOCK_WALLETS, wallets)
+            counted = [actor.user_id] if opening.counts_spending else []
+            found = await connection.fetch(queries.LOCK_WALLETS, wallets, counted)
         now = max((row["now"] for row in found), default=head["now"])
         return Opened(actor, now, mappers.usable_wallets(found), epoch=head["epoch"])
     earlier = None
@@ -242,6 +245,7 @@ _KINDS: Final[dict[Any, _Kind]] = {
     PostLock: _Kind("post_id", queries.LOCK_POST, queries.READ_POST, mappers.locked_post),
     UserLock: _Kind("user_id", queries.LOCK_USER, queries.READ_USER, mappers.locked_user),
     RateLock: _Kind("action", queries.LOCK_RATE, queries.READ_RATE, mappers.locked_rate),
+    ApprovalLock: _Kind("approval_id", queries.LOCK_APPROVAL, queries.READ_APPROVAL, mappers.locked_approval),
     TransactionLock: _Kind(
         "transaction_id", queries.LOCK_TRANSACTION, queries.READ_TRANSACTION, mappers.locked_transaction
     ),

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from application.authorization import COUNTED_TO, AuditFilter, PostFilter, UserFilter, VaultReaderFactory
 from application.ports import Position, Row
+from domain.approvals import ApprovalStatus
 from domain.identity import AccountStatus, Actor, Principal
 from domain.posts import PostStatus
 from domain.profile import User
@@ -24,6 +25,7 @@ from infrastructure.postgres.books import BOOKS
 from infrastructure.postgres.errors import DEADLINE_S, map_database_errors
 from infrastructure.postgres.mappers import actor_of, user_of, wire_row
 from infrastructure.postgres.tables import (
+    ApprovalRow,
     AuditRow,
     BanRow,
     Base,
@@ -72,6 +74,12 @@ class AuditRepository(SQLAlchemyAsyncRepository[AuditRow]):
     """The audit log, for lists."""
 
     model_type = AuditRow
+
+
+class ApprovalRepository(SQLAlchemyAsyncRepository[ApprovalRow]):
+    """What waits for a second admin, for lists."""
+
+    model_type = ApprovalRow
 
 
 class RewardRateRepository(SQLAlchemyAsyncRepository[RewardRateRow]):
@@ -148,6 +156,18 @@ class PostgresVaultReader:
         """See the port."""
         rates = await RewardRateRepository(session=self._session).get_many(OrderBy(RewardRateRow.action))
         return [_row(rate, "amount") for rate in rates]
+
+    async def approvals(self, status: ApprovalStatus, *, after: Position | None, limit: int) -> Sequence[Row]:
+        """See the port: along the index of the queue."""
+        conditions = _equal((ApprovalRow.status, status))
+        if status is ApprovalStatus.WAITING:
+            conditions.append(ApprovalRow.expires_at > func.now())
+        if after is not None:
+            conditions.append(tuple_(ApprovalRow.created_at, ApprovalRow.id) > (after.at, after.id))
+        order = (OrderBy(ApprovalRow.created_at), OrderBy(ApprovalRow.id))
+        repository = ApprovalRepository(session=self._session)
+        rows = await repository.get_many(*conditions, LimitOffset(limit, 0), *order)
+        return [_row(row) for row in rows]
 
     async def books(self, at: datetime | None) -> Sequence[Row]:
         """See the port."""

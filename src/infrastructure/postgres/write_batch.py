@@ -169,6 +169,41 @@ PARTS: Final = (
         "settled",
     ),
     Part(
+        """asked as (
+  insert into private.approvals
+    (id, action, target_id, request, requested_by, created_at, expires_at)
+  select id, action, target_id, request::jsonb, requested_by, created_at, expires_at
+  from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::uuid[], $6::timestamptz[], $7::timestamptz[])
+    as a (id, action, target_id, request, requested_by, created_at, expires_at)
+)""",
+        lambda batch: batch.approvals,
+        (
+            lambda approval: approval.id,
+            lambda approval: approval.action,
+            lambda approval: approval.target_id,
+            lambda approval: to_json(dict(approval.request)),
+            lambda approval: approval.requested_by,
+            lambda approval: approval.created_at,
+            lambda approval: approval.expires_at,
+        ),
+    ),
+    Part(
+        """agreed as (
+  update private.approvals a set status = d.status, decided_by = d.by, decided_at = d.at
+  from unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[]) as d (id, status, by, at)
+  where a.id = d.id and a.status = 'waiting'
+  returning true
+)""",
+        lambda batch: batch.approvals_decided,
+        (
+            lambda approval: approval.id,
+            lambda approval: approval.status,
+            lambda approval: approval.decided_by,
+            lambda approval: approval.decided_at,
+        ),
+        "agreed",
+    ),
+    Part(
         """roles as (
   update public.profiles p set role = r.role from unnest($1::uuid[], $2::text[]) as r (id, role) where p.id = r.id
   returning true

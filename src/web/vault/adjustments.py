@@ -19,6 +19,7 @@ from web.fields import AmountField, NoteField, UuidPath
 from web.headers import IdempotencyKeyHeader, request_info
 from web.injection import inject
 from web.openapi import problems
+from web.vault.approvals import WAITS
 from web.wallet.wallet import PostedTransactionOut
 from web.wire import REPLAYED, keyed, sent
 
@@ -58,7 +59,7 @@ class AdjustmentsController(Controller):
         "/{user_id:str}/transactions",
         before_request=strict_json,
         response_headers=[REPLAYED],
-        responses=problems(*error_codes(Action.ADJUST_BALANCE)),
+        responses={**problems(*error_codes(Action.ADJUST_BALANCE)), 202: WAITS},
         operation_id="bookTransaction",
         summary="Correct a user's balance",
     )
@@ -71,7 +72,10 @@ class AdjustmentsController(Controller):
         data: JSONBody[AdjustmentIn],
         key: IdempotencyKeyHeader = None,  # noqa: ARG002 - for the OpenAPI document
     ) -> Response[PostedTransactionOut]:
-        """Post a bonus, a refund or a penalty, once for each Idempotency-Key. For admins."""
+        """Post a bonus, a refund or a penalty, once for each Idempotency-Key. For admins.
+
+        A large one may wait for a second admin: 202 with the approval.
+        """
         sent_key = await keyed(request)
         command = data.to_command(user_id)
         answer = await adjust_balance(request.user, command, sent_key, request_info(request))

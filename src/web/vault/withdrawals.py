@@ -11,6 +11,7 @@ from litestar.params import FromQuery, JSONBody
 
 from application.ports import Position
 from application.vault.withdrawals import ReadWithdrawalQueue, SettleCommand, SettleWithdrawal
+from domain.approvals import Approval
 from domain.errors import InvalidCursor
 from domain.identity import Principal
 from domain.policies import Action, error_codes
@@ -21,6 +22,7 @@ from web.headers import request_info
 from web.injection import inject
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
+from web.vault.approvals import WAITS
 from web.wallet.withdrawals import WithdrawalOut, WithdrawalPageOut
 from web.wire import wire
 
@@ -70,7 +72,7 @@ class WithdrawalQueueController(Controller):
         "/{withdrawal_id:str}/settlement",
         status_code=200,
         before_request=strict_json,
-        responses=problems(*error_codes(Action.SETTLE_WITHDRAWAL)),
+        responses={**problems(*error_codes(Action.SETTLE_WITHDRAWAL)), 202: WAITS},
         operation_id="settleWithdrawal",
         summary="Say how a withdrawal ended",
     )
@@ -82,6 +84,13 @@ class WithdrawalQueueController(Controller):
         withdrawal_id: UuidPath,
         data: JSONBody[SettlementIn],
     ) -> Response[WithdrawalOut]:
-        """Settle once: ``failed`` gives the money back. The same outcome again changes nothing. For admins."""
+        """Settle once: ``failed`` gives the money back. The same outcome again changes nothing. For admins.
+
+        A completed one may wait for a second admin: 202 with the approval.
+        """
         command = SettleCommand(UUID(withdrawal_id), WithdrawalStatus(data.outcome.value), data.reason)
-        return wire(WithdrawalOut, await settle_withdrawal(request.user, command, request_info(request)))
+        settled = await settle_withdrawal(request.user, command, request_info(request))
+        answer = wire(WithdrawalOut, settled)
+        if isinstance(settled, Approval):
+            answer.status_code = 202
+        return answer

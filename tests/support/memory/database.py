@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from application.idempotency import IdempotencyRecord
+from domain.approvals import Approval
 from domain.audit import AuditEntry
 from domain.errors import SessionRevoked
 from domain.events import Event
@@ -39,6 +40,7 @@ class MemoryDatabase:
     ledger: list[Transaction] = field(default_factory=list)
     entries: list[LedgerEntry] = field(default_factory=list)
     withdrawals: dict[UUID, Withdrawal] = field(default_factory=dict)
+    approvals: dict[UUID, Approval] = field(default_factory=dict)
     posts: dict[UUID, Post] = field(default_factory=dict)
     bans: dict[UUID, Ban] = field(default_factory=dict)
     rates: dict[RewardedAction, RewardRate] = field(default_factory=dict)

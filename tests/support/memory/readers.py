@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -11,6 +11,7 @@ from uuid import UUID
 from application.authorization import COUNTED_TO, AuditFilter, PostFilter, UserFilter
 from application.ports import Position, Row
 from application.wallet.reading import TransactionFilter
+from domain.approvals import ApprovalStatus
 from domain.audit import AuditEntry
 from domain.errors import SessionRevoked
 from domain.identity import AccountStatus, Actor, Principal
@@ -179,6 +180,17 @@ class MemoryVaultReader:
     async def reward_rates(self) -> Sequence[Row]:
         """See the port."""
         return [_row(rate) for rate in sorted(self._database.rates.values(), key=lambda rate: rate.action)]
+
+    async def approvals(self, status: ApprovalStatus, *, after: Position | None, limit: int) -> Sequence[Row]:
+        """See the port."""
+        now = datetime.now(UTC)
+        rows = [
+            row
+            for row in self._database.approvals.values()
+            if row.status is status and (status is not ApprovalStatus.WAITING or row.is_waiting(now))
+        ]
+        page = _page(rows, lambda row: (row.created_at, row.id), after, limit, newest_first=False)
+        return [_row(row) for row in page]
 
     async def books(self, at: datetime | None) -> Sequence[Row]:
         """See the port."""

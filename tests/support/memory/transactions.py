@@ -15,7 +15,9 @@ from application.idempotency import (
     IdempotencyRecord,
 )
 from application.transactions import (
+    ApprovalLock,
     Lock,
+    LockedApproval,
     LockedPost,
     LockedRate,
     LockedTransaction,
@@ -31,6 +33,7 @@ from application.transactions import (
     WithdrawalLock,
     WriteBatch,
 )
+from domain.approvals import ApprovalStatus
 from domain.audit import REFUSALS_KEPT, REFUSALS_PERIOD
 from domain.errors import DomainError, NotFound, PostNotFound, RateLimited, UserNotFound, WithdrawalNotFound
 from domain.identity import AccountStatus, Principal, Role
@@ -57,6 +60,7 @@ class MemoryTransaction(Generic[L]):
             database.ledger.append(row)
             database.wallets[row.user_id] = Wallet(row.user_id).after(row)
         database.entries.extend(writes.entries)
+        database.approvals.update({row.id: row for row in (*writes.approvals, *writes.approvals_decided)})
         database.posts.update({post.id: post for post in writes.posts})
         database.withdrawals.update({row.id: row for row in writes.withdrawals})
         for user_id, role in writes.roles:
@@ -90,6 +94,8 @@ class MemoryTransactions:
             if opening.key is not None and allowed:
                 earlier = self._claim(principal.user_id, opening.key, now)
             wallets = {user_id: wallet for user_id in opening.wallets if (wallet := self._usable(user_id))}
+            if opening.counts_spending and principal.user_id in wallets:
+                wallets[principal.user_id] = self._spending(wallets[principal.user_id], now)
             locked: Any = None
             if isinstance(opening.lock, RefusalsLock):
                 locked = self._refusals(principal.user_id, now - REFUSALS_PERIOD)
@@ -124,19 +130,22 @@ class MemoryTransactions:
         return None
 
     def _locked(self, lock: Lock[Any]) -> Any:
+        found: Any = None
         match lock:
             case PostLock():
-                return self._post(lock.post_id)
+                found = self._post(lock.post_id)
             case UserLock():
-                return self._user(lock.user_id)
+                found = self._user(lock.user_id)
             case RateLock():
                 now = datetime.now(UTC)
-                return LockedRate(self._database.rates.get(lock.action, RewardRate(lock.action, ZERO, now)))
+                found = LockedRate(self._database.rates.get(lock.action, RewardRate(lock.action, ZERO, now)))
+            case ApprovalLock():
+                found = self._approval(lock.approval_id)
             case TransactionLock():
-                return self._transaction(lock.transaction_id)
+                found = self._transaction(lock.transaction_id)
             case WithdrawalLock():
-                return self._withdrawal(lock.withdrawal_id)
-        return None
+                found = self._withdrawal(lock.withdrawal_id)
+        return found
 
     def _post(self, post_id: UUID) -> LockedPost | DomainError:
         post = self._database.posts.get(post_id)
@@ -160,7 +169,29 @@ class MemoryTransactions:
         withdrawal = self._database.withdrawals.get(withdrawal_id)
         if withdrawal is None:
             return WithdrawalNotFound()
-        return LockedWithdrawal(withdrawal, self._database.wallets[withdrawal.user_id])
+        waiting = (
+            approval
+            for approval in self._database.approvals.values()
+            if approval.target_id == withdrawal_id and approval.status is ApprovalStatus.WAITING
+        )
+        return LockedWithdrawal(withdrawal, self._database.wallets[withdrawal.user_id], next(waiting, None))
+
+    def _approval(self, approval_id: UUID) -> LockedApproval | DomainError:
+        approval = self._database.approvals.get(approval_id)
+        if approval is None:
+            return NotFound()
+        withdrawal = self._database.withdrawals.get(approval.target_id)
+        wallet = None if withdrawal else self._usable(approval.target_id)
+        return LockedApproval(approval, wallet, withdrawal)
+
+    def _spending(self, wallet: Wallet, now: datetime) -> Wallet:
+        given = {TransactionKind.TRANSFER_OUT: ZERO, TransactionKind.WITHDRAWAL: ZERO}
+        for row in self._database.ledger:
+            recent = row.created_at > now - timedelta(days=1)
+            if row.user_id == wallet.user_id and row.kind in given and recent:
+                given[row.kind] -= row.amount
+        sent, withdrawn = given.values()
+        return replace(wallet, sent=sent, withdrawn=withdrawn)
 
     def _transaction(self, transaction_id: UUID) -> LockedTransaction | DomainError:
         ledger = self._database.ledger

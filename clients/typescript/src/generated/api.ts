@@ -65,6 +65,46 @@ export type paths = {
         patch?: never;
         trace?: never;
     };
+    "/vault/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What waits for a second admin
+         * @description List what waits, or what was decided, oldest first. For admins.
+         */
+        get: operations["listApprovals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/vault/approvals/{approval_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve or reject as a second admin
+         * @description Decide on what another admin asked for; what is approved happens at once. For admins.
+         */
+        post: operations["decideApproval"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/vault/audit-log": {
         parameters: {
             query?: never;
@@ -343,6 +383,8 @@ export type paths = {
         /**
          * Correct a user's balance
          * @description Post a bonus, a refund or a penalty, once for each Idempotency-Key. For admins.
+         *
+         *     A large one may wait for a second admin: 202 with the approval.
          */
         post: operations["bookTransaction"];
         delete?: never;
@@ -383,6 +425,8 @@ export type paths = {
         /**
          * Say how a withdrawal ended
          * @description Settle once: ``failed`` gives the money back. The same outcome again changes nothing. For admins.
+         *
+         *     A completed one may wait for a second admin: 202 with the approval.
          */
         post: operations["settleWithdrawal"];
         delete?: never;
@@ -530,11 +574,52 @@ export type components = {
          */
         AdjustmentKind: "bonus" | "penalty" | "refund";
         /**
+         * ApprovalDecision
+         * @description How a second admin decides.
+         * @enum {string}
+         */
+        ApprovalDecision: "approved" | "rejected";
+        /**
+         * ApprovalOut
+         * @description What an admin asked for; ``target_id`` is the user whose balance it is, or the withdrawal.
+         */
+        ApprovalOut: {
+            /** Format: uuid */
+            id: string;
+            action: string;
+            /** Format: uuid */
+            target_id: string;
+            request: {
+                [key: string]: string;
+            };
+            /** Format: uuid */
+            requested_by: string;
+            created_at: string;
+            expires_at: string;
+            status: components["schemas"]["ApprovalStatus"];
+            decided_by: string | null;
+            decided_at: string | null;
+        };
+        /**
+         * ApprovalPageOut
+         * @description Some approvals, oldest first; ``next_cursor`` is null on the last page.
+         */
+        ApprovalPageOut: {
+            items: components["schemas"]["ApprovalOut"][];
+            next_cursor: string | null;
+        };
+        /**
+         * ApprovalStatus
+         * @description Where an approval stands; one that nobody decided in time has expired.
+         * @enum {string}
+         */
+        ApprovalStatus: "approved" | "expired" | "rejected" | "waiting";
+        /**
          * AuditAction
          * @description The closed list of what is recorded. Readings are recorded only where they were refused.
          * @enum {string}
          */
-        AuditAction: "audit_log.read" | "ban.lifted" | "books.read" | "event.dropped" | "post.read" | "post.validation_changed" | "reward_rate.changed" | "reward_rate.read" | "role.changed" | "transaction.booked" | "transaction.reversed" | "user.banned" | "user.erased" | "user.read" | "withdrawal.read" | "withdrawal.settled";
+        AuditAction: "approval.decided" | "approval.read" | "approval.requested" | "audit_log.read" | "ban.lifted" | "books.read" | "event.dropped" | "post.read" | "post.validation_changed" | "reward_rate.changed" | "reward_rate.read" | "role.changed" | "transaction.booked" | "transaction.reversed" | "user.banned" | "user.erased" | "user.read" | "withdrawal.read" | "withdrawal.settled";
         /**
          * AuditEntryOut
          * @description One decision. Of a refusal ``before`` is empty, and ``after`` is what was asked for.
@@ -603,6 +688,15 @@ export type components = {
             accounts: components["schemas"]["AccountOut"][];
             /** @example 12.50 */
             imbalance: string;
+        };
+        /**
+         * DecisionIn
+         * @description A second admin's decision.
+         */
+        DecisionIn: {
+            decision: components["schemas"]["ApprovalDecision"];
+            /** @default null */
+            reason?: string | null;
         };
         /**
          * FieldProblem
@@ -1051,6 +1145,10 @@ export type components = {
 export type AccountOut = components['schemas']['AccountOut'];
 export type AdjustmentIn = components['schemas']['AdjustmentIn'];
 export type AdjustmentKind = components['schemas']['AdjustmentKind'];
+export type ApprovalDecision = components['schemas']['ApprovalDecision'];
+export type ApprovalOut = components['schemas']['ApprovalOut'];
+export type ApprovalPageOut = components['schemas']['ApprovalPageOut'];
+export type ApprovalStatus = components['schemas']['ApprovalStatus'];
 export type AuditAction = components['schemas']['AuditAction'];
 export type AuditEntryOut = components['schemas']['AuditEntryOut'];
 export type AuditOutcome = components['schemas']['AuditOutcome'];
@@ -1058,6 +1156,7 @@ export type AuditPageOut = components['schemas']['AuditPageOut'];
 export type BanIn = components['schemas']['BanIn'];
 export type BanOut = components['schemas']['BanOut'];
 export type BooksOut = components['schemas']['BooksOut'];
+export type DecisionIn = components['schemas']['DecisionIn'];
 export type FieldProblem = components['schemas']['FieldProblem'];
 export type Liveness = components['schemas']['Liveness'];
 export type Outcome = components['schemas']['Outcome'];
@@ -1214,6 +1313,362 @@ export interface operations {
                         status: 401;
                         /** @enum {string} */
                         code: "missing_token" | "invalid_token" | "expired_token" | "session_revoked";
+                    };
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 429;
+                        /** @enum {string} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 500;
+                        /** @enum {string} */
+                        code: "internal_error";
+                    };
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 503;
+                        /** @enum {string} */
+                        code: "unavailable";
+                    };
+                };
+            };
+        };
+    };
+    listApprovals: {
+        parameters: {
+            query?: {
+                /** @description Where an approval stands; one that nobody decided in time has expired. */
+                status?: components["schemas"]["ApprovalStatus"];
+                /** @description How many items, 1 to 100. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; without it the first page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Some approvals, oldest first; ``next_cursor`` is null on the last page. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalPageOut"];
+                };
+            };
+            /** @description `invalid_request` · `invalid_cursor` */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 400;
+                        /** @enum {string} */
+                        code: "invalid_request" | "invalid_cursor";
+                    };
+                };
+            };
+            /** @description `missing_token` · `invalid_token` · `expired_token` · `session_revoked` */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 401;
+                        /** @enum {string} */
+                        code: "missing_token" | "invalid_token" | "expired_token" | "session_revoked";
+                    };
+                };
+            };
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 403;
+                        /** @enum {string} */
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
+                    };
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 429;
+                        /** @enum {string} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 500;
+                        /** @enum {string} */
+                        code: "internal_error";
+                    };
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 503;
+                        /** @enum {string} */
+                        code: "unavailable";
+                    };
+                };
+            };
+        };
+    };
+    decideApproval: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Lower-case hyphenated. */
+                approval_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionIn"];
+            };
+        };
+        responses: {
+            /** @description What an admin asked for; ``target_id`` is the user whose balance it is, or the withdrawal. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalOut"];
+                };
+            };
+            /** @description `invalid_request` */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 400;
+                        /** @enum {string} */
+                        code: "invalid_request";
+                    };
+                };
+            };
+            /** @description `missing_token` · `invalid_token` · `expired_token` · `session_revoked` */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 401;
+                        /** @enum {string} */
+                        code: "missing_token" | "invalid_token" | "expired_token" | "session_revoked";
+                    };
+                };
+            };
+            /** @description `banned` · `anonymous_session` · `client_not_allowed` · `forbidden` · `mfa_required` */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 403;
+                        /** @enum {string} */
+                        code: "banned" | "anonymous_session" | "client_not_allowed" | "forbidden" | "mfa_required";
+                    };
+                };
+            };
+            /** @description `not_found` · `user_not_found` */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 404;
+                        /** @enum {string} */
+                        code: "not_found" | "user_not_found";
+                    };
+                };
+            };
+            /** @description `insufficient_funds` · `balance_limit` · `withdrawal_already_settled` */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 409;
+                        /** @enum {string} */
+                        code: "insufficient_funds" | "balance_limit" | "withdrawal_already_settled";
+                    };
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 413;
+                        /** @enum {string} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 415;
+                        /** @enum {string} */
+                        code: "unsupported_media_type";
                     };
                 };
             };
@@ -3660,6 +4115,20 @@ export interface operations {
                     "application/json": components["schemas"]["PostedTransactionOut"];
                 };
             };
+            /** @description What an admin asked for; ``target_id`` is the user whose balance it is, or the withdrawal. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalOut"];
+                };
+            };
             /** @description `invalid_request` · `invalid_amount` · `idempotency_key_missing` · `idempotency_key_invalid` */
             400: {
                 headers: {
@@ -4034,6 +4503,19 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WithdrawalOut"];
+                };
+            };
+            /** @description What an admin asked for; ``target_id`` is the user whose balance it is, or the withdrawal. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "X-Release": components["headers"]["Release"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalOut"];
                 };
             };
             /** @description `invalid_request` */
@@ -4695,7 +5177,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `idempotency_key_in_progress` · `insufficient_funds` · `balance_limit` */
+            /** @description `idempotency_key_in_progress` · `insufficient_funds` · `balance_limit` · `daily_limit` */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4711,7 +5193,7 @@ export interface operations {
                         /** @constant */
                         status: 409;
                         /** @enum {string} */
-                        code: "idempotency_key_in_progress" | "insufficient_funds" | "balance_limit";
+                        code: "idempotency_key_in_progress" | "insufficient_funds" | "balance_limit" | "daily_limit";
                     };
                 };
             };
@@ -5035,7 +5517,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `idempotency_key_in_progress` · `insufficient_funds` */
+            /** @description `idempotency_key_in_progress` · `insufficient_funds` · `below_minimum` · `daily_limit` */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -5051,7 +5533,7 @@ export interface operations {
                         /** @constant */
                         status: 409;
                         /** @enum {string} */
-                        code: "idempotency_key_in_progress" | "insufficient_funds";
+                        code: "idempotency_key_in_progress" | "insufficient_funds" | "below_minimum" | "daily_limit";
                     };
                 };
             };

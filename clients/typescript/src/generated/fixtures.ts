@@ -49,6 +49,85 @@ export const ROUTES = {
       "unavailable": 503
     }
   },
+  "GET /vault/approvals": {
+    "status": 200,
+    "body": {
+      "items": [
+        {
+          "id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
+          "action": "string",
+          "target_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
+          "request": {
+            "property1": "string",
+            "property2": "string"
+          },
+          "requested_by": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
+          "created_at": "2026-01-02T03:04:05.678901Z",
+          "expires_at": "2026-01-02T03:04:05.678901Z",
+          "status": "approved",
+          "decided_by": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
+          "decided_at": "2026-01-02T03:04:05.678901Z"
+        }
+      ],
+      "next_cursor": null
+    },
+    "problems": {
+      "invalid_request": 400,
+      "invalid_cursor": 400,
+      "missing_token": 401,
+      "invalid_token": 401,
+      "expired_token": 401,
+      "session_revoked": 401,
+      "banned": 403,
+      "anonymous_session": 403,
+      "client_not_allowed": 403,
+      "forbidden": 403,
+      "mfa_required": 403,
+      "rate_limited": 429,
+      "internal_error": 500,
+      "unavailable": 503
+    }
+  },
+  "POST /vault/approvals/{approval_id}": {
+    "status": 200,
+    "body": {
+      "id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
+      "action": "string",
+      "target_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
+      "request": {
+        "property1": "string",
+        "property2": "string"
+      },
+      "requested_by": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
+      "created_at": "2026-01-02T03:04:05.678901Z",
+      "expires_at": "2026-01-02T03:04:05.678901Z",
+      "status": "approved",
+      "decided_by": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
+      "decided_at": "2026-01-02T03:04:05.678901Z"
+    },
+    "problems": {
+      "invalid_request": 400,
+      "missing_token": 401,
+      "invalid_token": 401,
+      "expired_token": 401,
+      "session_revoked": 401,
+      "banned": 403,
+      "anonymous_session": 403,
+      "client_not_allowed": 403,
+      "forbidden": 403,
+      "mfa_required": 403,
+      "not_found": 404,
+      "user_not_found": 404,
+      "insufficient_funds": 409,
+      "balance_limit": 409,
+      "withdrawal_already_settled": 409,
+      "body_too_large": 413,
+      "unsupported_media_type": 415,
+      "rate_limited": 429,
+      "internal_error": 500,
+      "unavailable": 503
+    }
+  },
   "GET /vault/audit-log": {
     "status": 200,
     "body": {
@@ -58,7 +137,7 @@ export const ROUTES = {
           "actor_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
           "session_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
           "operator": "string",
-          "action": "audit_log.read",
+          "action": "approval.decided",
           "outcome": "done",
           "refusal": "string",
           "target_id": "7b0f5a4e-3c1d-4e2f-8a9b-0123456789ab",
@@ -790,6 +869,7 @@ export const ROUTES = {
       "idempotency_key_in_progress": 409,
       "insufficient_funds": 409,
       "balance_limit": 409,
+      "daily_limit": 409,
       "body_too_large": 413,
       "unsupported_media_type": 415,
       "idempotency_key_reused": 422,
@@ -874,6 +954,8 @@ export const ROUTES = {
       "forbidden": 403,
       "idempotency_key_in_progress": 409,
       "insufficient_funds": 409,
+      "below_minimum": 409,
+      "daily_limit": 409,
       "body_too_large": 413,
       "unsupported_media_type": 415,
       "idempotency_key_reused": 422,
