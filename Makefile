@@ -21,7 +21,7 @@ run: .venv/.ready ## start the whole system locally; HOST=<address of this machi
 test: .venv/.ready node_modules/.ready ## run the whole test suite
 	@$(BIN)/pytest -n auto --dist loadgroup
 
-coverage: .venv/.ready node_modules/.ready ## run the whole test suite and measure what it reaches, in servers too
+coverage: .venv/.ready node_modules/.ready ## run the whole test suite, and measure what it reaches
 	@$(BIN)/pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered
 
 mutation: .venv/.ready ## break the domain's rules line by line, and see which breaks the tests notice

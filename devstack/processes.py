@@ -15,13 +15,16 @@ GRACE_S = 10
 """How long a process may take to end by itself before it is killed."""
 
 # A signal that was ignored at the start of a shell stays so; those that reach us from a terminal must not end it.
+# A number may be another process's by then: only one that began when ours did is ours.
 _WATCH = """
 trap '' INT TERM HUP
+began=$(ps -o lstart= -p "$1")
+there() { [ -n "$began" ] && [ "$(ps -o lstart= -p "$1")" = "$began" ]; }
 read -r _
-kill -s "$2" "$1" || exit
+there "$1" && kill -s "$2" "$1"
 tenths=0
-while kill -0 "$1" && [ "$tenths" -lt "${3}0" ]; do sleep 0.1; tenths=$((tenths + 1)); done
-kill -s KILL "$1"
+while there "$1" && [ "$tenths" -lt "${3}0" ]; do sleep 0.1; tenths=$((tenths + 1)); done
+there "$1" && kill -s KILL "$1"
 """
 
 
