@@ -78,4 +78,4 @@ async def test_the_loop_outlives_trouble_and_stops_when_asked(
     await asyncio.wait_for(running, 10)
 
     assert len(keys.limits) >= 2
-    assert books.days < 2
+    assert books.days >= 1
