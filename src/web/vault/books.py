@@ -2,19 +2,18 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 import msgspec
 from dishka import FromDishka
-from litestar import Controller, Request, Response, get, post
+from litestar import Controller, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
 from application.vault.books import ReadBooks, ReverseCommand, ReverseTransaction
-from domain.identity import Principal
 from domain.money import NOTHING, money_text
 from domain.policies import Action, error_codes
+from web.authentication import SessionRequest
 from web.bodies import strict_json
 from web.fields import MoneyText, NoteField, TotalText, UuidPath
 from web.headers import request_info
@@ -71,7 +70,7 @@ class BooksController(Controller):
     @inject
     async def books(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         read_books: FromDishka[ReadBooks],
         currency: FromDishka[Currency],
         at: At = None,
@@ -101,7 +100,7 @@ class BooksController(Controller):
     @inject
     async def reverse(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         reverse_transaction: FromDishka[ReverseTransaction],
         transaction_id: UuidPath,
         data: JSONBody[ReversalIn],
