@@ -12,8 +12,8 @@ from dishka import AsyncContainer
 from litestar import Litestar, Response, route
 from typing_extensions import override
 
-from application.ops.probe import Probe
-from application.wallet.books import Books
+from application.ops import Probe
+from application.wallet.reconcile_ledger import Books
 from bootstrap.http_protocol import BoundedHttpProtocol
 from bootstrap.sockets import listen
 from infrastructure.metrics import CONTENT_TYPE, Metrics

@@ -24,7 +24,7 @@ import uvicorn
 from litestar.types import ASGIApp
 from typing_extensions import override
 
-from application.ops.shutdown import ShutdownState
+from application.ops import ShutdownState
 from bootstrap.app import create_app
 from bootstrap.http_protocol import BoundedHttpProtocol
 from bootstrap.operations import operations_listener

@@ -9,7 +9,6 @@ from typing import Final
 
 import structlog
 
-from application.realtime.clean_up_outbox import CleanUpOutbox
 from application.realtime.ports import Fault, Message, Publisher, PublishFailed
 from application.realtime.relay_events import RelayEvents, RoundResult
 from domain.errors import Unavailable
@@ -63,12 +62,10 @@ class Relay:
     def __init__(
         self,
         relay_events: RelayEvents,
-        clean_up: CleanUpOutbox,
         schedule: PollSchedule,
         on_result: Callable[[RoundResult], None],
     ) -> None:
         self._relay_events = relay_events
-        self._clean_up = clean_up
         self._schedule = schedule
         self._on_result = on_result
         self._wake = asyncio.Event()
@@ -132,7 +129,7 @@ class Relay:
             return
         self._next_clean_up = now + CLEAN_UP_S
         with suppress(Unavailable):
-            if await self._clean_up():
+            if await self._relay_events.clean_up():
                 self._next_clean_up = now + CLEAN_UP_MORE_S
 
 

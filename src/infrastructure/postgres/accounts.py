@@ -83,7 +83,7 @@ def _tell(state: str | None, table: str | None, column: str | None, constraint: 
 
 
 class PostgresAccounts:
-    """The port :class:`application.profile.reading.Accounts` on the shared database."""
+    """The port :class:`application.profile.Accounts` on the shared database."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool

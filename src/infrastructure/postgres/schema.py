@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from application.ops.check_readiness import DatabaseState
+from application.ops import DatabaseState
 from infrastructure.postgres.errors import map_database_errors
 
 _STATE = """

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+from application.database import WriteBatch
 from application.encoding import to_json
-from application.transactions import WriteBatch
 from domain.events import topic_of
 from domain.withdrawals import WithdrawalStatus
 

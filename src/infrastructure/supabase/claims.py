@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from application.strict_json import json_object
+from application.encoding import json_object
 from domain.identity import Assurance, DisplayFields, Principal
 from infrastructure.supabase.rejection_reasons import RejectionReason, TokenRejected
 
