@@ -32,21 +32,19 @@ from domain.identity import Assurance
 from domain.limits import Limits
 from domain.money import Money
 from domain.policies import Requirements
-from infrastructure.commits import AfterCommitHooks
 from infrastructure.maintenance import MaintenanceWorker
 from infrastructure.metrics import Metrics
 from infrastructure.postgres.accounts import PostgresAccounts
 from infrastructure.postgres.books import PostgresBooks
-from infrastructure.postgres.connections import create_engine, create_pool
+from infrastructure.postgres.connections import PostgresSchema, create_engine, create_pool
 from infrastructure.postgres.grouped_transactions import GroupedDatabase
 from infrastructure.postgres.idempotency_keys import PostgresIdempotencyKeys
 from infrastructure.postgres.lease import PostgresLease, relay_name
 from infrastructure.postgres.notifications import OutboxNotifications
 from infrastructure.postgres.outbox import PostgresOutbox
-from infrastructure.postgres.schema import PostgresSchema
 from infrastructure.postgres.vault import vault_readers
 from infrastructure.postgres.wallets import PostgresWallets
-from infrastructure.relay import MeasuredPublisher, PollSchedule, Relay
+from infrastructure.relay import AfterCommitHooks, MeasuredPublisher, PollSchedule, Relay
 from infrastructure.settings import Settings
 from infrastructure.supabase.admin import RealtimeEndpoint, http_session
 from infrastructure.supabase.broadcast import RealtimePublisher

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -12,6 +12,7 @@ import structlog
 from application.realtime.ports import Fault, Message, Publisher, PublishFailed
 from application.realtime.relay_events import RelayEvents, RoundResult
 from domain.errors import Unavailable
+from domain.events import Event
 
 POLL_S: Final = 0.5
 BUSY_POLL_S: Final = 0.1
@@ -168,3 +169,28 @@ class MeasuredPublisher:
     async def probe(self) -> bool:
         """See the port."""
         return await self._publisher.probe()
+
+
+Listener = Callable[[Sequence[Event]], None]
+"""Hears of the events of one committed transaction. It must not wait: the request is not answered yet."""
+
+
+class AfterCommitHooks:
+    """Hands the events of a committed transaction to every listener. What a listener raises fails no request."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Listener] = []
+
+    def subscribe(self, listener: Listener) -> None:
+        """Tell *listener* from now on."""
+        self._listeners.append(listener)
+
+    def emit(self, events: Sequence[Event]) -> None:
+        """Tell all listeners, if there is anything to tell."""
+        if not events:
+            return
+        for listener in self._listeners:
+            try:
+                listener(events)
+            except Exception:
+                log.exception("commit.listener_failed", listener=repr(listener))

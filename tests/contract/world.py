@@ -29,11 +29,10 @@ from domain.policies import Requirements
 from domain.posts import Post, PostKind, PostStatus
 from domain.rewards import RewardedAction, RewardRate
 from domain.wallet import Transaction, TransactionKind, Wallet
-from infrastructure.postgres.accounts import PostgresAccounts
+from infrastructure.postgres.accounts import OPEN_WITH_BALANCE, PostgresAccounts
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import create_engine, create_pool
 from infrastructure.postgres.mappers import post_of, transaction_of, wallet_of
-from infrastructure.postgres.opening import OPEN_WITH_BALANCE
 from infrastructure.postgres.queries import TRANSACTION_COLUMNS
 from infrastructure.postgres.transactions import PostgresDatabase
 from infrastructure.postgres.vault import vault_readers

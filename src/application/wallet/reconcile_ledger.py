@@ -1,4 +1,4 @@
-"""Prove the ledger, in one snapshot and in constant memory: all of it, or what came after the last seal. Sum its days."""
+"""Prove the ledger, in one snapshot and in constant memory: all of it, or what came after the last seal."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
