@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from application.idempotency import IdempotencyKey, IdempotencyRecord, StoredResponse
@@ -64,6 +64,14 @@ class Opened(Generic[L]):
         return self.actor
 
 
+class KeyedResponse(NamedTuple):
+    """The answer that a user's key stands for."""
+
+    user_id: UUID
+    key: str
+    response: StoredResponse
+
+
 @dataclass
 class WriteBatch:
     """All that a transaction will write when it commits; several can be one (:meth:`extend`)."""
@@ -80,7 +88,7 @@ class WriteBatch:
     lifted_bans: list[UUID] = field(default_factory=list)
     rates: list[RewardRate] = field(default_factory=list)
     audit: list[AuditEntry] = field(default_factory=list)
-    responses: list[tuple[UUID, str, StoredResponse]] = field(default_factory=list)
+    responses: list[KeyedResponse] = field(default_factory=list)
 
     def extend(self, other: "WriteBatch") -> None:
         """Write what *other* would, after what is here."""

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import stamina
 
-from application.database import Database, Opened, Opening, WriteBatch
+from application.database import Database, KeyedResponse, Opened, Opening, WriteBatch
 from application.idempotency import IdempotencyKey, StoredResponse
 from application.locks import CallerLock, Lock, RefusalsLock
 from application.ports import NewId
@@ -141,7 +141,7 @@ class Transactions:
                 response = key.to_response(decide(tx))
             except Refusal as error:
                 writes, sticking, response = WriteBatch(), error, key.to_response(error)
-            writes.responses.append((principal.user_id, key.key, response))
+            writes.responses.append(KeyedResponse(principal.user_id, key.key, response))
             await transaction.commit(writes)
             if sticking is not None:
                 raise sticking
