@@ -87,7 +87,7 @@ PARTS: Final = (
     $1::uuid[], $2::uuid[], $3::text[], $4::numeric[], $5::numeric[], $6::bigint[], $7::timestamptz[],
     $8::uuid[], $9::uuid[], $10::text[], $11::text[]
   ) as t ({TRANSACTION_COLUMNS})
-)""",
+)""",  # noqa: S608 - our own names
         attrgetter("transactions"),
         _columns(
             "id",
