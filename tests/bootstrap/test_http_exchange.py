@@ -133,7 +133,8 @@ class Recording:
     """A connection on which one exchange takes place."""
 
     def __init__(self) -> None:
-        self.transport = Recorder()
+        self.recorder = Recorder()
+        self.transport: asyncio.Transport = self.recorder
         self.flow = FlowControl(self.transport)
         self.state = ServerState()
         self.done: list[Exchange] = []
@@ -147,10 +148,10 @@ async def test_head_and_body_leave_in_one_write() -> None:
     answer = Exchange(made, {"method": "GET"}, keep_alive=True, expects_continue=False)
 
     await answer.send(start([(b"Content-Length", b"4")]))
-    assert made.transport.written == []
+    assert made.recorder.written == []
     await answer.send(part(b"four"))
 
-    assert made.transport.written == [b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfour"]
+    assert made.recorder.written == [b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfour"]
     assert made.done == [answer]
 
 
@@ -163,7 +164,7 @@ async def test_an_answer_to_nobody_goes_nowhere() -> None:
     await answer.send(start())
     await answer.send(part(b"four"))
 
-    assert made.transport.written == []
+    assert made.recorder.written == []
 
 
 async def test_the_body_of_a_request_is_what_came_since() -> None:
@@ -180,7 +181,7 @@ async def test_the_body_of_a_request_is_what_came_since() -> None:
 
     assert first == {"type": "http.request", "body": b"one two", "more_body": True}
     assert await rest == {"type": "http.request", "body": b"x" * 70_000, "more_body": False}
-    assert made.transport.written == [b"HTTP/1.1 100 Continue\r\n\r\n"]
+    assert made.recorder.written == [b"HTTP/1.1 100 Continue\r\n\r\n"]
 
 
 async def test_what_follows_a_queued_request_and_is_none_does_not_answer_for_it(url: str) -> None:
