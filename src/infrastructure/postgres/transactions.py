@@ -124,7 +124,8 @@ class PostgresDatabase:
             except BaseException:
                 await transaction.roll_back()
                 raise
-            await transaction.roll_back()
+            if not transaction.ended:
+                await transaction.roll_back()
 
 
 async def _open(connection: Connection, principal: Principal, opening: Opening[Any]) -> Opened[Any]:
