@@ -6,7 +6,7 @@ from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -14,11 +14,14 @@ from infrastructure.doctor.findings import Finding, error
 from infrastructure.postgres.ownership import compare_options
 from infrastructure.postgres.tables import Base
 
+_ADOPTED = text("select tables from private.adoption")
+
 
 async def check_drift(engine: AsyncEngine) -> Sequence[Finding]:
     """Find tables, columns, types, defaults and indexes that are not as the models say."""
     async with engine.connect() as connection:
-        differences = await connection.run_sync(_differences)
+        adopted = await connection.scalar(_ADOPTED)
+        differences = await connection.run_sync(_differences, frozenset(adopted or ()))
     return [
         error(
             "drift",
@@ -29,10 +32,10 @@ async def check_drift(engine: AsyncEngine) -> Sequence[Finding]:
     ]
 
 
-def _differences(connection: Connection) -> list[Any]:
+def _differences(connection: Connection, adopted: frozenset[str]) -> list[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # types of the app's columns that SQLAlchemy does not know
-        context = MigrationContext.configure(connection, opts=compare_options())
+        context = MigrationContext.configure(connection, opts=compare_options(adopted))
         return list(_flat(compare_metadata(context, Base.metadata)))
 
 

@@ -1,13 +1,16 @@
-"""What the database says of itself: the level of the schema that the migrations left, and whether it takes writes."""
+"""What the database says of itself: the schema's level, whether it was taken over, and whether it takes writes."""
 
 import asyncpg
 
-from application.ops.check_readiness import DatabaseState
+from application.ops.check_readiness import AdoptionState, DatabaseState
 from infrastructure.postgres.errors import map_database_errors
 
 _STATE = """
-select level, current_setting('transaction_read_only') = 'on' as read_only from private.schema_level
+select level, current_setting('transaction_read_only') = 'on' as read_only,
+       exists (select from private.adoption where adopted_at is null) as half_adopted
+from private.schema_level
 """
+_HAS_APP = "select to_regclass('public.profiles') is not null"
 
 
 class PostgresSchema:
@@ -17,7 +20,7 @@ class PostgresSchema:
         self._pool = pool
 
     async def read(self) -> DatabaseState:
-        """The state, in one round trip; level 0 before the first migration.
+        """The state, in one round trip, two before the first migration, which is level 0.
 
         Raises:
             Unavailable: the database does not answer.
@@ -31,8 +34,9 @@ class PostgresSchema:
                 asyncpg.InvalidSchemaNameError,
             ):
                 row = None
-        return (
-            DatabaseState(0, read_only=False)
-            if row is None
-            else DatabaseState(row["level"], row["read_only"])
-        )
+            if row is None:
+                has_app = await self._pool.fetchval(_HAS_APP)
+                adoption = AdoptionState.NOT_BEGUN if has_app else AdoptionState.DONE
+                return DatabaseState(0, read_only=False, adoption=adoption)
+        adoption = AdoptionState.UNFINISHED if row["half_adopted"] else AdoptionState.DONE
+        return DatabaseState(row["level"], row["read_only"], adoption)
