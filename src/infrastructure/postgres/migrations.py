@@ -1,5 +1,6 @@
 """Brings the shared database to head: one runner at a time, patient with locks, safe to kill and to start again."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import stamina
@@ -37,6 +38,13 @@ $$
 
 MADE_FIRST = ("private.schema_level", "private.adoption", "private.adoption_steps")
 """The tables of revision 0001, which an adoption lets run before it looks after the app's."""
+
+
+def _array(names: Iterable[str]) -> str:
+    quoted = ", ".join(f"'{name}'" for name in names)
+    return f"array[{quoted}]"
+
+
 FOREIGN_TABLES = "LLADP"
 """The SQLSTATE of the refusal below; of a class that PostgreSQL leaves to applications."""
 # Before anything is made: the first revision would else stay behind when the second meets a table of that name. It
@@ -51,9 +59,8 @@ begin
     execute $q$select coalesce(max(version_num), '') from {SCHEMA}.alembic_version$q$ into done;
   end if;
   select string_agg(name, ', ' order by place) into found
-  from unnest(array[{", ".join(f"'{name}'" for name in (*OUR_TABLES, *APP_POSTS))}])
-    with ordinality as t (name, place)
-  where to_regclass(name) is not null and (done = '' or name <> all (array[{", ".join(f"'{name}'" for name in MADE_FIRST)}]));
+  from unnest({_array((*OUR_TABLES, *APP_POSTS))}) with ordinality as t (name, place)
+  where to_regclass(name) is not null and (done = '' or name <> all ({_array(MADE_FIRST)}));
   if done < '0002' and found is not null then
     raise exception using errcode = '{FOREIGN_TABLES}', message =
       'These tables are there already, and not from these migrations: ' || found

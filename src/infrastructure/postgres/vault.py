@@ -57,7 +57,7 @@ _ID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _PLAN_ANEW: Final = text("set local plan_cache_mode = force_custom_plan")
 _LAST: Final = "\U0010ffff"
 # An adopted database may keep it as text (see queries.py).
-_USER_ID: Final = cast(ProfileRow.id, Uuid)
+_user_id: Final = cast(ProfileRow.id, Uuid)
 
 
 class PostRepository(SQLAlchemyAsyncRepository[PostRow]):
@@ -137,9 +137,9 @@ class PostgresVaultReader:
         Many matches are met soon along the index of the order, few are found through the indexes of the names: the
         planner knows which from its statistics, if it plans for this very prefix.
         """
-        statement = _users().order_by(ProfileRow.created_at.desc(), _USER_ID.desc()).limit(limit)
+        statement = _users().order_by(ProfileRow.created_at.desc(), _user_id.desc()).limit(limit)
         if after is not None:
-            statement = statement.where(tuple_(ProfileRow.created_at, _USER_ID) < (after.at, after.id))
+            statement = statement.where(tuple_(ProfileRow.created_at, _user_id) < (after.at, after.id))
         if not wanted.query:
             return [user_of(row) for row in (await self._connection.execute(statement)).mappings()]
         connection = await driver_of(self._connection)
@@ -150,7 +150,7 @@ class PostgresVaultReader:
 
     async def user(self, user_id: UUID) -> User | None:
         """See the port."""
-        rows = await self._connection.execute(_users().where(user_id == _USER_ID))
+        rows = await self._connection.execute(_users().where(_user_id == user_id))
         row = rows.mappings().one_or_none()
         return None if row is None else user_of(row)
 
@@ -239,21 +239,21 @@ def _row(entity: Base, *money: str) -> Row:
 def _users() -> Any:
     return (
         select(
-            *(_USER_ID.label("id"), ProfileRow.username, ProfileRow.full_name, ProfileRow.avatar_url),
+            *(_user_id.label("id"), ProfileRow.username, ProfileRow.full_name, ProfileRow.avatar_url),
             *(ProfileRow.role, ProfileRow.created_at),
             *(BanRow.reason, BanRow.banned_by, BanRow.banned_at),
             WalletRow.balance,
-            func.private.account_status(_USER_ID, None).label("account_status"),
+            func.private.account_status(_user_id, None).label("account_status"),
         )
-        .outerjoin(BanRow, BanRow.user_id == _USER_ID)
-        .outerjoin(WalletRow, WalletRow.user_id == _USER_ID)
+        .outerjoin(BanRow, BanRow.user_id == _user_id)
+        .outerjoin(WalletRow, WalletRow.user_id == _user_id)
     )
 
 
 def _matches(query: str) -> ColumnElement[bool]:
     ways = [_begins(ProfileRow.username, query), _begins(ProfileRow.full_name, query)]
     if _ID.fullmatch(query):
-        ways.append(UUID(query) == _USER_ID)
+        ways.append(_user_id == UUID(query))
     return or_(*ways)
 
 
