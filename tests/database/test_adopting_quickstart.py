@@ -12,10 +12,9 @@ import pytest
 from database.adoptees import KINDS, adopt, adoptee, command, dumped
 from devstack.postgres import LocalPostgres
 from infrastructure.doctor.adoption import check_adoption
-from infrastructure.doctor.catalogue import check_catalogue
+from infrastructure.doctor.catalogue import check_catalogue, check_drift
 from infrastructure.doctor.clients import check_clients
 from infrastructure.doctor.connection import check_level
-from infrastructure.doctor.drift import check_drift
 from infrastructure.doctor.rls_bypasses import check_functions
 from infrastructure.postgres.connections import connect, create_engine
 from support.accounts import sign_ups
