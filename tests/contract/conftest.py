@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from contract.world import MemoryWorld, World, postgres_world
+from contract.backend import Backend, MemoryBackend, postgres_backend
 from infrastructure.postgres.grouped_transactions import GroupedDatabase
 from infrastructure.postgres.transactions import PostgresDatabase
 from support.database import Database
@@ -20,11 +20,11 @@ def place(request: pytest.FixtureRequest) -> Database | None:
 
 
 @pytest.fixture
-async def world(place: Database | None, request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    """A fresh world, in memory and then on a database."""
+async def backend(place: Database | None, request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
+    """A fresh backend, in memory and then on a database."""
     if place is None:
-        yield MemoryWorld()
+        yield MemoryBackend()
         return
     grouped = request.node.callspec.params["place"] == "grouped"
-    async with postgres_world(place, GroupedDatabase if grouped else PostgresDatabase) as made:
+    async with postgres_backend(place, GroupedDatabase if grouped else PostgresDatabase) as made:
         yield made

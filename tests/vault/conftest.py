@@ -10,7 +10,7 @@ from devstack.postgres import LocalPostgres
 from support.backend import backend
 from support.database import cloned
 from support.stack import supabase_on
-from vault.cast import Cast, Place
+from vault.factories import Factories, Place
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +34,9 @@ def place(projects: LocalPostgres, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-async def cast(place: Place) -> AsyncIterator[Cast]:
+async def factories(place: Place) -> AsyncIterator[Factories]:
     platform = await asyncpg.connect(place.database.superuser_url)
     try:
-        yield Cast(place, platform)
+        yield Factories(place, platform)
     finally:
         await platform.close()

@@ -1,4 +1,4 @@
-"""A world to try use-cases in, on memory or on Postgres: the same words set the scene and look at what came of it."""
+"""A backend to try use-cases in, on memory or on Postgres: the same words set the scene and look at what came of it."""
 
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -107,7 +107,7 @@ class OwedEvent:
     payload: dict[str, object]
 
 
-class World(Protocol):
+class Backend(Protocol):
     """The ports, and the words."""
 
     database: Transacting
@@ -229,8 +229,8 @@ def _post(author: Principal, changes: dict[str, object]) -> Post:
 
 
 @dataclass
-class MemoryWorld(World):
-    """The world in memory."""
+class MemoryBackend(Backend):
+    """The backend in memory."""
 
     tables: MemoryDatabase = field(default_factory=MemoryDatabase)
 
@@ -328,8 +328,8 @@ class MemoryWorld(World):
             stored.created_at -= by
 
 
-class PostgresWorld(World):
-    """The world on a database of its own, which the platform (a superuser) sets up and looks at."""
+class PostgresBackend(Backend):
+    """The backend on a database of its own, which the platform (a superuser) sets up and looks at."""
 
     def __init__(
         self,
@@ -495,17 +495,17 @@ def _entry(row: Row) -> AuditEntry:
 
 
 @asynccontextmanager
-async def postgres_world(
+async def postgres_backend(
     database: Database,
     adapter: Callable[..., Transacting] = PostgresDatabase,
     service: DatabaseAddress | None = None,
-) -> AsyncIterator[PostgresWorld]:
-    """A world on *database*, as the service's own role; *service* is another way to it."""
+) -> AsyncIterator[PostgresBackend]:
+    """A backend on *database*, as the service's own role; *service* is another way to it."""
     platform = await asyncpg.connect(database.superuser_url)
     try:
         async with create_pool(database.service if service is None else service, 10) as pool:
-            world = PostgresWorld(platform, pool, database, adapter)
-            yield world
-            await world.dispose()
+            backend = PostgresBackend(platform, pool, database, adapter)
+            yield backend
+            await backend.dispose()
     finally:
         await platform.close()
