@@ -28,18 +28,25 @@ where datname = current_database() and wait_event_type = 'Lock' and cardinality(
 """
 
 
+@pytest.fixture(params=["database", "clips_database"], ids=["posts", "clips"])
+def place(request: pytest.FixtureRequest) -> Database:
+    """A database of the test's own, whose posts are in our table or are clips."""
+    made: Database = request.getfixturevalue(request.param)
+    return made
+
+
 @pytest.fixture
-async def world(database: Database) -> AsyncIterator[PostgresWorld]:
+async def world(place: Database) -> AsyncIterator[PostgresWorld]:
     """A world in which nobody may run into a deadlock, though use-cases would try again."""
-    async with postgres_world(database) as made:
+    async with postgres_world(place) as made:
         yield made
     counted = "select deadlocks from pg_stat_database where datname = $1"
-    assert (await database.fetch(counted, database.name))[0]["deadlocks"] == 0
+    assert (await place.fetch(counted, place.name))[0]["deadlocks"] == 0
 
 
 @pytest.fixture
-async def bystander(database: Database) -> AsyncIterator["Bystander"]:
-    holding, watching = [await asyncpg.connect(database.superuser_url) for _ in range(2)]
+async def bystander(place: Database) -> AsyncIterator["Bystander"]:
+    holding, watching = [await asyncpg.connect(place.superuser_url) for _ in range(2)]
     try:
         yield Bystander(holding, watching)
     finally:
@@ -120,7 +127,7 @@ async def test_an_author_who_swaps_the_content_is_caught_by_the_version(
 ) -> None:
     author, moderator = await world.user(), await world.user(Role.MODERATOR)
     post = await world.post(author)
-    await bystander.hold("update public.posts set body = 'something else' where id = $1", post.id)
+    await bystander.hold("update private.posts set body = 'something else' where id = $1", post.id)
 
     approval = asyncio.create_task(decide(world, moderator, post, PostStatus.APPROVED))
     await bystander.sees_waiting(1)
@@ -135,7 +142,7 @@ async def test_a_demotion_waits_for_what_the_moderator_is_deciding(
 ) -> None:
     admin, moderator = await world.user(Role.ADMIN), await world.user(Role.MODERATOR)
     post, next_post = await world.post(await world.user()), await world.post(await world.user())
-    await bystander.hold("select from public.posts where id = $1 for update", post.id)
+    await bystander.hold("select private.lock_post($1)", post.id)
 
     decision = asyncio.create_task(decide(world, moderator, post, PostStatus.APPROVED))
     await bystander.sees_waiting(1)

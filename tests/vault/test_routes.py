@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from domain.identity import AccountStatus, Assurance, Role
+from support.clips import add_posts
 from vault.cast import Cast
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("vault")]
@@ -93,15 +94,12 @@ async def test_the_queue_is_counted_for_each_status(cast: Cast) -> None:
 
 async def test_counting_stops_at_the_limit(cast: Cast) -> None:
     moderator, author = await cast.somebody(Role.MODERATOR), await cast.somebody()
-    await cast.platform.execute(
-        "insert into public.posts (author_id, kind, title, language, validation_status) "
-        "select $1, 'text', 'many', 'rw', 'rejected' from generate_series(1, 10001)",
-        author.id,
-    )
+    many = {"author_id": author.id, "validation_status": "rejected"}
+    await add_posts(cast.platform, 10_001, **many)
 
     async with cast.client(moderator) as http:
         counted = (await http.get("/vault/posts/counts")).json()
-    await cast.platform.execute("delete from public.posts where author_id = $1", author.id)
+    await cast.platform.execute("delete from private.posts where author_id = $1", author.id)
 
     assert counted["rejected"] == counted["limit"] == 10_000
 
