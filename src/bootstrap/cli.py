@@ -58,7 +58,7 @@ def outbox() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def list_outbox(*, as_json: bool) -> None:
     """List the events that Realtime refused, and say how many others are pending."""
-    from bootstrap.outbox import outbox_report
+    from bootstrap.operator_commands import outbox_report
     from infrastructure.settings import DatabaseSettings
 
     click.echo(run(outbox_report(load(DatabaseSettings).database, as_json=as_json)))
@@ -69,7 +69,7 @@ def list_outbox(*, as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="Send all of them again.")
 def retry_outbox(ids: tuple[int, ...], *, everything: bool) -> None:
     """Send dead letters again: those with these IDS, or --all."""
-    from bootstrap.outbox import retry_dead_letters
+    from bootstrap.operator_commands import retry_dead_letters
     from infrastructure.settings import DatabaseSettings
 
     if bool(ids) is everything:
@@ -88,7 +88,7 @@ def retry_outbox(ids: tuple[int, ...], *, everything: bool) -> None:
 @click.option("--reason", required=True, help="Why nobody will ever be told; it goes into the audit log.")
 def drop_from_outbox(event: int, reason: str) -> None:
     """Give an event up that Realtime will never take, as an operator with MIGRATION_DATABASE_URL. It is audited."""
-    from bootstrap.outbox import drop_event
+    from bootstrap.operator_commands import drop_event
     from infrastructure.settings import MigrationSettings
 
     if not run(drop_event(load(MigrationSettings).database, event, reason)):
@@ -186,7 +186,7 @@ def erase_user(user_id: UUID) -> None:
 @click.argument("role", type=click.Choice(["user", "moderator", "admin"]))
 def grant_role(who: str, role: str) -> None:
     """Give somebody a role, as an operator with MIGRATION_DATABASE_URL. It is audited."""
-    from bootstrap.roles import grant
+    from bootstrap.operator_commands import grant
     from infrastructure.settings import MigrationSettings
 
     click.echo(run(grant(load(MigrationSettings).database, who, role)))

@@ -17,8 +17,7 @@ from domain.identity import Role
 from domain.posts import PostStatus
 from domain.reconciliation import Finding
 from domain.wallet import TransactionKind
-from infrastructure.postgres.ledger import ledger_snapshots
-from infrastructure.postgres.seals import TakenSeal, take_seal
+from infrastructure.postgres.ledger import TakenSeal, ledger_snapshots, take_seal
 from support.database import Database
 
 pytestmark = pytest.mark.anyio

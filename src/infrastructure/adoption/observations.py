@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from infrastructure.postgres.diagnosis import diagnose
+from infrastructure.postgres.errors import diagnose
 
 SHOWN: Final = 20
 """How many values of one kind are listed; all are counted."""

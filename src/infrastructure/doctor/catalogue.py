@@ -1,17 +1,26 @@
-"""Our policies, triggers, functions, constraints, indexes and grants, as the database has them and as it should.
+"""Our tables, policies, triggers, functions, constraints, indexes and grants: as they are, and as they should be.
 
 ``catalogue.json`` holds what the migrations leave on an empty project; ``make catalogue`` writes it anew.
+The app's own tables and columns are its own.
 """
 
 import json
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection
+from sqlalchemy.exc import SAWarning
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.doctor.findings import Finding, error, warning
-from infrastructure.postgres.ownership import OUR_TABLES
+from infrastructure.postgres.ownership import OUR_TABLES, compare_options
+from infrastructure.postgres.tables import Base
 
 EXPECTED_FILE = Path(__file__).with_name("catalogue.json")
 SERVICE = "lingualink_api"
@@ -167,3 +176,41 @@ def surplus_right(name: str, sql: str) -> Finding | None:
     if any(name.endswith(f" on {item}") for item in hidden):
         return error("private_opened", f"clients should not have the {name}", fix)
     return None
+
+
+async def check_drift(engine: AsyncEngine) -> Sequence[Finding]:
+    """Find tables, columns, types, defaults and indexes that are not as the models say."""
+    async with engine.connect() as connection:
+        differences = await connection.run_sync(_differences)
+    return [
+        error(
+            "drift",
+            f"the database differs from the models: to match, {_say(difference)}",
+            "find out who changed it, and change it back",
+        )
+        for difference in differences
+    ]
+
+
+def _differences(connection: Connection) -> list[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # types of the app's columns that SQLAlchemy does not know
+        context = MigrationContext.configure(connection, opts=compare_options())
+        return list(_flat(compare_metadata(context, Base.metadata)))
+
+
+def _flat(differences: Iterable[Any]) -> Iterable[Any]:
+    """Changes of one column come as a list of their own."""
+    for difference in differences:
+        if isinstance(difference, list):
+            yield from difference
+        else:
+            yield difference
+
+
+def _say(difference: Sequence[Any]) -> str:
+    operation, *where = difference
+    names = [getattr(part, "name", part) for part in where[:3] if part is not None]
+    table = getattr(getattr(where[-1], "table", None), "name", None)
+    on = f" (of {table})" if table is not None and table not in names else ""
+    return f"{operation} {'.'.join(str(name) for name in names)}{on}"

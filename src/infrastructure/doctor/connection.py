@@ -7,8 +7,8 @@ import asyncpg
 
 from infrastructure.doctor.findings import Finding, error, warning
 from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.connections import PoolerMode, find_pooler
 from infrastructure.postgres.migrations import head_level
-from infrastructure.postgres.poolers import PoolerMode, find_pooler
 
 SKEW_NOTED_S = 2.0
 SKEW_HARMFUL_S = 30.0

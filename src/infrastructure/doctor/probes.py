@@ -6,7 +6,7 @@ and approved; ``{theirs}`` and ``{posted}`` are pending posts of the others; ``{
 
 from dataclasses import dataclass
 
-from infrastructure.postgres.opening import OPEN_WITH_BALANCE
+from infrastructure.postgres.accounts import OPEN_WITH_BALANCE
 
 
 @dataclass(frozen=True, slots=True)

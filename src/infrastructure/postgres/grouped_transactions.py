@@ -21,13 +21,13 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from application.database import Opened, Opening, OpenTransaction, WriteBatch
 from application.idempotency import (
     IDEMPOTENCY_KEY_TTL,
     KEYS_PER_DAY,
     NOT_FOUND_KEY_TTL,
     IdempotencyRecord,
 )
-from application.transactions import Opened, Opening, OpenTransaction, WriteBatch
 from domain.errors import DomainError, SerializationConflict, Unavailable
 from domain.identity import AccountStatus, Principal
 from domain.wallet import Wallet
@@ -78,7 +78,7 @@ class _Member:
 
 @dataclass(slots=True)
 class _GroupedTransaction:
-    """A member's side of a group's transaction; see :class:`application.transactions.OpenTransaction`."""
+    """A member's side of a group's transaction; see :class:`application.database.OpenTransaction`."""
 
     member: _Member
     opened: Opened[Any]
@@ -94,7 +94,7 @@ class _GroupedTransaction:
 
 
 class GroupedDatabase(PostgresDatabase):
-    """The port :class:`application.transactions.Database`, with keyed requests in groups."""
+    """The port :class:`application.database.Database`, with keyed requests in groups."""
 
     def __init__(
         self, pool: asyncpg.Pool, after_commit: AfterCommit, *, lanes: int = LANES, most: int = MOST

@@ -10,9 +10,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from infrastructure.postgres.address import DatabaseAddress
-from infrastructure.postgres.diagnosis import LOCKED, postgres_error
+from infrastructure.postgres.connections import PoolerMode, find_pooler
+from infrastructure.postgres.errors import LOCKED, postgres_error
 from infrastructure.postgres.ownership import APP_POSTS, OUR_TABLES
-from infrastructure.postgres.poolers import PoolerMode, find_pooler
 
 SCHEMA = "private"
 ADDRESS = "address"

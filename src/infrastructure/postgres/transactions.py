@@ -11,6 +11,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from application.database import Opened, Opening, OpenTransaction, WriteBatch
 from application.idempotency import (
     IDEMPOTENCY_KEY_TTL,
     KEYS_PER_DAY,
@@ -18,20 +19,16 @@ from application.idempotency import (
     IdempotencyKey,
     IdempotencyRecord,
 )
-from application.transactions import (
+from application.locks import (
     ApprovalLock,
     Lock,
     LockedUser,
-    Opened,
-    Opening,
-    OpenTransaction,
     PostLock,
     RateLock,
     RefusalsLock,
     TransactionLock,
     UserLock,
     WithdrawalLock,
-    WriteBatch,
 )
 from domain.audit import REFUSALS_KEPT, REFUSALS_PERIOD
 from domain.errors import RateLimited, SerializationConflict, Unavailable
@@ -54,7 +51,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class PostgresTransaction(Generic[L]):
-    """See :class:`application.transactions.OpenTransaction`, which says what is promised."""
+    """See :class:`application.database.OpenTransaction`, which says what is promised."""
 
     connection: Connection
     after_commit: AfterCommit
@@ -90,7 +87,7 @@ class PostgresTransaction(Generic[L]):
 
 
 class PostgresDatabase:
-    """The port :class:`application.transactions.Database`: each transaction has a connection to itself."""
+    """The port :class:`application.database.Database`: each transaction has a connection to itself."""
 
     def __init__(self, pool: asyncpg.Pool, after_commit: AfterCommit) -> None:
         self._pool = pool

@@ -14,12 +14,11 @@ from sqlalchemy import ColumnElement, func, or_, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 
-from application.authorization import COUNTED_TO, AuditFilter, PostFilter, UserFilter, VaultReaderFactory
 from application.ports import Position, Row
+from application.vault.reading import COUNTED_TO, AuditFilter, PostFilter, UserFilter, VaultReaderFactory
 from domain.approvals import ApprovalStatus
-from domain.identity import AccountStatus, Actor, Principal
+from domain.identity import AccountStatus, Actor, Principal, User
 from domain.posts import PostStatus
-from domain.profile import User
 from domain.withdrawals import WithdrawalStatus
 from infrastructure.postgres.accounts import open_account
 from infrastructure.postgres.books import BOOKS
@@ -90,7 +89,7 @@ class RewardRateRepository(SQLAlchemyAsyncRepository[RewardRateRow]):
 
 
 class PostgresVaultReader:
-    """The port :class:`application.authorization.VaultReader` on the shared database: one statement each."""
+    """The port :class:`application.vault.reading.VaultReader` on the shared database: one statement each."""
 
     def __init__(self, connection: AsyncConnection, session: AsyncSession) -> None:
         self._connection = connection

@@ -1,14 +1,13 @@
-"""Whether this process can do its work."""
+"""Whether this process can do its work, and whether it is on its way out."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Generic, Literal, TypeVar
 
 import structlog
 
-from application.ops.probe import Probe
-from application.ops.shutdown import ShutdownState
+T = TypeVar("T")
 
 SCHEMA_LEVEL = 7
 """The oldest schema that this code runs on; a newer one is no reason to be unready."""
@@ -18,6 +17,54 @@ PATIENCE_S: Final = 1.5
 Status = Literal["ok", "degraded", "draining", "unavailable"]
 
 log = structlog.get_logger(__name__)
+
+
+class Probe(Generic[T]):
+    """Asks *question*, one at a time: who asks meanwhile shares the answer, and nobody waits longer than *patience*.
+
+    A question that takes longer is not cancelled (a connection that freezes can't be cancelled either): it ends by
+    its own deadline, and until then it is not asked again.
+    """
+
+    def __init__(self, question: Callable[[], Awaitable[T]], patience: float) -> None:
+        self._question = question
+        self._patience = patience
+        self._asked: asyncio.Task[T] | None = None
+
+    async def __call__(self) -> T:
+        """The answer.
+
+        Raises:
+            TimeoutError: there was none within *patience* seconds.
+            Exception: whatever the question raises.
+        """
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.create_task(self._ask(), name="probe")
+            self._asked.add_done_callback(lambda task: task.cancelled() or task.exception())
+        asked = self._asked
+        await asyncio.wait({asked}, timeout=self._patience)
+        if not asked.done():
+            raise TimeoutError
+        return asked.result()
+
+    async def _ask(self) -> T:
+        return await self._question()
+
+
+class ShutdownState:
+    """Set once, when the process is asked to stop; from then on it is not ready, and still finishes what comes."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether the process was asked to stop."""
+        return self._begun
+
+    def begin(self) -> None:
+        """Say that the process was asked to stop; saying it again changes nothing."""
+        self._begun = True
 
 
 @dataclass(frozen=True, slots=True)
