@@ -11,7 +11,7 @@ import asyncpg
 
 from domain.posts import PostKind
 from infrastructure.adoption.shape import PostsSource, Shape
-from infrastructure.adoption.steps import Adoption, Step
+from infrastructure.adoption.steps import Adoption, Step, build_index
 from infrastructure.doctor.catalogue import expected
 from infrastructure.postgres.migrations import MigrationRefused
 
@@ -111,7 +111,7 @@ def post_guards(shape: Shape) -> Mapping[str, str]:
     return guards
 
 
-async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]", adoption: Adoption) -> None:
+async def _prepare(connection: asyncpg.Connection, adoption: Adoption) -> None:
     """Add our columns; refused where an id is a voice clip's and a video clip's: nobody can say which is meant."""
     if len(clip_tables(adoption.shape)) == len(CLIPS) and (twice := await connection.fetchval(_TWICE)):
         raise MigrationRefused(f"Voice clips and video clips have the same ids: {', '.join(twice)}.")
@@ -120,26 +120,19 @@ async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]", adoption: A
         await connection.execute(f"alter table {table} {added}")
 
 
-async def _index(connection: "asyncpg.Connection[asyncpg.Record]", adoption: Adoption) -> None:
-    """Build the indexes; one that a kill left invalid is built anew."""
-    await connection.execute("set lock_timeout = '30s'; set statement_timeout = 0")
-    for name, definition in clip_indexes(adoption.shape):
-        valid = "select indisvalid from pg_index where indexrelid = to_regclass($1)"
-        if await connection.fetchval(valid, f"public.{name}"):
-            continue
-        unique = "unique" if name.endswith("_id") else ""
-        await connection.execute(f"drop index concurrently if exists public.{name}")
-        await connection.execute(f"create {unique} index concurrently {name} on {definition}")
+async def _index(connection: asyncpg.Connection, adoption: Adoption) -> None:
+    for name, on in clip_indexes(adoption.shape):
+        await build_index(connection, name, on, unique=name.endswith("_id"))
 
 
-async def _guard(connection: "asyncpg.Connection[asyncpg.Record]", adoption: Adoption) -> None:
+async def _guard(connection: asyncpg.Connection, adoption: Adoption) -> None:
     """Close what a client must not write, one table after the other: none waits for another's lock."""
     for sql in post_guards(adoption.shape).values():
         async with connection.transaction():
             await connection.execute(sql.replace("CREATE TRIGGER", "create or replace trigger"))
 
 
-async def _show(connection: "asyncpg.Connection[asyncpg.Record]", adoption: Adoption) -> None:
+async def _show(connection: asyncpg.Connection, adoption: Adoption) -> None:
     """Let the view of all posts show the clips, and write to them."""
     await connection.execute(posts_view(adoption.shape))
     await connection.execute(

@@ -18,10 +18,10 @@ from infrastructure.postgres.shared_reads import SharedReads
 from infrastructure.supabase.claims import display_fields
 
 _FIND = """
-select p.id, p.username, p.full_name, p.avatar_url, p.role, w.balance,
-       exists (select from private.bans b where b.user_id = p.id) as banned
-from public.profiles p join public.wallets w on w.user_id = p.id
-where p.id = any ($1::uuid[]) and private.account_status(p.id, null) <> 'deleted'
+select p.id::uuid as id, p.username, p.full_name, p.avatar_url, p.role, w.balance,
+       exists (select from private.bans b where b.user_id = p.id::uuid) as banned
+from public.profiles p join public.wallets w on w.user_id = p.id::uuid
+where p.id::uuid = any ($1::uuid[]) and private.account_status(p.id::uuid, null) <> 'deleted'
 """
 # Nothing is inserted for whom there is already: a column that the app added and this service does not know can't
 # break those who have a profile. And nothing for the dead, however long their tokens live.
@@ -31,7 +31,7 @@ with account as materialized (
 ), profile as (
   insert into public.profiles (id, username, full_name, avatar_url)
   select $1, $2, $3, $4 from account
-  where status <> 'deleted' and not exists (select from public.profiles where id = $1)
+  where status <> 'deleted' and not exists (select from public.profiles where id::uuid = $1)
   on conflict (id) do nothing
 ), wallet as (
   insert into public.wallets (user_id) select $1 from account where status <> 'deleted' on conflict do nothing

@@ -191,7 +191,7 @@ PARTS: Final = (
     ),
     Part(
         """roles as (
-  update public.profiles p set role = r.role from unnest($1::uuid[], $2::text[]) as r (id, role) where p.id = r.id
+  update public.profiles p set role = r.role from unnest($1::uuid[], $2::text[]) as r (id, role) where p.id::uuid = r.id
   returning true
 )""",
         attrgetter("roles"),
