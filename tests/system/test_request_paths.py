@@ -37,12 +37,12 @@ class Bound:
 
 
 BOUNDS = {
-    "GET /profile": Bound(126, 45, 1),
-    "POST /wallet/transfers": Bound(207, 70, 4),
-    "POST /vault/posts/{id}/validation": Bound(207, 70, 5),
+    "GET /profile": Bound(42, 21, 1),
+    "POST /wallet/transfers": Bound(105, 33, 4),
+    "POST /vault/posts/{id}/validation": Bound(110, 34, 5),
 }
 PENDING = "select from private.realtime_outbox where delivered_at is null"
-RELAY = Bound(160, 45, 0)
+RELAY = Bound(46, 12, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,6 @@ async def test_a_request_passes_no_more_of_our_code_than_it_did(
         record_property(
             name, f"{len(trace.functions)} functions, {len(trace.files)} files, {asked} round trips"
         )
-        print(name, asked, trace)  # noqa: T201
         assert len(trace.functions) <= bound.functions, f"{name}: {trace}"
         assert len(trace.files) <= bound.files, f"{name}: {trace}"
         assert asked == bound.round_trips, f"{name}: {service.proxy.statements}"
@@ -166,6 +165,5 @@ async def test_an_event_passes_no_more_of_our_code_than_it_did(
         await running
     await container.close()
 
-    print(trace)  # noqa: T201
     assert len(trace.functions) <= RELAY.functions, str(trace)
     assert len(trace.files) <= RELAY.files, str(trace)
