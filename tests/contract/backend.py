@@ -37,6 +37,7 @@ from infrastructure.postgres.queries import TRANSACTION_COLUMNS
 from infrastructure.postgres.transactions import PostgresDatabase
 from infrastructure.postgres.vault import vault_readers
 from infrastructure.postgres.wallets import PostgresWallets
+from support.clips import add_post
 from support.database import Database
 from support.memory.database import MemoryDatabase, StoredKey
 from support.memory.readers import MemoryAccounts, MemoryVaultReader, MemoryWallets
@@ -390,19 +391,16 @@ class PostgresBackend(Backend):
 
     async def post(self, author: Principal, **changes: object) -> Post:
         made = _post(author, changes)
-        await self._platform.execute(
-            """
-            insert into public.posts (id, author_id, kind, title, body, language, validation_status, created_at)
-            values ($1, $2, $3, $4, $5, $6, $7, $8)
-            """,
-            made.id,
-            made.author_id,
-            made.kind,
-            made.title,
-            made.body,
-            made.language,
-            made.status,
-            made.created_at,
+        await add_post(
+            self._platform,
+            id=made.id,
+            author_id=made.author_id,
+            kind=made.kind,
+            title=made.title,
+            body=made.body,
+            language=made.language,
+            validation_status=made.status,
+            created_at=made.created_at,
         )
         return await self.read_post(made.id)
 
@@ -458,7 +456,7 @@ class PostgresBackend(Backend):
         return [_entry(row) for row in reversed(rows)]
 
     async def read_post(self, post_id: UUID) -> Post:
-        row = await self._platform.fetchrow("select * from public.posts where id = $1", post_id)
+        row = await self._platform.fetchrow("select * from private.posts where id = $1", post_id)
         assert row is not None
         return post_of(row)
 

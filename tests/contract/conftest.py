@@ -1,4 +1,4 @@
-"""The same suite on memory, and on Postgres with transactions alone and in groups."""
+"""The same suite on memory, on Postgres with transactions alone and in groups, and where clips are the posts."""
 
 from collections.abc import AsyncIterator
 
@@ -10,12 +10,12 @@ from infrastructure.postgres.transactions import PostgresDatabase
 from support.database import Database
 
 
-@pytest.fixture(params=["memory", "alone", "grouped"])
+@pytest.fixture(params=["memory", "alone", "grouped", "clips"])
 def place(request: pytest.FixtureRequest) -> Database | None:
     """A database of the test's own, or none."""
     if request.param == "memory":
         return None
-    database: Database = request.getfixturevalue("database")
+    database: Database = request.getfixturevalue("clips_database" if request.param == "clips" else "database")
     return database
 
 

@@ -28,18 +28,31 @@ where datname = current_database() and wait_event_type = 'Lock' and cardinality(
 """
 
 
+@pytest.fixture(params=["database", "clips_database"], ids=["posts", "clips"])
+def place(request: pytest.FixtureRequest) -> Database:
+    """A database of the test's own, whose posts are in our table or are clips."""
+    made: Database = request.getfixturevalue(request.param)
+    return made
+
+
 @pytest.fixture
+<<<<<<< HEAD
 async def backend(database: Database) -> AsyncIterator[PostgresBackend]:
     """A backend in which nobody may run into a deadlock, though use-cases would try again."""
     async with postgres_backend(database) as made:
+=======
+async def backend(place: Database) -> AsyncIterator[PostgresBackend]:
+    """A backend in which nobody may run into a deadlock, though use-cases would try again."""
+    async with postgres_backend(place) as made:
+>>>>>>> main
         yield made
     counted = "select deadlocks from pg_stat_database where datname = $1"
-    assert (await database.fetch(counted, database.name))[0]["deadlocks"] == 0
+    assert (await place.fetch(counted, place.name))[0]["deadlocks"] == 0
 
 
 @pytest.fixture
-async def bystander(database: Database) -> AsyncIterator["Bystander"]:
-    holding, watching = [await asyncpg.connect(database.superuser_url) for _ in range(2)]
+async def bystander(place: Database) -> AsyncIterator["Bystander"]:
+    holding, watching = [await asyncpg.connect(place.superuser_url) for _ in range(2)]
     try:
         yield Bystander(holding, watching)
     finally:
@@ -120,9 +133,15 @@ async def test_of_twenty_moderators_who_disagree_the_first_wins_and_the_others_a
 async def test_an_author_who_swaps_the_content_is_caught_by_the_version(
     backend: PostgresBackend, bystander: Bystander
 ) -> None:
+<<<<<<< HEAD
     author, moderator = await backend.user(), await backend.user(Role.MODERATOR)
     post = await backend.post(author)
     await bystander.hold("update public.posts set body = 'something else' where id = $1", post.id)
+=======
+    author, moderator = await backend.user(), await backend.user(Role.MODERATOR)
+    post = await backend.post(author)
+    await bystander.hold("update private.posts set body = 'something else' where id = $1", post.id)
+>>>>>>> main
 
     approval = asyncio.create_task(decide(backend, moderator, post, PostStatus.APPROVED))
     await bystander.sees_waiting(1)
@@ -135,9 +154,15 @@ async def test_an_author_who_swaps_the_content_is_caught_by_the_version(
 async def test_a_demotion_waits_for_what_the_moderator_is_deciding(
     backend: PostgresBackend, bystander: Bystander
 ) -> None:
+<<<<<<< HEAD
     admin, moderator = await backend.user(Role.ADMIN), await backend.user(Role.MODERATOR)
     post, next_post = await backend.post(await backend.user()), await backend.post(await backend.user())
     await bystander.hold("select from public.posts where id = $1 for update", post.id)
+=======
+    admin, moderator = await backend.user(Role.ADMIN), await backend.user(Role.MODERATOR)
+    post, next_post = await backend.post(await backend.user()), await backend.post(await backend.user())
+    await bystander.hold("select private.lock_post($1)", post.id)
+>>>>>>> main
 
     decision = asyncio.create_task(decide(backend, moderator, post, PostStatus.APPROVED))
     await bystander.sees_waiting(1)

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, ExitStack
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -28,7 +29,7 @@ from domain.policies import Action, Requirements, Target, audit_action, refusal
 from domain.posts import TRANSITIONS, Decision, Post, PostStatus
 from domain.rewards import RewardedAction
 from domain.wallet import TransactionKind
-from support.database import cloned
+from support.database import TEMPLATE, cloned
 
 LONG = bool(os.environ.get("LINGUALINK_TEST_LONG"))
 ORIGIN = RequestInfo("request", "192.0.2.1")
@@ -46,6 +47,7 @@ class Histories(RuleBasedStateMachine):
     """What the vault does, beside a model of roles, bans, statuses and records."""
 
     projects: ClassVar[LocalPostgres | None] = None
+    template: ClassVar[str] = TEMPLATE
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,10 +62,17 @@ class Histories(RuleBasedStateMachine):
     def begin(self) -> None:
         self.backend: Backend = MemoryBackend()
         if self.projects is not None:
+<<<<<<< HEAD
             database = self.databases.enter_context(cloned(self.projects))
             self.backend = self.run(self.backends.enter_async_context(postgres_backend(database)))
         self.people = [self.run(self.backend.user(role)) for role in ROLES]
         self.roles = dict(enumerate(ROLES))
+=======
+            database = self.databases.enter_context(cloned(self.projects, self.template))
+            self.backend = self.run(self.backends.enter_async_context(postgres_backend(database)))
+        self.people = [self.run(self.backend.user(role)) for role in CAST]
+        self.roles = dict(enumerate(CAST))
+>>>>>>> main
         self.banned: set[int] = set()
         made = [self.run(self.backend.post(self.people[author])) for author in AUTHORS]
         self.posts: dict[int, Post] = dict(enumerate(made))
@@ -216,11 +225,14 @@ def test_no_history_in_memory_pays_twice_loses_a_record_or_passes_the_table() ->
     run_state_machine_as_test(Histories, settings=_histories(60, 40))
 
 
+@pytest.mark.parametrize("home", ["posts", "clips"])
 def test_no_history_on_postgres_pays_twice_loses_a_record_or_passes_the_table(
-    projects: LocalPostgres,
+    home: str, projects: LocalPostgres, request: pytest.FixtureRequest
 ) -> None:
     class OnPostgres(Histories):
         pass
 
     OnPostgres.projects = projects
+    if home == "clips":
+        OnPostgres.template = request.getfixturevalue("clips_template")
     run_state_machine_as_test(OnPostgres, settings=_histories(4, 20))
