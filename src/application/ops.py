@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, Generic, Literal, TypeVar
 
 import structlog
@@ -17,6 +18,14 @@ PATIENCE_S: Final = 1.5
 Status = Literal["ok", "degraded", "draining", "unavailable"]
 
 log = structlog.get_logger(__name__)
+
+
+class AdoptionState(StrEnum):
+    """How far a database is that had the app's tables first; ``DONE`` where none did, too."""
+
+    DONE = "ok"
+    NOT_BEGUN = "the app's tables were not taken over: see `lingualink adopt`"
+    UNFINISHED = "the adoption is not finished: run `lingualink adopt` again"
 
 
 class Probe(Generic[T]):
@@ -73,6 +82,7 @@ class DatabaseState:
 
     schema_level: int
     read_only: bool
+    adoption: AdoptionState = AdoptionState.DONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +136,18 @@ class CheckReadiness:
         except Exception as error:
             log.warning("readiness.database_away", cause=type(error.__cause__ or error).__name__)
             return "away", "unknown"
-        too_old = state.schema_level < SCHEMA_LEVEL
-        return (
-            "read_only" if state.read_only else "ok",
-            f"migrations missing: at {state.schema_level}, needs {SCHEMA_LEVEL}" if too_old else "ok",
-        )
+        return "read_only" if state.read_only else "ok", _judge_schema(state)
 
     async def _prepare_keys(self) -> str:
         try:
             return "ok" if await self._keys() else "not fetched yet"
         except TimeoutError:
             return "not fetched yet"
+
+
+def _judge_schema(state: DatabaseState) -> str:
+    if state.adoption is not AdoptionState.DONE:
+        return state.adoption
+    if state.schema_level < SCHEMA_LEVEL:
+        return f"migrations missing: at {state.schema_level}, needs {SCHEMA_LEVEL}"
+    return "ok"

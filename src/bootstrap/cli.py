@@ -115,19 +115,36 @@ def migrate(*, sql: bool, since: str | None) -> None:
 
 
 @main.command()
-@click.option("--report", is_flag=True, help="Print what was found; the only thing that this release can do.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def adopt(*, report: bool, as_json: bool) -> None:
-    """Show what stands in the way of taking over a database that has the app's tables already. Changes nothing."""
-    from bootstrap.adoption import adoption_report
+@click.option("--report", is_flag=True, help="Only look: print what is there, and what stands in the way.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option(
+    "--confirm-roles",
+    "people",
+    type=click.File(),
+    help="Take it over. In the file, a line each: who is more than a user (<user id or e-mail> <role>).",
+)
+@click.option(
+    "--confirm-rates", "rates", multiple=True, metavar="ACTION=AMOUNT", help="What is paid from now on."
+)
+@click.option("--json", "as_json", is_flag=True, help="With --report or --dry-run: print one JSON object.")
+def adopt(
+    *, report: bool, dry_run: bool, people: TextIO | None, rates: tuple[str, ...], as_json: bool
+) -> None:
+    """Take over a database that has the app's tables already. Safe to kill, and to start again."""
+    from bootstrap import adoption
     from infrastructure.settings import MigrationSettings
 
-    if not report:
+    if report:
+        click.echo(run(adoption.adoption_report(load(MigrationSettings).database, as_json=as_json)))
+    elif dry_run:
+        click.echo(run(adoption.dry_run(load(MigrationSettings).database, people or (), as_json=as_json)))
+    elif people is None:
         raise CommandFailed(
-            "This release takes no database over.",
-            "`lingualink adopt --report` shows what stands in the way; see docs/adoption.md.",
+            "Nobody has said who is more than a user.",
+            "Begin with `lingualink adopt --report` and `--dry-run`, then `--confirm-roles FILE` (docs/adoption.md).",
         )
-    click.echo(run(adoption_report(load(MigrationSettings).database, as_json=as_json)))
+    else:
+        run(adoption.adopt(load(MigrationSettings).database, people, rates))
 
 
 @main.command()

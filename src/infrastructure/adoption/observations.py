@@ -22,6 +22,8 @@ class Part(StrEnum):
     CLIENTS = "clients"
     LOCKS = "locks"
     ADDED = "added"
+    STOPS = "stops"
+    STEPS = "steps"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -26,7 +26,7 @@ EXPECTED_FILE = Path(__file__).with_name("catalogue.json")
 SERVICE = "lingualink_api"
 LONGEST_FIX = 400
 
-WITH_VERSION_TABLE = (*OUR_TABLES, "private.alembic_version")
+RELATIONS = (*OUR_TABLES, "private.alembic_version", "private.posts")
 
 # Each row: what it is, and the SQL that makes it.
 _READ = """
@@ -95,6 +95,15 @@ order by 1
 """
 
 
+_PROFILES = "public.profiles"
+_ADOPTED_TABLES = text("select tables from private.adoption")
+_ADOPTED_PROFILES = """
+select format_type(atttypid, null) as type from pg_attribute
+where attrelid = 'public.profiles'::regclass and attname = 'id'
+  and exists (select from private.adoption where 'public.profiles' = any (tables))
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Catalogue:
     """What is there at a schema level: the SQL that makes each thing, by what the thing is."""
@@ -110,7 +119,33 @@ def expected() -> Catalogue:
 
 async def read_items(connection: asyncpg.Connection) -> dict[str, str]:
     """What the database has."""
-    return {row[0]: row[1] for row in await connection.fetch(_READ, WITH_VERSION_TABLE)}
+    return {row[0]: row[1] for row in await connection.fetch(_READ, RELATIONS)}
+
+
+async def read_wanted(connection: asyncpg.Connection) -> Mapping[str, str]:
+    """What the database should have: what the migrations leave, but for what an adoption left to the app."""
+    adopted = await connection.fetchrow(_ADOPTED_PROFILES)
+    if adopted is None:
+        return expected().items
+    items = {name: sql for name, sql in expected().items.items() if not _is_of_app(name, sql)}
+    if adopted["type"] == "uuid":
+        return items
+    return {name: _with_text_ids(sql) if _PROFILES in name else sql for name, sql in items.items()}
+
+
+def _is_of_app(name: str, sql: str) -> bool:
+    """Whether it is the app's to decide on: its primary key, and what it lets clients do with its profiles."""
+    if not name.endswith(_PROFILES):
+        return False
+    kind = name.partition(" ")[0]
+    return name.startswith(("right of anon", "right of authenticated", "constraint profiles_pkey")) or (
+        kind == "policy" and "as PERMISSIVE" in sql and not sql.count(f" to {SERVICE}")
+    )
+
+
+def _with_text_ids(sql: str) -> str:
+    """*sql* as PostgreSQL prints it where ``profiles.id`` is text."""
+    return sql.replace("(id = ", "((id)::uuid = ").replace("(created_at, id)", "(created_at, ((id)::uuid))")
 
 
 def compare(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[Finding]:
@@ -128,7 +163,7 @@ def compare(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[Finding
 
 async def check_catalogue(connection: asyncpg.Connection) -> list[Finding]:
     """Find what is missing, altered or disabled."""
-    return compare(await read_items(connection), expected().items)
+    return compare(await read_items(connection), await read_wanted(connection))
 
 
 def _missing(name: str, sql: str) -> Finding:
@@ -171,7 +206,7 @@ def surplus_right(name: str, sql: str) -> Finding | None:
         return warning(
             "role_has_more_rights", f"the service has a right that it does not need: the {name}", fix
         )
-    hidden = [f"table {table}" for table in WITH_VERSION_TABLE if table.startswith("private.")]
+    hidden = [f"table {table}" for table in RELATIONS if table.startswith("private.")]
     hidden += [item for item in expected().items if item.startswith("function ")]
     if any(name.endswith(f" on {item}") for item in hidden):
         return error("private_opened", f"clients should not have the {name}", fix)
@@ -181,7 +216,8 @@ def surplus_right(name: str, sql: str) -> Finding | None:
 async def check_drift(engine: AsyncEngine) -> Sequence[Finding]:
     """Find tables, columns, types, defaults and indexes that are not as the models say."""
     async with engine.connect() as connection:
-        differences = await connection.run_sync(_differences)
+        adopted = await connection.scalar(_ADOPTED_TABLES)
+        differences = await connection.run_sync(_differences, frozenset(adopted or ()))
     return [
         error(
             "drift",
@@ -192,10 +228,10 @@ async def check_drift(engine: AsyncEngine) -> Sequence[Finding]:
     ]
 
 
-def _differences(connection: Connection) -> list[Any]:
+def _differences(connection: Connection, adopted: frozenset[str]) -> list[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # types of the app's columns that SQLAlchemy does not know
-        context = MigrationContext.configure(connection, opts=compare_options())
+        context = MigrationContext.configure(connection, opts=compare_options(adopted))
         return list(_flat(compare_metadata(context, Base.metadata)))
 
 

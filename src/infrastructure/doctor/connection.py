@@ -131,6 +131,14 @@ async def check_level(connection: asyncpg.Connection) -> Sequence[Finding]:
             )
         ]
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        if await connection.fetchval("select to_regclass('public.profiles') is not null"):
+            return [
+                error(
+                    "not_adopted",
+                    "the database has the app's tables, and they were not taken over",
+                    "see docs/adoption.md; begin with `lingualink adopt --report`",
+                )
+            ]
         level = 0
     if level < head:
         return [

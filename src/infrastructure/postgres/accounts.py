@@ -18,10 +18,10 @@ from infrastructure.postgres.shared_reads import SharedReads
 from infrastructure.supabase.claims import display_fields
 
 _FIND = """
-select p.id, p.username, p.full_name, p.avatar_url, p.role, w.balance,
-       exists (select from private.bans b where b.user_id = p.id) as banned
-from public.profiles p join public.wallets w on w.user_id = p.id
-where p.id = any ($1::uuid[]) and private.account_status(p.id, null) <> 'deleted'
+select p.id::uuid as id, p.username, p.full_name, p.avatar_url, p.role, w.balance,
+       exists (select from private.bans b where b.user_id = p.id::uuid) as banned
+from public.profiles p join public.wallets w on w.user_id = p.id::uuid
+where p.id::uuid = any ($1::uuid[]) and private.account_status(p.id::uuid, null) <> 'deleted'
 """
 # Nothing is inserted for whom there is already: a column that the app added and this service does not know can't
 # break those who have a profile. And nothing for the dead, however long their tokens live.
@@ -31,7 +31,7 @@ with account as materialized (
 ), profile as (
   insert into public.profiles (id, username, full_name, avatar_url)
   select $1, $2, $3, $4 from account
-  where status <> 'deleted' and not exists (select from public.profiles where id = $1)
+  where status <> 'deleted' and not exists (select from public.profiles where id::uuid = $1)
   on conflict (id) do nothing
 ), wallet as (
   insert into public.wallets (user_id) select $1 from account where status <> 'deleted' on conflict do nothing
@@ -114,31 +114,24 @@ limit 2
 """
 
 
-class PostgresDirectory:
-    """The port :class:`application.vault.users.Directory`."""
+async def find_account(connection: Any, who: UUID | str) -> UUID:
+    """The account with this id or e-mail address, in any case; it has a profile and a wallet afterwards.
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
+    *connection* has the rights of Supabase's ``postgres``.
 
-    async def operator(self) -> str:
-        """See the port."""
-        async with acquire_connection(self._pool) as connection:
-            return str(await connection.fetchval("select session_user"))
-
-    async def find(self, who: UUID | str) -> UUID:
-        """See the port."""
-        by_id, by_email = (who, None) if isinstance(who, UUID) else (None, who)
-        async with acquire_connection(self._pool) as connection:
-            rows = await connection.fetch(_FIND_ACCOUNT, by_id, by_email)
-            if not rows:
-                raise UserNotFound(f"There is no account {who}.")
-            if len(rows) > 1:
-                raise UserNotFound(f"Several accounts have the address {who}; name one by its id.")
-            user_id = UUID(int=rows[0]["id"].int)
-            await open_account(
-                connection, user_id, display_fields(msgspec.json.decode(rows[0]["metadata"] or "null"))
-            )
-        return user_id
+    Raises:
+        UserNotFound: there is none, or it was deleted; or several have the address.
+    """
+    by_id, by_email = (who, None) if isinstance(who, UUID) else (None, who)
+    rows = await connection.fetch(_FIND_ACCOUNT, by_id, by_email)
+    if not rows:
+        raise UserNotFound(f"There is no account {who}.")
+    if len(rows) > 1:
+        raise UserNotFound(f"Several accounts have the address {who}; name one by its id.")
+    user_id = UUID(int=rows[0]["id"].int)
+    metadata = msgspec.json.decode(rows[0]["metadata"] or "null")
+    await open_account(connection, user_id, display_fields(metadata))
+    return user_id
 
 
 # $1 user, $2 amount. Wallet, row and entry are one statement, for the books balance at the end of each; a wallet that

@@ -11,7 +11,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from application.ops import DatabaseState
+from application.ops import AdoptionState, DatabaseState
 from domain.errors import Unavailable
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.errors import map_database_errors
@@ -156,8 +156,11 @@ async def _pid(connection: "asyncpg.Connection[asyncpg.Record]") -> int:
 
 
 _STATE = """
-select level, current_setting('transaction_read_only') = 'on' as read_only from private.schema_level
+select level, current_setting('transaction_read_only') = 'on' as read_only,
+       exists (select from private.adoption where adopted_at is null) as half_adopted
+from private.schema_level
 """
+_HAS_APP = "select to_regclass('public.profiles') is not null"
 
 
 class PostgresSchema:
@@ -167,7 +170,7 @@ class PostgresSchema:
         self._pool = pool
 
     async def read(self) -> DatabaseState:
-        """The state, in one round trip; level 0 before the first migration.
+        """The state, in one round trip; in two before the first migration, which is level 0.
 
         Raises:
             Unavailable: the database does not answer.
@@ -181,8 +184,9 @@ class PostgresSchema:
                 asyncpg.InvalidSchemaNameError,
             ):
                 row = None
-        return (
-            DatabaseState(0, read_only=False)
-            if row is None
-            else DatabaseState(row["level"], row["read_only"])
-        )
+            if row is None:
+                has_app = await self._pool.fetchval(_HAS_APP)
+                adoption = AdoptionState.NOT_BEGUN if has_app else AdoptionState.DONE
+                return DatabaseState(0, read_only=False, adoption=adoption)
+        adoption = AdoptionState.UNFINISHED if row["half_adopted"] else AdoptionState.DONE
+        return DatabaseState(row["level"], row["read_only"], adoption)

@@ -10,8 +10,9 @@ from uuid import UUID
 
 from advanced_alchemy.filters import LimitOffset, OrderBy
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import ColumnElement, func, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Uuid, cast, func, or_, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.orm import DeclarativeBase
 
 from application.ports import Position, Row
 from application.vault.reading import COUNTED_TO, AuditFilter, PostFilter, UserFilter, VaultReaderFactory
@@ -27,8 +28,7 @@ from infrastructure.postgres.tables import (
     ApprovalRow,
     AuditRow,
     BanRow,
-    Base,
-    PostRow,
+    PostView,
     ProfileRow,
     RewardRateRow,
     WalletRow,
@@ -38,7 +38,7 @@ from infrastructure.postgres.tables import (
 _CALLER = text(
     """
     select private.account_status(:user_id, :session_id) as caller_status,
-           (select role from public.profiles where id = :user_id) as caller_role,
+           (select role from public.profiles where cast(id as uuid) = :user_id) as caller_role,
            exists (select from private.bans where user_id = :user_id) as caller_banned
     """
 )
@@ -46,7 +46,7 @@ _CALLER = text(
 _COUNT = text(
     """
     select s.status, (
-      select count(*) from (select from public.posts where validation_status = s.status limit :counted_to) p
+      select count(*) from (select from private.posts where validation_status = s.status limit :counted_to) p
     ) as counted
     from unnest(cast(:statuses as text[])) as s (status)
     """
@@ -55,12 +55,14 @@ LIST_DEADLINE_S: Final = DEADLINE_S - 0.25
 _ID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _PLAN_ANEW: Final = text("set local plan_cache_mode = force_custom_plan")
 _LAST: Final = "\U0010ffff"
+# An adopted database may keep it as text (see queries.py).
+_user_id: Final = cast(ProfileRow.id, Uuid)
 
 
-class PostRepository(SQLAlchemyAsyncRepository[PostRow]):
+class PostRepository(SQLAlchemyAsyncRepository[PostView]):
     """Posts, for lists."""
 
-    model_type = PostRow
+    model_type = PostView
 
 
 class WithdrawalRepository(SQLAlchemyAsyncRepository[WithdrawalRow]):
@@ -106,14 +108,14 @@ class PostgresVaultReader:
     async def posts(self, wanted: PostFilter, *, after: Position | None, limit: int) -> Sequence[Row]:
         """See the port: along the index of the queue."""
         conditions = _equal(
-            (PostRow.validation_status, wanted.status),
-            (PostRow.language, wanted.language),
-            (PostRow.kind, wanted.kind),
-            (PostRow.author_id, wanted.author_id),
+            (PostView.validation_status, wanted.status),
+            (PostView.language, wanted.language),
+            (PostView.kind, wanted.kind),
+            (PostView.author_id, wanted.author_id),
         )
         if after is not None:
-            conditions.append(tuple_(PostRow.created_at, PostRow.id) > (after.at, after.id))
-        order = (OrderBy(PostRow.created_at), OrderBy(PostRow.id))
+            conditions.append(tuple_(PostView.created_at, PostView.id) > (after.at, after.id))
+        order = (OrderBy(PostView.created_at), OrderBy(PostView.id))
         repository = PostRepository(session=self._session)
         return [_row(post) for post in await repository.get_many(*conditions, LimitOffset(limit, 0), *order)]
 
@@ -134,9 +136,9 @@ class PostgresVaultReader:
         Many matches are met soon along the index of the order, few are found through the indexes of the names: the
         planner knows which from its statistics, if it plans for this very prefix.
         """
-        statement = _users().order_by(ProfileRow.created_at.desc(), ProfileRow.id.desc()).limit(limit)
+        statement = _users().order_by(ProfileRow.created_at.desc(), _user_id.desc()).limit(limit)
         if after is not None:
-            statement = statement.where(tuple_(ProfileRow.created_at, ProfileRow.id) < (after.at, after.id))
+            statement = statement.where(tuple_(ProfileRow.created_at, _user_id) < (after.at, after.id))
         if not wanted.query:
             return [user_of(row) for row in (await self._connection.execute(statement)).mappings()]
         connection = await driver_of(self._connection)
@@ -147,7 +149,7 @@ class PostgresVaultReader:
 
     async def user(self, user_id: UUID) -> User | None:
         """See the port."""
-        rows = await self._connection.execute(_users().where(ProfileRow.id == user_id))
+        rows = await self._connection.execute(_users().where(_user_id == user_id))
         row = rows.mappings().one_or_none()
         return None if row is None else user_of(row)
 
@@ -228,7 +230,7 @@ def _equal(*wanted: tuple[Any, object]) -> list[ColumnElement[bool]]:
     return [column == value for column, value in wanted if value is not None]
 
 
-def _row(entity: Base, *money: str) -> Row:
+def _row(entity: DeclarativeBase, *money: str) -> Row:
     """An entity as it goes to the wire."""
     return wire_row({column.key: getattr(entity, column.key) for column in entity.__table__.columns}, money)
 
@@ -236,21 +238,21 @@ def _row(entity: Base, *money: str) -> Row:
 def _users() -> Any:
     return (
         select(
-            *(ProfileRow.id, ProfileRow.username, ProfileRow.full_name, ProfileRow.avatar_url),
+            *(_user_id.label("id"), ProfileRow.username, ProfileRow.full_name, ProfileRow.avatar_url),
             *(ProfileRow.role, ProfileRow.created_at),
             *(BanRow.reason, BanRow.banned_by, BanRow.banned_at),
             WalletRow.balance,
-            func.private.account_status(ProfileRow.id, None).label("account_status"),
+            func.private.account_status(_user_id, None).label("account_status"),
         )
-        .outerjoin(BanRow, BanRow.user_id == ProfileRow.id)
-        .outerjoin(WalletRow, WalletRow.user_id == ProfileRow.id)
+        .outerjoin(BanRow, BanRow.user_id == _user_id)
+        .outerjoin(WalletRow, WalletRow.user_id == _user_id)
     )
 
 
 def _matches(query: str) -> ColumnElement[bool]:
     ways = [_begins(ProfileRow.username, query), _begins(ProfileRow.full_name, query)]
     if _ID.fullmatch(query):
-        ways.append(ProfileRow.id == UUID(query))
+        ways.append(_user_id == UUID(query))
     return or_(*ways)
 
 
