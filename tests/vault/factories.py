@@ -101,18 +101,9 @@ class Factories:
             }
         )
 
-<<<<<<< HEAD:tests/vault/factories.py
-    async def post(self, author: TestUser, **columns: object) -> UUID:
-        """A post, pending unless said otherwise; *columns* are further ones of the table."""
-        made = {"author_id": author.id, "kind": "text", "title": "Good morning", "language": "rw", **columns}
-        places = ", ".join(f"${number}" for number in range(1, len(made) + 1))
-        sql = f"insert into public.posts ({', '.join(made)}) values ({places}) returning id"
-        return UUID(int=(await self.platform.fetchval(sql, *made.values())).int)
-=======
     async def post(self, author: TestUser, **columns: object) -> UUID:
         """A post, pending unless said otherwise; *columns* are further ones of ``public.posts``."""
         return await add_post(self.platform, author_id=author.id, **columns)
->>>>>>> main:tests/vault/factories.py
 
     async def withdrawal(self, owner: TestUser) -> UUID:
         """A withdrawal that waits to be settled."""

@@ -36,15 +36,9 @@ def place(request: pytest.FixtureRequest) -> Database:
 
 
 @pytest.fixture
-<<<<<<< HEAD
-async def backend(database: Database) -> AsyncIterator[PostgresBackend]:
-    """A backend in which nobody may run into a deadlock, though use-cases would try again."""
-    async with postgres_backend(database) as made:
-=======
 async def backend(place: Database) -> AsyncIterator[PostgresBackend]:
     """A backend in which nobody may run into a deadlock, though use-cases would try again."""
     async with postgres_backend(place) as made:
->>>>>>> main
         yield made
     counted = "select deadlocks from pg_stat_database where datname = $1"
     assert (await place.fetch(counted, place.name))[0]["deadlocks"] == 0
@@ -133,15 +127,9 @@ async def test_of_twenty_moderators_who_disagree_the_first_wins_and_the_others_a
 async def test_an_author_who_swaps_the_content_is_caught_by_the_version(
     backend: PostgresBackend, bystander: Bystander
 ) -> None:
-<<<<<<< HEAD
-    author, moderator = await backend.user(), await backend.user(Role.MODERATOR)
-    post = await backend.post(author)
-    await bystander.hold("update public.posts set body = 'something else' where id = $1", post.id)
-=======
     author, moderator = await backend.user(), await backend.user(Role.MODERATOR)
     post = await backend.post(author)
     await bystander.hold("update private.posts set body = 'something else' where id = $1", post.id)
->>>>>>> main
 
     approval = asyncio.create_task(decide(backend, moderator, post, PostStatus.APPROVED))
     await bystander.sees_waiting(1)
@@ -154,15 +142,9 @@ async def test_an_author_who_swaps_the_content_is_caught_by_the_version(
 async def test_a_demotion_waits_for_what_the_moderator_is_deciding(
     backend: PostgresBackend, bystander: Bystander
 ) -> None:
-<<<<<<< HEAD
-    admin, moderator = await backend.user(Role.ADMIN), await backend.user(Role.MODERATOR)
-    post, next_post = await backend.post(await backend.user()), await backend.post(await backend.user())
-    await bystander.hold("select from public.posts where id = $1 for update", post.id)
-=======
     admin, moderator = await backend.user(Role.ADMIN), await backend.user(Role.MODERATOR)
     post, next_post = await backend.post(await backend.user()), await backend.post(await backend.user())
     await bystander.hold("select private.lock_post($1)", post.id)
->>>>>>> main
 
     decision = asyncio.create_task(decide(backend, moderator, post, PostStatus.APPROVED))
     await bystander.sees_waiting(1)

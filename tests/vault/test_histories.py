@@ -62,17 +62,10 @@ class Histories(RuleBasedStateMachine):
     def begin(self) -> None:
         self.backend: Backend = MemoryBackend()
         if self.projects is not None:
-<<<<<<< HEAD
-            database = self.databases.enter_context(cloned(self.projects))
+            database = self.databases.enter_context(cloned(self.projects, self.template))
             self.backend = self.run(self.backends.enter_async_context(postgres_backend(database)))
         self.people = [self.run(self.backend.user(role)) for role in ROLES]
         self.roles = dict(enumerate(ROLES))
-=======
-            database = self.databases.enter_context(cloned(self.projects, self.template))
-            self.backend = self.run(self.backends.enter_async_context(postgres_backend(database)))
-        self.people = [self.run(self.backend.user(role)) for role in CAST]
-        self.roles = dict(enumerate(CAST))
->>>>>>> main
         self.banned: set[int] = set()
         made = [self.run(self.backend.post(self.people[author])) for author in AUTHORS]
         self.posts: dict[int, Post] = dict(enumerate(made))

@@ -6,12 +6,8 @@ from uuid import uuid4
 import pytest
 
 from domain.identity import AccountStatus, Assurance, Role
-<<<<<<< HEAD
-from vault.factories import Factories
-=======
 from support.clips import add_posts
 from vault.factories import Factories
->>>>>>> main
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("vault")]
 
@@ -98,28 +94,14 @@ async def test_the_queue_is_counted_for_each_status(factories: Factories) -> Non
     }
 
 
-<<<<<<< HEAD
-async def test_counting_stops_at_the_limit(factories: Factories) -> None:
-    moderator, author = await factories.make_user(Role.MODERATOR), await factories.make_user()
-    await factories.platform.execute(
-        "insert into public.posts (author_id, kind, title, language, validation_status) "
-        "select $1, 'text', 'many', 'rw', 'rejected' from generate_series(1, 10001)",
-        author.id,
-    )
-=======
 async def test_counting_stops_at_the_limit(factories: Factories) -> None:
     moderator, author = await factories.make_user(Role.MODERATOR), await factories.make_user()
     many = {"author_id": author.id, "validation_status": "rejected"}
     await add_posts(factories.platform, 10_001, **many)
->>>>>>> main
 
     async with factories.client(moderator) as http:
         counted = (await http.get("/vault/posts/counts")).json()
-<<<<<<< HEAD
-    await factories.platform.execute("delete from public.posts where author_id = $1", author.id)
-=======
     await factories.platform.execute("delete from private.posts where author_id = $1", author.id)
->>>>>>> main
 
     assert counted["rejected"] == counted["limit"] == 10_000
 
