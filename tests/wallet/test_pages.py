@@ -6,8 +6,8 @@ import pytest
 
 from application.ports import Row
 from application.wallet.reading import ReadWallet, TransactionFilter
+from contract.backend import PostgresBackend
 from contract.test_transfers import pay
-from contract.world import PostgresWorld
 from domain.identity import Principal
 from domain.wallet import TransactionKind
 
@@ -15,13 +15,13 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_pages_that_are_asked_for_at_once_are_each_those_that_they_are_alone(
-    world: PostgresWorld,
+    backend: PostgresBackend,
 ) -> None:
     """They share a statement, whatever their filters: nobody gets a row of anybody else, or of another page."""
-    people = [await world.user(balance="50.00") for _ in range(3)]
+    people = [await backend.user(balance="50.00") for _ in range(3)]
     for number in range(1, 8):
-        await pay(world, people[number % 3], people[(number + 1) % 3], f"{number}.005", key=f"pay {number}")
-    newest = await ReadWallet(world.accounts, world.wallets).transactions(
+        await pay(backend, people[number % 3], people[(number + 1) % 3], f"{number}.005", key=f"pay {number}")
+    newest = await ReadWallet(backend.accounts, backend.wallets).transactions(
         people[0], TransactionFilter(), before_version=None, limit=3
     )
     half = newest.items[-1]["created_at"]
@@ -38,7 +38,7 @@ async def test_pages_that_are_asked_for_at_once_are_each_those_that_they_are_alo
     ]
 
     async def page(person: Principal, wanted: TransactionFilter, before: int | None, limit: int) -> list[Row]:
-        found = world.wallets.transactions(person, wanted, before_version=before, limit=limit)
+        found = backend.wallets.transactions(person, wanted, before_version=before, limit=limit)
         return list(await found)
 
     alone = [await page(*one) for one in asked]
