@@ -36,10 +36,9 @@ class RateLimits:
         Raises:
             HttpProblem: ``rate_limited``: this minute's are used up. Nothing else happened.
         """
-        now = self._clock()
-        window, into = divmod(now, WINDOW_S)
-        used = await self._count(f"{by}:{key}:{window:.0f}", WINDOW_S)
-        wait = int(WINDOW_S - into) + 1
+        window, into = divmod(int(self._clock()), WINDOW_S)
+        used = await self._count(f"{by}:{key}:{window}", WINDOW_S)
+        wait = WINDOW_S - into
         left = self._limit - used
         state["headers"] = [
             self._policies[by],
