@@ -79,7 +79,7 @@ class Database:
 def make_template(cluster: LocalPostgres) -> None:
     """Make the database that others are cloned from: a Supabase project at head.
 
-    With LINGUALINK_TEST_ADOPTED (``uuid`` or ``text``, for the type of ids) it had LinguaLink's own tables first, empty.
+    With LINGUALINK_TEST_ADOPTED (``uuid`` or ``text``, for the type of ids) it had LinguaLink's own tables first.
     """
     template = Database(cluster, TEMPLATE)
     asyncio.run(_make_project(template))

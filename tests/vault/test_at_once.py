@@ -236,7 +236,7 @@ async def test_a_ban_waits_for_what_the_moderator_is_deciding(
 ) -> None:
     admin, moderator = await world.user(Role.ADMIN), await world.user(Role.MODERATOR)
     post = await world.post(await world.user())
-    await bystander.hold("select from public.profiles where id = $1 for update", moderator.user_id)
+    await bystander.hold("select from public.profiles where id::uuid = $1 for update", moderator.user_id)
 
     ban = asyncio.create_task(ChangeUser(world.transactions).ban(admin, moderator.user_id, "spam", ORIGIN))
     await bystander.sees_waiting(1)
