@@ -81,6 +81,7 @@ class WriteBatch:
     events: list[Event] = field(default_factory=list)
     posts: list[Post] = field(default_factory=list)
     withdrawals: list[Withdrawal] = field(default_factory=list)
+    withdrawals_settled: list[Withdrawal] = field(default_factory=list)
     roles: list[tuple[UUID, Role]] = field(default_factory=list)
     bans: list[Ban] = field(default_factory=list)
     approvals: list[Approval] = field(default_factory=list)

@@ -7,14 +7,14 @@ from types import MappingProxyType
 from typing import Final, Generic, TypeVar
 from uuid import UUID
 
-from application.database import Opened, WriteBatch
+from application.database import WriteBatch
 from application.ports import NewId
 from domain.approvals import Approval, ask
 from domain.audit import AuditAction, AuditDetails, AuditEntry, RequestInfo
 from domain.events import BalanceUpdated, Event
 from domain.identity import Actor
 from domain.policies import Action, Requirements, Target, audit_action, refusal
-from domain.wallet import Transaction, TransactionKind
+from domain.wallet import Transaction, TransactionKind, Wallet
 from domain.withdrawals import Withdrawal, paid_out
 
 L = TypeVar("L")
@@ -66,14 +66,14 @@ def details(**values: object) -> AuditDetails:
     }
 
 
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """Posts ledger rows, and never one without its other side and the event that it owes."""
 
-    def __init__(self, writes: WriteBatch, new_id: NewId, currency: str, epoch: int) -> None:
-        self._writes = writes
-        self._new_id = new_id
-        self._currency = currency
-        self._epoch = epoch
+    writes: WriteBatch
+    new_id: NewId
+    currency: str
+    epoch: int
 
     def post(self, *transactions: Transaction, corrects: TransactionKind | None = None) -> None:
         """Append *transactions*, and owe their users a ``balance_updated`` each; their wallets must be locked.
@@ -81,43 +81,36 @@ class Ledger:
         A reversal says the kind that it *corrects*.
         """
         for row in transactions:
-            self._writes.transactions.append(row)
+            self.writes.transactions.append(row)
             if (other := row.other_side(corrects)) is not None:
-                self._writes.entries.append(other)
-            self._writes.events.append(
-                BalanceUpdated.of(row, event_id=self._new_id(), currency=self._currency, epoch=self._epoch)
+                self.writes.entries.append(other)
+            self.writes.events.append(
+                BalanceUpdated.of(row, event_id=self.new_id(), currency=self.currency, epoch=self.epoch)
             )
 
     def pay_out(self, withdrawal: Withdrawal) -> None:
         """Move what a completed *withdrawal* held from what is owed to what was paid."""
-        self._writes.entries.extend(paid_out(withdrawal))
+        self.writes.entries.extend(paid_out(withdrawal))
 
 
+@dataclass(frozen=True, slots=True)
 class Tx(Generic[L]):
-    """What a decision sees of its transaction, and where it puts what is to be written."""
+    """What a decision sees of its transaction, and where it puts what is to be written.
 
-    def __init__(
-        self,
-        opened: Opened[L],
-        locked: L,
-        action: Action,
-        audit: AuditContext | None,
-        *,
-        new_id: NewId,
-        currency: str,
-        requirements: Requirements,
-    ) -> None:
-        self.actor = opened.caller
-        self.now = opened.now
-        self.wallets = opened.wallets
-        self.locked = locked
-        self.new_id = new_id
-        self.writes = WriteBatch()
-        self.epoch = opened.epoch
-        self.ledger = Ledger(self.writes, new_id, currency, opened.epoch)
-        self._action = action
-        self._audit = audit
-        self._requirements = requirements
+    ``wallets``, ``locked``, ``now`` and ``epoch`` are as :class:`application.database.Opened` says.
+    """
+
+    action: Action
+    audit: AuditContext | None
+    requirements: Requirements
+    actor: Actor
+    now: datetime
+    wallets: Mapping[UUID, Wallet]
+    locked: L
+    epoch: int
+    new_id: NewId
+    writes: WriteBatch
+    ledger: Ledger
 
     def require(self, target: Target) -> None:
         """Return if the caller may do it to *target*.
@@ -125,12 +118,12 @@ class Tx(Generic[L]):
         Raises:
             Forbidden: one of the rules refuses; the door records it.
         """
-        if refused := refusal(self.actor, self._action, target, requirements=self._requirements):
+        if refused := refusal(self.actor, self.action, target, requirements=self.requirements):
             raise refused
 
     def is_allowed(self, action: Action) -> bool:
         """Whether the caller may do something else too; nothing is recorded."""
-        return refusal(self.actor, action, requirements=self._requirements) is None
+        return refusal(self.actor, action, requirements=self.requirements) is None
 
     def add_event(self, event: Event) -> None:
         """Owe *event* to its recipient's app."""
@@ -140,16 +133,16 @@ class Tx(Generic[L]):
         self, *, before: AuditDetails, after: AuditDetails, action: AuditAction | None = None
     ) -> None:
         """Record what came of the action, under another word where one is given."""
-        if self._audit is None:
+        if self.audit is None:
             raise RuntimeError("only the vault's actions are recorded")
         self.writes.audit.append(
-            self._audit.entry(self.new_id(), self.actor, self.now, before=before, after=after, action=action)
+            self.audit.entry(self.new_id(), self.actor, self.now, before=before, after=after, action=action)
         )
 
     def ask_for_approval(self, target_id: UUID, request: Mapping[str, str]) -> Approval:
         """Put *request* before the other admins instead, and record that it was asked for."""
         approval = ask(
-            self._action.value, target_id, request, id=self.new_id(), by=self.actor.user_id, at=self.now
+            self.action.value, target_id, request, id=self.new_id(), by=self.actor.user_id, at=self.now
         )
         self.writes.approvals.append(approval)
         self.add_audit_entry(

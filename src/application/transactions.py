@@ -15,7 +15,7 @@ from application.database import Database, KeyedResponse, Opened, Opening, Write
 from application.idempotency import IdempotencyKey, StoredResponse
 from application.locks import CallerLock, Lock, RefusalsLock
 from application.ports import NewId
-from application.transaction_context import NO_DETAILS, AuditContext, Tx
+from application.transaction_context import NO_DETAILS, AuditContext, Ledger, Tx
 from domain.audit import REFUSALS_KEPT
 from domain.errors import DomainError, Forbidden, Refusal, SerializationConflict, Unauthenticated
 from domain.identity import Actor, Principal, Role
@@ -90,14 +90,19 @@ class Transactions:
         return await (running if audit is None else self._recorded(principal, audit, running))
 
     def _context(self, opened: Opened[Any], locked: L, action: Action, audit: AuditContext | None) -> Tx[L]:
+        writes = WriteBatch()
         return Tx(
-            opened,
-            locked,
-            action,
-            audit,
-            new_id=self._new_id,
-            currency=self._currency,
+            action=action,
+            audit=audit,
             requirements=self._requirements,
+            actor=opened.caller,
+            now=opened.now,
+            wallets=opened.wallets,
+            locked=locked,
+            epoch=opened.epoch,
+            new_id=self._new_id,
+            writes=writes,
+            ledger=Ledger(writes, self._new_id, self._currency, opened.epoch),
         )
 
     @retry_conflicts

@@ -9,10 +9,10 @@ import msgspec
 from application.realtime.ports import Backlog, DeadLetter
 from application.vault.users import GrantRole
 from domain.identity import Role
-from infrastructure.postgres.accounts import PostgresDirectory
+from infrastructure.postgres.accounts import find_account
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import create_pool
-from infrastructure.postgres.errors import map_database_errors
+from infrastructure.postgres.errors import acquire_connection, map_database_errors
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.transactions import PostgresDatabase
 
@@ -64,8 +64,11 @@ async def grant(database: DatabaseAddress, who: str, role: str) -> str:
         DomainError: there is no such account, or nobody would be an admin any more.
     """
     async with map_database_errors(), create_pool(database, 1) as pool:
-        grant_role = GrantRole(PostgresDatabase(pool, lambda _: None), PostgresDirectory(pool), uuid4)
-        granted = await grant_role(_id_or_address(who), Role(role))
+        async with acquire_connection(pool) as connection:
+            user_id = await find_account(connection, _id_or_address(who))
+            operator = await connection.fetchval("select session_user")
+        grant_role = GrantRole(PostgresDatabase(pool, lambda _: None), uuid4)
+        granted = await grant_role(user_id, Role(role), operator=operator)
     if granted.before is granted.after:
         return f"{granted.user_id} has the role {granted.after} already; nothing was changed."
     return f"{granted.user_id} is {granted.after} now, was {granted.before}."

@@ -21,8 +21,8 @@ from infrastructure.settings import Settings
 from support.accounts import Account, open_account, sign_ups
 from support.database import Database
 from support.stack import SupabaseStack, free_port, serve_in_thread, supabase_on
+from support.tcp_proxy import TcpProxy, proxy_to
 from support.tracing import Trace, Traced
-from support.wire import Wire, wire_to
 
 pytestmark = pytest.mark.anyio
 
@@ -37,12 +37,12 @@ class Bound:
 
 
 BOUNDS = {
-    "GET /profile": Bound(126, 45, 1),
-    "POST /wallet/transfers": Bound(207, 70, 4),
-    "POST /vault/posts/{id}/validation": Bound(207, 70, 5),
+    "GET /profile": Bound(42, 21, 1),
+    "POST /wallet/transfers": Bound(105, 33, 4),
+    "POST /vault/posts/{id}/validation": Bound(110, 34, 5),
 }
 PENDING = "select from private.realtime_outbox where delivered_at is null"
-RELAY = Bound(160, 45, 0)
+RELAY = Bound(46, 12, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Service:
 
     database: Database
     app: Traced
-    proxy: Wire
+    proxy: TcpProxy
     http: httpx.AsyncClient
     payer: Account
     payee: Account
@@ -102,7 +102,7 @@ def _settings(database: Database, supabase: SupabaseStack, url: str, **changes: 
 
 @pytest.fixture
 async def service(database: Database, supabase: SupabaseStack) -> AsyncIterator[Service]:
-    with wire_to(database.service_url) as proxy:
+    with proxy_to(database.service_url) as proxy:
         app = Traced(create_app(_settings(database, supabase, proxy.url, lingualink_relay="off")))
         with serve_in_thread(app, free_port()) as url:
             async with sign_ups(supabase) as people, httpx.AsyncClient(base_url=url, timeout=15) as http:
@@ -143,7 +143,6 @@ async def test_a_request_passes_no_more_of_our_code_than_it_did(
         record_property(
             name, f"{len(trace.functions)} functions, {len(trace.files)} files, {asked} round trips"
         )
-        print(name, asked, trace)  # noqa: T201
         assert len(trace.functions) <= bound.functions, f"{name}: {trace}"
         assert len(trace.files) <= bound.files, f"{name}: {trace}"
         assert asked == bound.round_trips, f"{name}: {service.proxy.statements}"
@@ -166,6 +165,5 @@ async def test_an_event_passes_no_more_of_our_code_than_it_did(
         await running
     await container.close()
 
-    print(trace)  # noqa: T201
     assert len(trace.functions) <= RELAY.functions, str(trace)
     assert len(trace.files) <= RELAY.files, str(trace)

@@ -79,7 +79,7 @@ def _carry_out(tx: Tx[LockedApproval]) -> AuditDetails:
         by, reason = tx.actor.user_id, approval.request.get("reason")
         settled = settle(withdrawal, WithdrawalStatus.COMPLETED, by=by, at=tx.now, reason=reason)
         if settled is not withdrawal:
-            tx.writes.withdrawals.append(settled)
+            tx.writes.withdrawals_settled.append(settled)
             tx.ledger.pay_out(settled)
         return details(withdrawal_id=settled.id, status=settled.status, amount=settled.amount)
     if tx.locked.wallet is None:

@@ -1,7 +1,6 @@
 """Users as the vault sees and changes them: profile, role, ban; for an admin also the balance."""
 
 from dataclasses import dataclass, replace
-from typing import Protocol
 from uuid import UUID
 
 from application.database import Database, WriteBatch
@@ -92,23 +91,6 @@ def _details_of(ban: Ban | None) -> AuditDetails:
     return NO_DETAILS if ban is None else details(reason=ban.reason, banned_by=ban.banned_by)
 
 
-class Directory(Protocol):
-    """All accounts, as an operator finds them."""
-
-    async def operator(self) -> str:
-        """The name of the database role that the operator came with."""
-        ...
-
-    async def find(self, who: UUID | str) -> UUID:
-        """The account with this id or e-mail address, in any case; it has a profile and a wallet afterwards.
-
-        Raises:
-            UserNotFound: there is none, or it was deleted.
-            Unavailable: the database does not answer.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Granted:
     """Whose role it is, and which it was and is now."""
@@ -121,22 +103,19 @@ class Granted:
 class GrantRole:
     """How the first admin comes to be: an operator's act. No session stands behind it, and the audit log says so."""
 
-    def __init__(self, database: Database, directory: Directory, new_id: NewId) -> None:
+    def __init__(self, database: Database, new_id: NewId) -> None:
         self._database = database
-        self._directory = directory
         self._new_id = new_id
 
     @retry_conflicts
-    async def __call__(self, who: UUID | str, role: Role) -> Granted:
-        """Grant *role*; the role that they have already changes and records nothing.
+    async def __call__(self, user_id: UUID, role: Role, *, operator: str) -> Granted:
+        """Grant *role* in the name of *operator*; the role that they have already changes and records nothing.
 
         Raises:
             UserNotFound: there is no such account, or it was deleted.
             LastAdmin: nobody would be an admin any more.
             Unavailable: the database does not answer.
         """
-        user_id = await self._directory.find(who)
-        operator = await self._directory.operator()
         async with self._database.begin_as_operator(UserLock(user_id)) as transaction:
             locked = transaction.opened.locked
             if locked is None or isinstance(locked, DomainError):

@@ -81,7 +81,7 @@ class SettleWithdrawal:
                 tx.ledger.post(reversal, corrects=TransactionKind.WITHDRAWAL)
             else:
                 tx.ledger.pay_out(after)
-            tx.writes.withdrawals.append(after)
+            tx.writes.withdrawals_settled.append(after)
             tx.add_audit_entry(
                 before=details(status=before.status),
                 after=details(

@@ -114,31 +114,24 @@ limit 2
 """
 
 
-class PostgresDirectory:
-    """The port :class:`application.vault.users.Directory`."""
+async def find_account(connection: Any, who: UUID | str) -> UUID:
+    """The account with this id or e-mail address, in any case; it has a profile and a wallet afterwards.
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
+    *connection* has the rights of Supabase's ``postgres``.
 
-    async def operator(self) -> str:
-        """See the port."""
-        async with acquire_connection(self._pool) as connection:
-            return str(await connection.fetchval("select session_user"))
-
-    async def find(self, who: UUID | str) -> UUID:
-        """See the port."""
-        by_id, by_email = (who, None) if isinstance(who, UUID) else (None, who)
-        async with acquire_connection(self._pool) as connection:
-            rows = await connection.fetch(_FIND_ACCOUNT, by_id, by_email)
-            if not rows:
-                raise UserNotFound(f"There is no account {who}.")
-            if len(rows) > 1:
-                raise UserNotFound(f"Several accounts have the address {who}; name one by its id.")
-            user_id = UUID(int=rows[0]["id"].int)
-            await open_account(
-                connection, user_id, display_fields(msgspec.json.decode(rows[0]["metadata"] or "null"))
-            )
-        return user_id
+    Raises:
+        UserNotFound: there is none, or it was deleted; or several have the address.
+    """
+    by_id, by_email = (who, None) if isinstance(who, UUID) else (None, who)
+    rows = await connection.fetch(_FIND_ACCOUNT, by_id, by_email)
+    if not rows:
+        raise UserNotFound(f"There is no account {who}.")
+    if len(rows) > 1:
+        raise UserNotFound(f"Several accounts have the address {who}; name one by its id.")
+    user_id = UUID(int=rows[0]["id"].int)
+    metadata = msgspec.json.decode(rows[0]["metadata"] or "null")
+    await open_account(connection, user_id, display_fields(metadata))
+    return user_id
 
 
 # $1 user, $2 amount. Wallet, row and entry are one statement, for the books balance at the end of each; a wallet that

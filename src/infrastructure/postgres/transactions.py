@@ -5,6 +5,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -96,7 +97,7 @@ class PostgresDatabase:
     @asynccontextmanager
     async def begin(self, principal: Principal, opening: Opening[L]) -> AsyncIterator[OpenTransaction[L]]:
         """Two statements; a third for a lock, and more for a first request or payment, or a key that is taken."""
-        async with self._begin(lambda connection: _open(connection, principal, opening)) as transaction:
+        async with self._begin(partial(_open, principal=principal, opening=opening)) as transaction:
             yield transaction
 
     @asynccontextmanager
@@ -124,7 +125,8 @@ class PostgresDatabase:
             except BaseException:
                 await transaction.roll_back()
                 raise
-            await transaction.roll_back()
+            if not transaction.ended:
+                await transaction.roll_back()
 
 
 async def _open(connection: Connection, principal: Principal, opening: Opening[Any]) -> Opened[Any]:

@@ -16,7 +16,6 @@ from application.database import WriteBatch
 from application.encoding import to_json
 from domain.events import topic_of
 from domain.wallet import Transaction
-from domain.withdrawals import WithdrawalStatus
 from infrastructure.postgres.queries import TRANSACTION_COLUMNS
 
 _PLACEHOLDER: Final = re.compile(r"\$(\d+)")
@@ -128,7 +127,7 @@ PARTS: Final = (
     # The database raises the version itself.
     Part(
         """validated as (
-  update public.posts p
+  update private.posts p
   set validation_status = v.status, validated_by = v.by, validated_at = v.at, validation_reason = v.reason
   from unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::text[], $6::int[])
     as v (id, status, by, at, reason, version)
@@ -144,7 +143,7 @@ PARTS: Final = (
   insert into public.wallet_withdrawals (id, user_id, amount, transaction_id, created_at)
   select * from unnest($1::uuid[], $2::uuid[], $3::numeric[], $4::uuid[], $5::timestamptz[])
 )""",
-        lambda batch: [row for row in batch.withdrawals if row.status is WithdrawalStatus.HELD],
+        attrgetter("withdrawals"),
         _columns("id", "user_id", "amount.amount", "transaction_id", "created_at"),
     ),
     Part(
@@ -155,7 +154,7 @@ PARTS: Final = (
   where d.id = s.id and d.status = 'held'
   returning true
 )""",
-        lambda batch: [row for row in batch.withdrawals if row.status is not WithdrawalStatus.HELD],
+        attrgetter("withdrawals_settled"),
         _columns("id", "status", "settled_by", "settled_at", "reason"),
         "settled",
     ),

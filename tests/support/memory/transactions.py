@@ -60,7 +60,9 @@ class MemoryTransaction(Generic[L]):
         database.entries.extend(writes.entries)
         database.approvals.update({row.id: row for row in (*writes.approvals, *writes.approvals_decided)})
         database.posts.update({post.id: post for post in writes.posts})
-        database.withdrawals.update({row.id: row for row in writes.withdrawals})
+        database.withdrawals.update(
+            {row.id: row for row in (*writes.withdrawals, *writes.withdrawals_settled)}
+        )
         for user_id, role in writes.roles:
             database.profiles[user_id] = replace(database.profiles[user_id], role=role)
         database.bans.update({ban.user_id: ban for ban in writes.bans})
