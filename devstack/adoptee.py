@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 
@@ -28,5 +29,5 @@ async def make_adoptee(supabase_url: str, secret_key: str, owner_url: str) -> No
 
 async def take_over(owner_url: str) -> None:
     """Adopt it, with the sample people's roles confirmed; a no-op the second time."""
-    people = {person.email: Role(person.role) for person in SAMPLES}
+    people: dict[UUID | str, Role] = {person.email: Role(person.role) for person in SAMPLES}
     await adopt(DatabaseAddress.parse(owner_url), people, {}, lambda _: None)
