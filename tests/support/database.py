@@ -97,11 +97,11 @@ async def _make_project(database: Database) -> None:
 
 
 @contextmanager
-def cloned(cluster: LocalPostgres) -> Iterator[Database]:
+def cloned(cluster: LocalPostgres, template: str = TEMPLATE) -> Iterator[Database]:
     """A database of its own at head, for as long as the block runs."""
     database = Database(cluster, f"test_{uuid4().hex}")
     asyncio.run(
-        _as_superuser(cluster, f'create database "{database.name}" template {TEMPLATE} strategy file_copy')
+        _as_superuser(cluster, f'create database "{database.name}" template {template} strategy file_copy')
     )
     try:
         yield database

@@ -1,14 +1,14 @@
-"""A world on Postgres alone: what memory can't show."""
+"""A backend on Postgres alone: what memory can't show."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
-from contract.world import PostgresWorld, postgres_world
+from contract.backend import PostgresBackend, postgres_backend
 from support.database import Database
 
 
 @pytest.fixture
-async def world(database: Database) -> AsyncIterator[PostgresWorld]:
-    async with postgres_world(database) as made:
+async def backend(database: Database) -> AsyncIterator[PostgresBackend]:
+    async with postgres_backend(database) as made:
         yield made

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import asyncpg
 import pytest
 
+from contract.backend import PostgresBackend
 from contract.test_withdrawals import COMPLETED, held, settle
-from contract.world import PostgresWorld
 from domain.identity import Role
 from support.database import Database
 from wallet.test_reconcile import findings, record_staff
@@ -87,13 +87,13 @@ FORGERIES = (
     Forgery("an admin", "update public.profiles set role = 'admin' where id = '{me}'", "role_without_record"),
     Forgery(
         "an approval",
-        "update public.posts set validation_status = 'approved', validated_by = '{admin}', validated_at = now() "
+        "update private.posts set validation_status = 'approved', validated_by = '{admin}', validated_at = now() "
         "where id = '{post}'",
         "decision_without_record",
     ),
     Forgery(
         "an approval that says nothing of who made it",
-        "update public.posts set validation_status = 'approved' where id = '{post}'",
+        "update private.posts set validation_status = 'approved' where id = '{post}'",
     ),
     Forgery("a rate", "update private.reward_rates set amount = 1000", "rate_without_record"),
     Forgery(
@@ -177,13 +177,13 @@ async def attempt(database: Database, sql: str) -> str:
 
 
 @pytest.fixture
-async def thief(world: PostgresWorld, database: Database) -> dict[str, object]:
+async def thief(backend: PostgresBackend, database: Database) -> dict[str, object]:
     """Whom the forgeries are about, on an honest ledger with something of most things."""
-    admin, me = await world.user(Role.ADMIN), await world.user(balance="10.00")
-    post = await world.post(me)
-    await world.rate("1.00")
-    await settle(world, admin, await held(world, me, "1", key="a"), COMPLETED)
-    await held(world, me, "2", key="b")
+    admin, me = await backend.user(Role.ADMIN), await backend.user(balance="10.00")
+    post = await backend.post(me)
+    await backend.rate("1.00")
+    await settle(backend, admin, await held(backend, me, "1", key="a"), COMPLETED)
+    await held(backend, me, "2", key="b")
     await record_staff(database)
     await database.fetch("update private.realtime_outbox set delivered_at = now()")
     return {"me": me.user_id, "admin": admin.user_id, "post": post.id}

@@ -8,11 +8,11 @@ import asyncpg
 import pytest
 
 from application.wallet.reconcile_ledger import ReconcileLedger
+from contract.backend import PostgresBackend
 from contract.test_bookings import book
 from contract.test_transfers import pay
 from contract.test_validation import decide
 from contract.test_withdrawals import COMPLETED, FAILED, held, settle
-from contract.world import PostgresWorld
 from domain.identity import Role
 from domain.posts import PostStatus
 from domain.reconciliation import Finding
@@ -58,22 +58,26 @@ async def record_staff(database: Database) -> None:
 
 
 @pytest.fixture
-async def busy(world: PostgresWorld, database: Database) -> Database:
+async def busy(backend: PostgresBackend, database: Database) -> Database:
     """A ledger with something of everything."""
-    admin, one, other = await world.user(Role.ADMIN), await world.user(balance="50.00"), await world.user()
-    await pay(world, one, other, "20")
-    await pay(world, other, one, "5", key="back")
-    await book(world, admin, other, TransactionKind.BONUS, "3", key="bonus")
-    await book(world, admin, one, TransactionKind.PENALTY, "1", key="penalty")
-    await settle(world, admin, await held(world, one, "2", key="done"), COMPLETED)
-    await settle(world, admin, await held(world, one, "3", key="failed"), FAILED)
-    await held(world, other, "4", key="waits")
-    await world.rate("0.005")
-    moderator = await world.user(Role.MODERATOR)
-    kept, taken_back = await world.post(one), await world.post(other)
+    admin, one, other = (
+        await backend.user(Role.ADMIN),
+        await backend.user(balance="50.00"),
+        await backend.user(),
+    )
+    await pay(backend, one, other, "20")
+    await pay(backend, other, one, "5", key="back")
+    await book(backend, admin, other, TransactionKind.BONUS, "3", key="bonus")
+    await book(backend, admin, one, TransactionKind.PENALTY, "1", key="penalty")
+    await settle(backend, admin, await held(backend, one, "2", key="done"), COMPLETED)
+    await settle(backend, admin, await held(backend, one, "3", key="failed"), FAILED)
+    await held(backend, other, "4", key="waits")
+    await backend.rate("0.005")
+    moderator = await backend.user(Role.MODERATOR)
+    kept, taken_back = await backend.post(one), await backend.post(other)
     for post in (kept, taken_back):
-        await decide(world, moderator, post, PostStatus.APPROVED, seen=1)
-    await decide(world, moderator, taken_back, PostStatus.REJECTED, reason="copied")
+        await decide(backend, moderator, post, PostStatus.APPROVED, seen=1)
+    await decide(backend, moderator, taken_back, PostStatus.REJECTED, reason="copied")
     await record_staff(database)
     return database
 
@@ -242,9 +246,9 @@ where kind = 'opening' and version = (select max(version) from public.wallet_tra
 
 
 async def test_a_wallet_rewritten_as_a_whole_does_not_match_its_seal(
-    world: PostgresWorld, database: Database
+    backend: PostgresBackend, database: Database
 ) -> None:
-    owner = await world.user(balance="10.00")
+    owner = await backend.user(balance="10.00")
     await sealed(database)
     connection = await asyncpg.connect(database.superuser_url)
     await unguard(connection)
@@ -260,10 +264,10 @@ async def test_a_wallet_rewritten_as_a_whole_does_not_match_its_seal(
         assert [(finding.fault, finding.user_id) for finding in found] == [("rewritten", owner.user_id)]
 
 
-async def test_a_row_slipped_in_under_a_seal_is_named(world: PostgresWorld, database: Database) -> None:
-    await world.user(balance="1.00")
+async def test_a_row_slipped_in_under_a_seal_is_named(backend: PostgresBackend, database: Database) -> None:
+    await backend.user(balance="1.00")
     seal = await sealed(database)
-    late = await world.user(balance="10.00")
+    late = await backend.user(balance="10.00")
     connection = await asyncpg.connect(database.superuser_url)
     await unguard(connection)
     await connection.execute(
@@ -286,11 +290,11 @@ async def test_a_row_slipped_in_under_a_seal_is_named(world: PostgresWorld, data
     ],
 )
 async def test_a_seal_that_was_touched_is_named(
-    world: PostgresWorld, database: Database, damage: str
+    backend: PostgresBackend, database: Database, damage: str
 ) -> None:
-    await world.user(balance="1.00")
+    await backend.user(balance="1.00")
     await sealed(database)
-    await world.user(balance="1.00")
+    await backend.user(balance="1.00")
     await sealed(database)
     connection = await asyncpg.connect(database.superuser_url)
     await unguard(connection)
@@ -301,9 +305,9 @@ async def test_a_seal_that_was_touched_is_named(
 
 
 async def test_seals_that_were_all_made_anew_differ_from_those_kept_elsewhere(
-    world: PostgresWorld, database: Database
+    backend: PostgresBackend, database: Database
 ) -> None:
-    await world.user(balance="1.00")
+    await backend.user(balance="1.00")
     kept = await sealed(database)
 
     assert await findings(database, {kept.id: kept.digest}) == []
@@ -313,12 +317,12 @@ async def test_seals_that_were_all_made_anew_differ_from_those_kept_elsewhere(
 
 
 async def test_a_seal_holds_each_wallet_that_moved_since_the_one_before(
-    world: PostgresWorld, database: Database
+    backend: PostgresBackend, database: Database
 ) -> None:
-    one, other = await world.user(balance="5.00"), await world.user(balance="5.00")
+    one, other = await backend.user(balance="5.00"), await backend.user(balance="5.00")
     first = await sealed(database)
-    await pay(world, one, other, "1")
-    await world.user(balance="0.00")
+    await pay(backend, one, other, "1")
+    await backend.user(balance="0.00")
 
     second, third = await sealed(database), await sealed(database)
 
@@ -328,11 +332,13 @@ async def test_a_seal_holds_each_wallet_that_moved_since_the_one_before(
     assert await findings(database, since_seal=True) == []
 
 
-async def test_it_looks_at_one_instant_while_money_moves(world: PostgresWorld, database: Database) -> None:
-    one, other = await world.user(balance="50.00"), await world.user()
+async def test_it_looks_at_one_instant_while_money_moves(
+    backend: PostgresBackend, database: Database
+) -> None:
+    one, other = await backend.user(balance="50.00"), await backend.user()
     async with ledger_snapshots(database.service)() as snapshot:
         before = await snapshot.size()
-        await pay(world, one, other, "1", key=str(uuid4()))
+        await pay(backend, one, other, "1", key=str(uuid4()))
 
         lines = [line async for line in snapshot.lines()]
 

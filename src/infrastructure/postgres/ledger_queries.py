@@ -32,7 +32,7 @@ select {_columns("t")}, w.balance, w.version as wallet_version, w.hash as wallet
            end
        ) as is_recorded,
        t.kind <> 'earning' or exists (
-         select from public.posts x where x.id = t.reference_id and x.author_id = t.user_id
+         select from private.posts x where x.id = t.reference_id and x.author_id = t.user_id
        ) as is_of_post
 from public.wallet_transactions t
 left join public.wallets w on w.user_id = t.user_id
@@ -203,7 +203,7 @@ STRAYS: Final = {
         """
         select p.author_id as user_id, p.id as subject,
                format('%s, which no record made it', p.validation_status) as detail
-        from public.posts p
+        from private.posts p
         where p.validation_status <> 'pending' and p.validated_at is not null and p.validation_status is distinct from (
           select a.after ->> 'status' from private.audit_log a
           where a.target_id = p.id and a.action = 'post.validation_changed' and a.refusal is null
