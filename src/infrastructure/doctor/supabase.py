@@ -73,7 +73,12 @@ async def _legacy_secret(settings: Settings) -> Finding:
             await connection.close(timeout=1)
     except Exception:
         # What is wrong with the database has a finding of its own.
-        return warning("legacy_secret_accepted", still, "unset it when no HS256 token came for a day")
+        return warning(
+            "legacy_secret_accepted",
+            still,
+            "unset it when no HS256 token came for a day "
+            '(lingualink_tokens_verified_total{algorithm="HS256"} stands still)',
+        )
     seen = f"{last['at']:%Y-%m-%d %H:%M} UTC"
     if last["is_long_ago"]:
         return warning(
