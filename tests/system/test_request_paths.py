@@ -41,12 +41,12 @@ class Bound:
 
 
 BOUNDS = {
-    "GET /profile": Bound(43, 21, 1, 340),
-    "POST /wallet/transfers": Bound(111, 34, 4, 1200),
-    "POST /vault/posts/{id}/validation": Bound(111, 34, 5, 1350),
+    "GET /profile": Bound(48, 21, 1, 340),
+    "POST /wallet/transfers": Bound(112, 34, 4, 1200),
+    "POST /vault/posts/{id}/validation": Bound(116, 35, 5, 1350),
 }
 PENDING = "select from private.realtime_outbox where delivered_at is null"
-RELAY = Bound(46, 12, 0)
+RELAY = Bound(48, 13, 0)
 
 
 @dataclass(frozen=True, slots=True)
