@@ -36,9 +36,9 @@ class RateLimits:
         Raises:
             HttpProblem: ``rate_limited``: this minute's are used up. Nothing else happened.
         """
-        window, into = divmod(int(self._clock()), WINDOW_S)
-        used = await self._count(f"{by}:{key}:{window}", WINDOW_S)
-        wait = WINDOW_S - into
+        now = self._clock()
+        used = await self._count(f"{by}:{key}:{int(now) // WINDOW_S}", WINDOW_S)
+        wait = int(WINDOW_S - now % WINDOW_S) + 1
         left = self._limit - used
         state["headers"] = [
             self._policies[by],
