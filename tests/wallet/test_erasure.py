@@ -11,7 +11,7 @@ from domain.identity import AccountStatus, Principal, Role
 from domain.posts import PostStatus
 from infrastructure.postgres.erasure import StillThere, erase
 from support.database import MIGRATOR, Database
-from wallet.test_reconcile import proven
+from support.ledger import proven
 
 pytestmark = pytest.mark.anyio
 
