@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 import asyncpg
 from sqlalchemy import Table
@@ -9,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 
 from infrastructure.adoption.legacy import APP_TABLES
 from infrastructure.adoption.observations import Observation, Part
-from infrastructure.postgres.ownership import OUR_TABLES
+from infrastructure.postgres.ownership import APP_POSTS, OUR_TABLES
 from infrastructure.postgres.tables import Base
 
 _TABLES = """
@@ -52,6 +53,13 @@ class Column:
     has_default: bool
 
 
+class PostsSource(StrEnum):
+    """Where the posts of a database are kept: in ``public.posts``, or in LinguaLink's voice and video clips."""
+
+    POSTS = "posts"
+    CLIPS = "clips"
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """The tables of ours and of the app that are there, and their columns."""
@@ -66,6 +74,18 @@ class Shape:
     def key(self, table: str) -> str:
         """The column of *table* that a row is named by."""
         return next((name for name in ("id", "user_id") if self.has(table, name)), "ctid")
+
+    def type_of(self, table: str, column: str = "id") -> str | None:
+        """The type of a column as PostgreSQL writes it, None where it is not there."""
+        found = self.columns.get(table, {}).get(column)
+        return None if found is None else found.type
+
+    @property
+    def posts_source(self) -> PostsSource | None:
+        """Where the app keeps its posts; None where there is neither table."""
+        if not self.tables.keys().isdisjoint(APP_POSTS):
+            return PostsSource.CLIPS
+        return PostsSource.POSTS if "public.posts" in self.tables else None
 
 
 async def read_shape(connection: asyncpg.Connection) -> Shape:

@@ -1,0 +1,55 @@
+"""What a step of an adoption is: it may be killed at any moment, and run again until it is recorded as done."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import asyncpg
+
+from domain.identity import Role
+from domain.money import Money
+from domain.rewards import RewardedAction
+from infrastructure.adoption.shape import PostsSource, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What is taken over, and what the operator confirmed.
+
+    ``shape`` was read at the start of this run; ``posts_source`` was recorded by the first one. ``roles`` names all
+    who are more than users, ``rates`` what is paid from now on.
+    """
+
+    shape: Shape
+    posts_source: PostsSource
+    roles: Mapping[UUID, Role] = field(default_factory=dict)
+    rates: Mapping[RewardedAction, Money] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change, done once: ``name`` is what ``private.adoption_steps`` knows it by, ``what`` an operator's words.
+
+    ``run`` must leave the same state however often it is started. In a transaction it is done and recorded together;
+    outside one (CONCURRENTLY, batches) it is recorded after it returned. It waits a second for a lock and is tried
+    again when it does not get it; building an index sets a longer time for itself.
+    """
+
+    name: str
+    what: str
+    run: "Callable[[asyncpg.Connection[asyncpg.Record], Adoption], Awaitable[None]]"
+    in_transaction: bool = True
+    applies: Callable[[Shape], bool] = lambda _: True
+
+
+async def in_batches(
+    connection: "asyncpg.Connection[asyncpg.Record]", statement: str, *arguments: object
+) -> int:
+    """Run *statement*, which must bound how many rows it changes, until it changes none; each run commits by itself.
+
+    How many rows were changed in all.
+    """
+    changed = 0
+    while count := int((await connection.execute(statement, *arguments)).rsplit(" ", 1)[1]):
+        changed += count
+    return changed
