@@ -28,6 +28,7 @@ class Wire:
         self._cuts: list[Moment] = []
         self._flowing = asyncio.Event()
         self._flowing.set()
+        self._gathering: asyncio.Barrier | None = None
         self.statements: list[str] = []
         self.cut: list[Moment] = []
         """The cuts that were made."""
@@ -48,6 +49,10 @@ class Wire:
         """Cut every connection now, wherever it stands."""
         for link in list(self._links):
             self._loop.call_soon_threadsafe(link.close)
+
+    def gather_commits(self, count: int) -> None:
+        """From now on commits go on together: each waits until *count* connections have come to theirs."""
+        self._gathering = asyncio.Barrier(count)
 
     def freeze(self) -> None:
         """From now on nothing goes through, and nothing is closed: a network that swallows."""
@@ -90,6 +95,11 @@ class Wire:
         """Wait while frozen."""
         await self._flowing.wait()
 
+    async def gathered(self) -> None:
+        """Wait for the other commits, where they go on together."""
+        if self._gathering is not None:
+            await self._gathering.wait()
+
     def take_cut(self) -> Moment | None:
         """The cut that the commit at hand is to have."""
         return self._cuts.pop(0) if self._cuts else None
@@ -123,6 +133,8 @@ class _Link:
                 await self._wire.flow()
                 if self._cuts(head[:1], body):
                     break
+                if _is_commit(head[:1], body):
+                    await self._wire.gathered()
                 self._to_server.write(head + body)
                 await self._to_server.drain()
         if not self._doomed:
@@ -154,7 +166,7 @@ class _Link:
         if kind == b"Q":
             text = body.rstrip(b"\0").decode()
             self._wire.statements.append(text)
-            if text.lower() == "commit":
+            if _is_commit(kind, body):
                 moment = self._wire.take_cut()
                 self._doomed = moment is Moment.AFTER_COMMIT
                 if moment is Moment.BEFORE_COMMIT:
@@ -163,6 +175,10 @@ class _Link:
         elif kind == b"E":
             self._wire.statements.append("(prepared)")
         return False
+
+
+def _is_commit(kind: bytes, body: bytes) -> bool:
+    return kind == b"Q" and body.rstrip(b"\0").lower() == b"commit"
 
 
 @contextmanager

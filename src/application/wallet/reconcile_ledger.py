@@ -76,7 +76,7 @@ class ReconcileLedger:
         since_seal: bool = False,
     ) -> None:
         self._snapshots = snapshots
-        self._kept = kept or {}
+        self._kept = kept
         self._since_seal = since_seal
 
     async def __call__(
@@ -110,7 +110,8 @@ class ReconcileLedger:
     def _start(self, seals: Sequence[Seal]) -> Seal | None:
         if not self._since_seal:
             return None
-        known = [seal for seal in seals if not self._kept or self._kept.get(seal.id) == seal.digest.hex()]
+        kept = self._kept
+        known = [seal for seal in seals if kept is None or kept.get(seal.id) == seal.digest.hex()]
         return known[-1] if known else None
 
     async def _seal_findings(self, snapshot: LedgerSnapshot, seals: Sequence[Seal]) -> AsyncIterator[Finding]:
@@ -124,7 +125,7 @@ class ReconcileLedger:
             for finding in _moved_heads(seal, packed, now):
                 yield finding
         there = {seal.id: seal.digest.hex() for seal in seals}
-        for number, digest in self._kept.items():
+        for number, digest in (self._kept or {}).items():
             if there.get(number) != digest:
                 yield Finding("replaced_seal", None, f"seal {number}", f"kept elsewhere as {digest}")
 

@@ -7,6 +7,8 @@ has a time is looked at, and ``kept``, for how long events surely stay. What has
 from typing import Final
 
 from domain.audit import AuditAction
+from domain.identity import Role
+from domain.policies import POLICIES
 from infrastructure.postgres.ledger_queries import id_of, number_of
 
 _FIRST_DAY: Final = "cast((select since from given) at time zone 'UTC' as date)"
@@ -19,22 +21,12 @@ select cast(created_at at time zone 'UTC' as date), account, sum(amount)
 from private.ledger_entries where {_FROM_FIRST_DAY} group by 1, 2
 """
 
-_BY_ADMINS: Final = (
-    AuditAction.ROLE_CHANGED,
-    AuditAction.REWARD_RATE_CHANGED,
-    AuditAction.TRANSACTION_BOOKED,
-    AuditAction.TRANSACTION_REVERSED,
-    AuditAction.APPROVAL_REQUESTED,
-    AuditAction.APPROVAL_DECIDED,
-    AuditAction.WITHDRAWAL_SETTLED,
+# Each word of the audit log with each role that may have it recorded, as the policies say.
+_ENTITLED: Final = sorted(
+    {(row.audited_as, role) for row in POLICIES if row.audited_as for role in Role if role.includes(row.role)}
+    | {(AuditAction.APPROVAL_REQUESTED, Role.ADMIN)}
 )
-_BY_STAFF: Final = (AuditAction.POST_VALIDATION_CHANGED, AuditAction.USER_BANNED, AuditAction.BAN_LIFTED)
-
-
-def _listed(words: tuple[str, ...]) -> str:
-    return ", ".join(f"'{word}'" for word in words)
-
-
+_MAY_RECORD: Final = ", ".join(f"('{word}', '{role}')" for word, role in _ENTITLED)
 # The role that somebody had when a record was made: by the last record before it; by an operator's first one where
 # there is none, for an operator may record later what was done by hand.
 _ROLE_THEN: Final = """coalesce(
@@ -221,8 +213,7 @@ STRAYS: Final = {
                format('%s by somebody who was %s then', a.action, r.role) as detail
         from private.audit_log a cross join lateral (select {_ROLE_THEN} as role) r
         where a.occurred_at > (select since from given) and a.operator is null and a.refusal is null and (
-          a.action in ({_listed(_BY_ADMINS)}) and r.role <> 'admin'
-          or a.action in ({_listed(_BY_STAFF)}) and r.role = 'user'
+          (a.action, r.role) not in ({_MAY_RECORD})
           or a.action in ('role.changed', 'transaction.booked') and a.target_id = a.actor_id
         )
     """,
