@@ -10,7 +10,7 @@ from litestar import Litestar, get
 from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from application.ops.shutdown import ShutdownState
+from application.ops import ShutdownState
 from bootstrap.app import create_app
 from bootstrap.server import run
 from devstack.seed import PASSWORD, SAMPLES

@@ -8,7 +8,7 @@ from typing import Final
 import asyncpg
 import httpx
 
-from infrastructure.postgres.opening import OPEN_WITH_BALANCE
+from infrastructure.postgres.accounts import OPEN_WITH_BALANCE
 
 PASSWORD: Final = "password"
 

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from infrastructure.postgres.opening import OPEN_WITH_BALANCE
+from infrastructure.postgres.accounts import OPEN_WITH_BALANCE
 from support.database import Database
 from support.people import Person, sign_up
 from support.stack import SupabaseStack

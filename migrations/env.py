@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 from infrastructure.postgres.connections import create_migration_engine
 from infrastructure.postgres.migrations import (
     ADDRESS,
+    ADOPTING,
     CREATE_SCHEMA,
     REFUSE_FOREIGN_TABLES,
     SCHEMA,
@@ -32,7 +33,8 @@ def migrate(connection: Connection) -> None:
         for setting in SESSION:
             connection.execute(text(setting))
     become_only_runner(connection)
-    refuse_foreign_tables(connection)
+    if not context.config.attributes.get(ADOPTING):
+        refuse_foreign_tables(connection)
     with connection.begin():
         connection.execute(text(CREATE_SCHEMA))
     context.configure(

@@ -1,4 +1,4 @@
-"""The private schema, its level, and the role that the service logs in as."""
+"""The private schema, its level, what an adoption did, and the role that the service logs in as."""
 
 from alembic import op
 
@@ -23,6 +23,36 @@ UP = (
     """
     revoke all on schema private from public
     """,
+    """
+    -- Of a database that had the app's tables first (lingualink adopt): one row, and no row anywhere else. The names in
+    -- tables are those that these migrations find made.
+    create table private.adoption (
+      only_row boolean primary key default true check (only_row),
+      tables text[] not null,
+      posts_source text not null constraint adoption_posts_source_known check (posts_source in ('posts', 'clips')),
+      confirmed_by text not null,
+      begun_at timestamptz not null default now(),
+      adopted_at timestamptz,
+      legacy_retired_at timestamptz,
+      constraint adoption_retired_last check (legacy_retired_at is null or adopted_at is not null)
+    )
+    """,
+    """
+    -- What is done of it, so that it can be killed at any moment and started again.
+    create table private.adoption_steps (
+      name text primary key,
+      finished_at timestamptz not null default clock_timestamp(),
+      details jsonb not null default '{}'
+    )
+    """,
+    *(
+        statement.format(table=table)
+        for table in ("adoption", "adoption_steps")
+        for statement in (
+            "alter table private.{table} enable row level security",
+            "revoke all on private.{table} from public, anon, authenticated",
+        )
+    ),
     """
     -- Alembic made it just before.
     alter table private.alembic_version enable row level security
@@ -76,8 +106,17 @@ UP = (
     """
     grant select on private.schema_level to lingualink_api
     """,
+    """
+    grant select on private.adoption to lingualink_api
+    """,
 )
 DOWN = (
+    """
+    drop table private.adoption_steps
+    """,
+    """
+    drop table private.adoption
+    """,
     """
     drop table private.schema_level
     """,

@@ -15,7 +15,7 @@ CLOSED = (
     "revoke all on public.{table} from public, anon, authenticated",
 )
 
-UP = (
+PROFILES = (
     """
     create table public.profiles (
       id uuid primary key,
@@ -29,10 +29,22 @@ UP = (
     """,
     # Names are found by a range of bytes (text_pattern_ops), whatever the database's collation. On the tables that the
     # app shares our indexes bear our name: one that the app makes, today or later, is never taken for ours.
-    "create index lingualink_profiles_newest on public.profiles (created_at, id)",
+    "create index lingualink_profiles_newest on public.profiles (created_at, (id::uuid))",
     "create index lingualink_profiles_username on public.profiles (lower(username) text_pattern_ops)",
     "create index lingualink_profiles_full_name on public.profiles (lower(full_name) text_pattern_ops)",
     "create index lingualink_profiles_staff on public.profiles (role) where role <> 'user'",
+    *(step.format(table="profiles") for step in CLOSED),
+)
+
+UP = (
+    # What an adoption took over has these columns and indexes already, and keeps what it lets clients do.
+    f"""
+    do $do$ begin
+    if not exists (select from private.adoption where 'public.profiles' = any (tables)) then
+    {";".join(PROFILES)};
+    end if;
+    end $do$
+    """,
     """
     create table public.posts (
       id uuid primary key default gen_random_uuid(),
@@ -131,9 +143,18 @@ UP = (
     """,
     "create index wallet_withdrawals_own on public.wallet_withdrawals (user_id, created_at, id)",
     "create index wallet_withdrawals_queue on public.wallet_withdrawals (status, created_at, id)",
-    *(step.format(table=table) for table in TABLES for step in CLOSED),
+    *(step.format(table=table) for table in TABLES[1:] for step in CLOSED),
 )
-DOWN = tuple(f"drop table public.{table}" for table in reversed(TABLES))
+DOWN = (
+    """
+    do $do$ begin
+    if exists (select from private.adoption) then
+      raise exception 'these tables are older than the migrations, which do not drop them';
+    end if;
+    end $do$
+    """,
+    *(f"drop table public.{table}" for table in reversed(TABLES)),
+)
 
 
 def upgrade() -> None:

@@ -10,6 +10,7 @@ depends_on = None
 TABLES = (
     *("ledger_entries", "ledger_days", "ledger_seals", "ledger_epoch", "approvals"),
     *("bans", "reward_rates", "audit_log", "idempotency_keys", "realtime_outbox", "relay_lease"),
+    "adopted_roles",
 )
 
 # Since 30 October 2026 Supabase grants nothing by itself; projects with older defaults did. Nothing is open here.
@@ -202,6 +203,15 @@ UP = (
     """,
     """
     insert into private.relay_lease default values
+    """,
+    """
+    -- What made somebody more than a user before an adoption; the marks are the app's own columns for it.
+    create table private.adopted_roles (
+      user_id uuid primary key,
+      role text,
+      marks jsonb not null constraint adopted_roles_marks_object check (jsonb_typeof(marks) = 'object'),
+      taken_at timestamptz not null default clock_timestamp()
+    )
     """,
     *(step.format(table=table) for table in TABLES for step in CLOSED),
 )

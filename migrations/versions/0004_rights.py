@@ -35,10 +35,14 @@ SERVICE = (
 )
 # Whole tables where the app adds columns of its own: guards hold ours.
 CLIENTS = (
-    ("select on public.profiles, public.posts", "anon, authenticated"),
-    ("update on public.profiles", "authenticated"),
+    ("select on public.posts", "anon, authenticated"),
     ("insert, update, delete on public.posts", "authenticated"),
     ("select on public.wallets, public.wallet_transactions, public.wallet_withdrawals", "authenticated"),
+)
+# Where the app's own table was taken over, its rights stay what they were: an adoption opens nothing.
+OF_PROFILES = (
+    ("select on public.profiles", "anon, authenticated"),
+    ("update on public.profiles", "authenticated"),
 )
 
 UP = (
@@ -90,9 +94,16 @@ UP = (
     "grant execute on function private.account_status(uuid, uuid) to lingualink_api",
     *(f"grant {privileges} on {table} to lingualink_api" for privileges, table in SERVICE),
     *(f"grant {right} to {roles}" for right, roles in CLIENTS),
+    f"""
+    do $do$ begin
+    if not exists (select from private.adoption where 'public.profiles' = any (tables)) then
+    {";".join(f"grant {right} to {roles}" for right, roles in OF_PROFILES)};
+    end if;
+    end $do$
+    """,
 )
 DOWN = (
-    *(f"revoke {right} from {roles}" for right, roles in CLIENTS),
+    *(f"revoke {right} from {roles}" for right, roles in (*CLIENTS, *OF_PROFILES)),
     *(f"revoke all on {table} from lingualink_api" for _, table in SERVICE),
     "drop function private.account_status(uuid, uuid)",
     "drop function private.spent_today(uuid)",

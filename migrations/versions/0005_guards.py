@@ -66,6 +66,7 @@ BACKEND_ONLY = (
         "private.idempotency_keys",
     ),
     *("private.schema_level", "private.realtime_outbox", "private.relay_lease"),
+    *("private.adoption", "private.adoption_steps", "private.adopted_roles"),
 )
 # A trigger is named after its function; what stands behind two underscores tells two of one table apart. Triggers
 # fire in the order of their names: zz_ has the last word, after triggers of the app's that change the row.
@@ -92,6 +93,7 @@ TRIGGERS = (
                 "private.ledger_entries",
                 "private.ledger_seals",
                 "private.audit_log",
+                "private.adopted_roles",
             ),
         )
         for history in (
@@ -134,12 +136,25 @@ UP = (
     """,
     f"""
     create function private.guard_profile() returns trigger language plpgsql set search_path = '' as $$
+    declare
+      refused boolean;
+      edited text;
     begin
       if {CLIENT} then
-        if tg_op <> 'UPDATE' or {changed("profiles")} then
+        if tg_op = 'UPDATE' then
+          refused := {changed("profiles")};
+          edited := old.id::text;
+        elsif tg_op = 'INSERT' then
+          -- An upsert of one's own profile comes here first, and as an update afterwards.
+          refused := not exists (select from public.profiles p where p.id = new.id);
+          edited := new.id::text;
+        else
+          refused := true;
+        end if;
+        if refused then
           raise insufficient_privilege using message = 'a profile is made by the backend, and so is its role';
         end if;
-        if old.id::text is distinct from {ME} then
+        if edited is distinct from {ME} then
           raise insufficient_privilege using message = 'only one''s own profile can be edited';
         end if;
       end if;
@@ -150,7 +165,7 @@ UP = (
       return new;
     end
     $$
-    """,
+    """,  # noqa: S608 - our own text
     f"""
     create function private.guard_post() returns trigger language plpgsql set search_path = '' as $$
     declare

@@ -8,11 +8,10 @@ branch_labels = None
 depends_on = None
 
 ME = "(select auth.uid())"
+MY_PROFILE = f"id::uuid = {ME}"
 OWN_PENDING = f"author_id = {ME} and validation_status = 'pending'"
 
 ALLOWED = {
-    "everybody_reads_profiles": "profiles for select to anon, authenticated using (true)",
-    "owner_edits_profile": f"profiles for update to authenticated using (id = {ME}) with check (id = {ME})",
     "everybody_reads_approved": "posts for select to anon, authenticated using (validation_status = 'approved')",
     "author_reads_post": f"posts for select to authenticated using (author_id = {ME})",
     "author_adds_post": f"posts for insert to authenticated with check ({OWN_PENDING})",
@@ -23,6 +22,20 @@ ALLOWED = {
     "owner_reads_withdrawals": f"wallet_withdrawals for select to authenticated using (user_id = {ME})",
 }
 
+# Where the app's own table was taken over, its policies say this: an adoption opens nothing. Where it had no row level
+# security, it has it from here on, and these say what was so before.
+OF_PROFILES = {
+    "everybody_reads_profiles": "profiles for select to anon, authenticated using (true)",
+    "owner_edits_profile": f"profiles for update to authenticated using ({MY_PROFILE}) with check ({MY_PROFILE})",
+}
+
+UNLESS_ADOPTED = """
+if not (select relrowsecurity from pg_class where oid = 'public.profiles'::regclass)
+   or not exists (select from private.adoption where 'public.profiles' = any (tables)) then
+  {};
+  alter table public.profiles enable row level security;
+end if"""
+
 READ_ONLY = {
     "select": f"using (user_id = {ME})",
     "insert": "with check (false)",
@@ -31,7 +44,12 @@ READ_ONLY = {
 }
 # The app's own policies are OR-ed among themselves, and AND-ed with these.
 ONLY = {
-    "profiles": {"insert": "with check (false)", "update": f"using (id = {ME})", "delete": "using (false)"},
+    "profiles": {
+        # an upsert of one's own; the guard refuses a new one
+        "insert": f"with check ({MY_PROFILE})",
+        "update": f"using ({MY_PROFILE})",
+        "delete": "using (false)",
+    },
     "posts": {
         "select": f"using (validation_status = 'approved' or author_id = {ME})",
         "insert": f"with check ({OWN_PENDING})",
@@ -53,6 +71,7 @@ HIDDEN = (
         "private.idempotency_keys",
     ),
     *("private.schema_level", "private.realtime_outbox", "private.relay_lease"),
+    *("private.adoption", "private.adoption_steps", "private.adopted_roles"),
 )
 SERVED = (*(f"public.{table}" for table in ONLY), *HIDDEN)
 
@@ -123,6 +142,9 @@ SERVICE_ONLY = {
 
 UP = (
     *(f"create policy {name} on public.{rule}" for name, rule in ALLOWED.items()),
+    UNLESS_ADOPTED.format(
+        ";\n".join(f"create policy {name} on public.{rule}" for name, rule in OF_PROFILES.items())
+    ),
     *(
         f"create policy only_{command} on public.{table} as restrictive for {command} to anon, authenticated {rule}"
         for table, rules in ONLY.items()
@@ -147,6 +169,7 @@ DOWN = (
     *(f"drop policy only_backend on {table}" for table in HIDDEN),
     *(f"drop policy only_{command} on public.{table}" for table, rules in ONLY.items() for command in rules),
     *(f"drop policy {name} on public.{rule.split()[0]}" for name, rule in ALLOWED.items()),
+    *(f"drop policy if exists {name} on public.{rule.split()[0]}" for name, rule in OF_PROFILES.items()),
 )
 
 

@@ -10,7 +10,7 @@ from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.types import ASGIApp
 
-from application.ops.shutdown import ShutdownState
+from application.ops import ShutdownState
 from application.ports import TokenVerifier
 from bootstrap.container import create_container
 from bootstrap.operations import operations, operations_listener
@@ -22,7 +22,7 @@ from infrastructure.settings import Settings
 from infrastructure.supabase.verifier import SupabaseTokenVerifier
 from web.authentication import Authentication
 from web.bodies import MAX_BYTES
-from web.client_address import TrustedProxies
+from web.headers import TrustedProxies
 from web.openapi import openapi_config
 from web.problems import HANDLERS
 from web.query import query_parameters

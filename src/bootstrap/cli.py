@@ -58,7 +58,7 @@ def outbox() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def list_outbox(*, as_json: bool) -> None:
     """List the events that Realtime refused, and say how many others are pending."""
-    from bootstrap.outbox import outbox_report
+    from bootstrap.operator_commands import outbox_report
     from infrastructure.settings import DatabaseSettings
 
     click.echo(run(outbox_report(load(DatabaseSettings).database, as_json=as_json)))
@@ -69,7 +69,7 @@ def list_outbox(*, as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="Send all of them again.")
 def retry_outbox(ids: tuple[int, ...], *, everything: bool) -> None:
     """Send dead letters again: those with these IDS, or --all."""
-    from bootstrap.outbox import retry_dead_letters
+    from bootstrap.operator_commands import retry_dead_letters
     from infrastructure.settings import DatabaseSettings
 
     if bool(ids) is everything:
@@ -88,7 +88,7 @@ def retry_outbox(ids: tuple[int, ...], *, everything: bool) -> None:
 @click.option("--reason", required=True, help="Why nobody will ever be told; it goes into the audit log.")
 def drop_from_outbox(event: int, reason: str) -> None:
     """Give an event up that Realtime will never take, as an operator with MIGRATION_DATABASE_URL. It is audited."""
-    from bootstrap.outbox import drop_event
+    from bootstrap.operator_commands import drop_event
     from infrastructure.settings import MigrationSettings
 
     if not run(drop_event(load(MigrationSettings).database, event, reason)):
@@ -115,19 +115,36 @@ def migrate(*, sql: bool, since: str | None) -> None:
 
 
 @main.command()
-@click.option("--report", is_flag=True, help="Print what was found; the only thing that this release can do.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def adopt(*, report: bool, as_json: bool) -> None:
-    """Show what stands in the way of taking over a database that has the app's tables already. Changes nothing."""
-    from bootstrap.adoption import adoption_report
+@click.option("--report", is_flag=True, help="Only look: print what is there, and what stands in the way.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option(
+    "--confirm-roles",
+    "people",
+    type=click.File(),
+    help="Take it over. In the file, a line each: who is more than a user (<user id or e-mail> <role>).",
+)
+@click.option(
+    "--confirm-rates", "rates", multiple=True, metavar="ACTION=AMOUNT", help="What is paid from now on."
+)
+@click.option("--json", "as_json", is_flag=True, help="With --report or --dry-run: print one JSON object.")
+def adopt(
+    *, report: bool, dry_run: bool, people: TextIO | None, rates: tuple[str, ...], as_json: bool
+) -> None:
+    """Take over a database that has the app's tables already. Safe to kill, and to start again."""
+    from bootstrap import adoption
     from infrastructure.settings import MigrationSettings
 
-    if not report:
+    if report:
+        click.echo(run(adoption.adoption_report(load(MigrationSettings).database, as_json=as_json)))
+    elif dry_run:
+        click.echo(run(adoption.dry_run(load(MigrationSettings).database, people or (), as_json=as_json)))
+    elif people is None:
         raise CommandFailed(
-            "This release takes no database over.",
-            "`lingualink adopt --report` shows what stands in the way; see docs/adoption.md.",
+            "Nobody has said who is more than a user.",
+            "Begin with `lingualink adopt --report` and `--dry-run`, then `--confirm-roles FILE` (docs/adoption.md).",
         )
-    click.echo(run(adoption_report(load(MigrationSettings).database, as_json=as_json)))
+    else:
+        run(adoption.adopt(load(MigrationSettings).database, people, rates))
 
 
 @main.command()
@@ -186,7 +203,7 @@ def erase_user(user_id: UUID) -> None:
 @click.argument("role", type=click.Choice(["user", "moderator", "admin"]))
 def grant_role(who: str, role: str) -> None:
     """Give somebody a role, as an operator with MIGRATION_DATABASE_URL. It is audited."""
-    from bootstrap.roles import grant
+    from bootstrap.operator_commands import grant
     from infrastructure.settings import MigrationSettings
 
     click.echo(run(grant(load(MigrationSettings).database, who, role)))

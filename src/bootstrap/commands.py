@@ -99,7 +99,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def explain(error: BaseException, variable: str) -> click.ClickException:
     """What to tell of *error*; *variable* holds the address of the database that the command works on."""
     from domain.errors import DomainError
-    from infrastructure.postgres.diagnosis import diagnose
+    from infrastructure.postgres.errors import diagnose
     from infrastructure.postgres.migrations import AnotherRunner, MigrationRefused
 
     if isinstance(error, AnotherRunner):

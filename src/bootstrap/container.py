@@ -9,55 +9,49 @@ import asyncpg
 from dishka import AsyncContainer, Provider, Scope, from_context, make_async_container, provide
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from application.authorization import Authorizer, VaultReaderFactory
+from application.database import Database
 from application.idempotency import IdempotencyKeys
-from application.ops.check_readiness import CheckReadiness
-from application.ops.shutdown import ShutdownState
+from application.ops import CheckReadiness, ShutdownState
 from application.ports import NewId, TokenVerifier
-from application.profile.reading import Accounts, ReadProfile
-from application.realtime.clean_up_outbox import CleanUpOutbox
+from application.profile import Accounts, ReadProfile
 from application.realtime.pace import Pace
 from application.realtime.relay_events import RelayEvents
-from application.transactions import Database, Transactions
-from application.vault.adjustments import AdjustBalance
-from application.vault.approvals import ReadApprovals
-from application.vault.audit import ReadAuditLog
-from application.vault.books import ReadBooks, ReverseTransaction
-from application.vault.decisions import DecideApproval
-from application.vault.posts import ReadPosts, ValidatePost
-from application.vault.rewards import ChangeRewardRate, ReadRewardRates
-from application.vault.users import ChangeUser, ReadUsers
-from application.vault.withdrawals import ReadWithdrawalQueue, SettleWithdrawal
-from application.wallet.books import Books
+from application.transactions import Transactions
+from application.vault.adjustments import AdjustBalance, ReverseTransaction
+from application.vault.approvals import DecideApproval
+from application.vault.posts import ValidatePost
+from application.vault.reading import ReadVault, VaultReaderFactory
+from application.vault.rewards import ChangeRewardRate
+from application.vault.users import ChangeUser
+from application.vault.withdrawals import SettleWithdrawal
 from application.wallet.reading import ReadWallet, Wallets
+from application.wallet.reconcile_ledger import Books
 from application.wallet.transfers import TransferFunds
 from application.wallet.withdrawals import WithdrawFunds
 from domain.identity import Assurance
 from domain.limits import Limits
 from domain.money import Money
 from domain.policies import Requirements
-from infrastructure.commits import AfterCommitHooks
 from infrastructure.maintenance import MaintenanceWorker
 from infrastructure.metrics import Metrics
 from infrastructure.postgres.accounts import PostgresAccounts
 from infrastructure.postgres.books import PostgresBooks
-from infrastructure.postgres.connections import create_engine, create_pool
+from infrastructure.postgres.connections import PostgresSchema, create_engine, create_pool
 from infrastructure.postgres.grouped_transactions import GroupedDatabase
 from infrastructure.postgres.idempotency_keys import PostgresIdempotencyKeys
 from infrastructure.postgres.lease import PostgresLease, relay_name
 from infrastructure.postgres.notifications import OutboxNotifications
 from infrastructure.postgres.outbox import PostgresOutbox
-from infrastructure.postgres.schema import PostgresSchema
 from infrastructure.postgres.vault import vault_readers
 from infrastructure.postgres.wallets import PostgresWallets
-from infrastructure.relay import MeasuredPublisher, PollSchedule, Relay
+from infrastructure.relay import AfterCommitHooks, MeasuredPublisher, PollSchedule, Relay
 from infrastructure.settings import Settings
 from infrastructure.supabase.admin import RealtimeEndpoint, http_session
 from infrastructure.supabase.broadcast import RealtimePublisher
 from infrastructure.supabase.claims import TokenRules
 from infrastructure.supabase.verifier import SupabaseTokenVerifier, token_verifier
+from web.injection import Currency
 from web.pagination import Cursors
-from web.settings import Currency
 
 
 class Infrastructure(Provider):
@@ -171,7 +165,7 @@ class Realtime(Provider):
         """The relay of this process, whether it runs or not."""
         relay_events = RelayEvents(lease, outbox, publisher, Pace(settings.lingualink_realtime_share))
         schedule = PollSchedule(lambda: channel.listening)
-        return Relay(relay_events, CleanUpOutbox(outbox), schedule, metrics.relay_round)
+        return Relay(relay_events, schedule, metrics.relay_round)
 
     @provide
     def channel(self, settings: Settings) -> OutboxNotifications:
@@ -238,25 +232,18 @@ class UseCases(Provider):
             second_admin_above=_money(settings.lingualink_second_admin_above),
         )
 
-    authorizer = provide(Authorizer)
+    read_vault = provide(ReadVault)
     read_profile = provide(ReadProfile)
     read_wallet = provide(ReadWallet)
     transfer_funds = provide(TransferFunds)
     withdraw_funds = provide(WithdrawFunds)
-    read_posts = provide(ReadPosts)
     validate_post = provide(ValidatePost)
-    read_users = provide(ReadUsers)
     change_user = provide(ChangeUser)
-    read_withdrawal_queue = provide(ReadWithdrawalQueue)
     settle_withdrawal = provide(SettleWithdrawal)
     adjust_balance = provide(AdjustBalance)
-    read_books = provide(ReadBooks)
-    read_approvals = provide(ReadApprovals)
     decide_approval = provide(DecideApproval)
     reverse_transaction = provide(ReverseTransaction)
-    read_reward_rates = provide(ReadRewardRates)
     change_reward_rate = provide(ChangeRewardRate)
-    read_audit_log = provide(ReadAuditLog)
 
 
 def _money(amount: Decimal | None) -> Money | None:

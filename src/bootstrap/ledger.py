@@ -12,8 +12,7 @@ from bootstrap.commands import CommandFailed
 from infrastructure.doctor.restoring import repair
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.erasure import StillThere, Unknown, erase
-from infrastructure.postgres.ledger import ledger_snapshots, unlimited
-from infrastructure.postgres.seals import take_seal
+from infrastructure.postgres.ledger import ledger_snapshots, take_seal, unlimited
 
 
 async def reconcile(

@@ -12,10 +12,9 @@ from dishka import AsyncContainer
 from litestar import Litestar, Response, route
 from typing_extensions import override
 
-from application.ops.probe import Probe
-from application.wallet.books import Books
+from application.ops import Probe
+from application.wallet.reconcile_ledger import Books
 from bootstrap.http_protocol import BoundedHttpProtocol
-from bootstrap.sockets import listen
 from infrastructure.metrics import CONTENT_TYPE, Metrics
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.settings import Settings
@@ -88,3 +87,16 @@ def _application(metrics: Metrics, outbox: PostgresOutbox, books: Books) -> Lite
         return Response(metrics.text(), media_type=CONTENT_TYPE)
 
     return Litestar([scrape], exception_handlers=HANDLERS, openapi_config=None, logging_config=None)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on *host* and *port*; on ``::``, every address of this machine, IPv4's too.
+
+    Raises:
+        OSError: the address is not this machine's, or the port is taken.
+    """
+    [found, *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, address = found[0], found[4]
+    return socket.create_server(
+        (str(address[0]), port), family=family, backlog=2048, dualstack_ipv6=str(address[0]) == "::"
+    )

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 from dishka import AsyncContainer
 
-from application.ops.shutdown import ShutdownState
+from application.ops import ShutdownState
 from bootstrap.container import create_container
 from bootstrap.operations import operations, operations_listener
 from infrastructure.logging import log_start

@@ -24,11 +24,10 @@ import uvicorn
 from litestar.types import ASGIApp
 from typing_extensions import override
 
-from application.ops.shutdown import ShutdownState
+from application.ops import ShutdownState
 from bootstrap.app import create_app
 from bootstrap.http_protocol import BoundedHttpProtocol
-from bootstrap.operations import operations_listener
-from bootstrap.sockets import listen
+from bootstrap.operations import listen, operations_listener
 from bootstrap.worker_pool import STOP, run_workers
 from infrastructure.logging import configure_logging, log_start
 from infrastructure.metrics import forget_process, shared_between_processes

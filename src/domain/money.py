@@ -51,7 +51,7 @@ class Money:
             InvalidAmount: any other spelling, or more than *places* decimals. Nothing is ever rounded.
         """
         money = cls.parse_rate(text, places=places)
-        if money == ZERO:
+        if not money.amount:
             raise InvalidAmount
         return money
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 import structlog
 
 from application.idempotency import IdempotencyKeys, purge_idempotency_keys
-from application.wallet.books import Books, sum_days
+from application.wallet.reconcile_ledger import Books, sum_days
 from domain.errors import Unavailable
 
 EVERY_S = 600.0

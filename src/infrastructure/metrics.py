@@ -23,7 +23,7 @@ from prometheus_client import (
 
 from application.realtime.ports import Backlog
 from application.realtime.relay_events import RoundResult
-from infrastructure.supabase.rejection_reasons import RejectionReason
+from infrastructure.supabase.claims import RejectionReason
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 NAMESPACE: Final = "lingualink"

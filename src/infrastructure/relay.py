@@ -3,16 +3,16 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
 import structlog
 
-from application.realtime.clean_up_outbox import CleanUpOutbox
 from application.realtime.ports import Fault, Message, Publisher, PublishFailed
 from application.realtime.relay_events import RelayEvents, RoundResult
 from domain.errors import Unavailable
+from domain.events import Event
 
 POLL_S: Final = 0.5
 BUSY_POLL_S: Final = 0.1
@@ -63,12 +63,10 @@ class Relay:
     def __init__(
         self,
         relay_events: RelayEvents,
-        clean_up: CleanUpOutbox,
         schedule: PollSchedule,
         on_result: Callable[[RoundResult], None],
     ) -> None:
         self._relay_events = relay_events
-        self._clean_up = clean_up
         self._schedule = schedule
         self._on_result = on_result
         self._wake = asyncio.Event()
@@ -132,7 +130,7 @@ class Relay:
             return
         self._next_clean_up = now + CLEAN_UP_S
         with suppress(Unavailable):
-            if await self._clean_up():
+            if await self._relay_events.clean_up():
                 self._next_clean_up = now + CLEAN_UP_MORE_S
 
 
@@ -171,3 +169,28 @@ class MeasuredPublisher:
     async def probe(self) -> bool:
         """See the port."""
         return await self._publisher.probe()
+
+
+Listener = Callable[[Sequence[Event]], None]
+"""Hears of the events of one committed transaction. It must not wait: the request is not answered yet."""
+
+
+class AfterCommitHooks:
+    """Hands the events of a committed transaction to every listener. What a listener raises fails no request."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Listener] = []
+
+    def subscribe(self, listener: Listener) -> None:
+        """Tell *listener* from now on."""
+        self._listeners.append(listener)
+
+    def emit(self, events: Sequence[Event]) -> None:
+        """Tell all listeners, if there is anything to tell."""
+        if not events:
+            return
+        for listener in self._listeners:
+            try:
+                listener(events)
+            except Exception:
+                log.exception("commit.listener_failed", listener=repr(listener))

@@ -10,8 +10,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from application.ports import TokenVerifier
 from domain.errors import DomainError, InvalidToken, MissingToken
 from domain.identity import Principal
-from web.client_address import client_network
-from web.headers import values_of
+from web.headers import client_network, values_of
 from web.query import check_query
 from web.rate_limits import RateLimits
 

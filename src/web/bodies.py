@@ -1,16 +1,34 @@
-"""Reads a JSON body once, strictly, before its schema is looked at."""
+"""Bodies: what came is read once, strictly; what goes is JSON already, made once.
+
+The ``…Out`` structs say in the OpenAPI document what rows and domain objects look like; nothing is copied into them
+where they have that shape already (``tests/web/test_wire.py`` holds the two together).
+"""
 
 import json
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
-from litestar import Request
+import msgspec
+from litestar import MediaType, Request, Response
+from litestar.datastructures import ResponseHeader
 from litestar.exceptions import SerializationException
 
-from web.headers import values_of
-from web.problems import HttpProblem
+from application.encoding import distinct_members, to_json, to_json_bytes
+from application.idempotency import IdempotencyKey, StoredResponse, fingerprint
+from domain.approvals import Approval
+from domain.errors import Refusal
+from web.headers import idempotency_key, values_of
+from web.problems import MEDIA_TYPE, STATUS_OF, TITLES, TYPE_PREFIX, HttpProblem
+
+Out = TypeVar("Out")
 
 MAX_BYTES: Final = 16 * 1024
 _CHARSETS: Final = {"", "utf-8", "utf8"}
+
+REPLAYED = ResponseHeader(
+    name="Idempotency-Replayed",
+    documentation_only=True,
+    description="`true` where this is the answer to an earlier request with the same key.",
+)
 
 
 async def strict_json(request: Request[Any, Any, Any]) -> None:
@@ -28,7 +46,7 @@ async def strict_json(request: Request[Any, Any, Any]) -> None:
     try:
         value = await request.json()
         if body.count(b":") != _fields(value):
-            _refuse_repeated_fields(body)
+            json.loads(body, object_pairs_hook=distinct_members)
     except (SerializationException, ValueError, RecursionError):
         raise HttpProblem("invalid_request", "The body is not well-formed JSON.") from None
     if not isinstance(value, dict):
@@ -52,11 +70,41 @@ def _fields(value: Any) -> int:
     return sum(map(_fields, value)) if isinstance(value, list) else 0
 
 
-def _refuse_repeated_fields(body: bytes) -> None:
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        fields = dict(pairs)
-        if len(fields) != len(pairs):
-            raise ValueError("a field stands twice")
-        return fields
+def wire(_: type[Out], value: object) -> Response[Out]:
+    """An answer whose *value* has the shape of the struct that documents it."""
+    return Response(cast("Out", to_json_bytes(value)), media_type=MediaType.JSON)
 
-    json.loads(body, object_pairs_hook=once)
+
+async def keyed(request: Request[Any, Any, Any]) -> IdempotencyKey[Any]:
+    """The request's key, with the digest of its method, path and body.
+
+    Raises:
+        IdempotencyKeyMissing, IdempotencyKeyInvalid: see :func:`web.headers.idempotency_key`.
+    """
+    digest = fingerprint(request.method, request.scope["path"], await request.body())
+    return IdempotencyKey(idempotency_key(request), digest, _to_response)
+
+
+def _to_response(answer: object) -> StoredResponse:
+    """What goes over the wire; a refusal without the id of the request, for each request has its own."""
+    if not isinstance(answer, Refusal):
+        return StoredResponse(202 if isinstance(answer, Approval) else 201, to_json(answer))
+    status = STATUS_OF[answer.code]
+    problem = {
+        "type": TYPE_PREFIX + answer.code,
+        "title": TITLES[answer.code],
+        "status": status,
+        "detail": str(answer),
+        "code": answer.code,
+    }
+    return StoredResponse(status, to_json(problem))
+
+
+def sent(_: type[Out], request: Request[Any, Any, Any], answer: StoredResponse) -> Response[Out]:
+    """The answer to a keyed request, given for the first time or again."""
+    body, media_type = answer.body.encode(), MediaType.JSON.value
+    if answer.status >= 400:
+        problem = {**msgspec.json.decode(body), "request_id": request.scope["state"]["request_id"]}
+        body, media_type = to_json_bytes(problem), MEDIA_TYPE
+    headers = {"Idempotency-Replayed": "true"} if answer.replayed else None
+    return Response(cast("Out", body), status_code=answer.status, media_type=media_type, headers=headers)

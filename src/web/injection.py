@@ -1,12 +1,16 @@
-"""Hands use-cases from the dishka container to route handlers: they are made once, so no scope is opened."""
+"""Hands use-cases and settings from the dishka container to route handlers: made once, so no scope is opened."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, NewType, TypeVar, cast
 
 from dishka import AsyncContainer
 from dishka.integrations.base import wrap_injection
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+Currency = NewType("Currency", str)
+"""The deployment's one currency (ISO 4217)."""
 
 
 def _container(_: tuple[Any, ...], arguments: dict[str, Any]) -> AsyncContainer:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -84,3 +84,20 @@ def _faults(sent: Iterable[tuple[str, ...]], parameters: Parameters) -> Iterable
         elif (form := parameters[name]) and not form[0].fullmatch(value):
             yield FieldProblem(name, form[1])
         seen.add(name)
+
+
+def instant(name: str, value: datetime | None) -> datetime | None:
+    """The parameter *name* in UTC; None without it.
+
+    Raises:
+        HttpProblem: it has no offset (RFC 3339 wants one), or no date in UTC.
+    """
+    if value is None:
+        return None
+    try:
+        if value.tzinfo is not None:
+            return value.astimezone(UTC)
+    except OverflowError:
+        pass
+    problem = FieldProblem(name, "must be a time with an offset, such as 2026-01-31T12:00:00Z")
+    raise HttpProblem("invalid_request", "The request does not fit its schema.", [problem])

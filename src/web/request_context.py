@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from web.client_address import TrustedProxies
+from web.headers import TrustedProxies
 from web.problems import MEDIA_TYPE, STATUS_OF, Problem
 
 NO_CONTENT_POLICY: Final = b"default-src 'none'; frame-ancestors 'none'"

@@ -33,8 +33,8 @@ from typing import Final
 
 from litestar.types import ControllerRouterHandler
 
-from web.ops.controller import HealthController
-from web.profile.controller import ProfileController
+from web.health import HealthController
+from web.profile import ProfileController
 from web.vault.adjustments import AdjustmentsController
 from web.vault.approvals import ApprovalsController
 from web.vault.audit_log import AuditLogController

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -197,17 +198,21 @@ def test_a_reader_that_has_gone_ends_a_command_quietly() -> None:
 
 
 def test_an_interrupt_ends_a_command_in_one_word() -> None:
-    waiting = subprocess.Popen(
-        [*COMMAND, "doctor", "--ledger"],
-        env={**os.environ, "DATABASE_URL": f"postgresql://me:{PASSWORD}@10.255.255.1/x?sslmode=require"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - as a shell has it
-    )
-    with pytest.raises(subprocess.TimeoutExpired):
-        waiting.wait(timeout=2.5)
-    waiting.send_signal(signal.SIGINT)
-    printed, said = waiting.communicate(timeout=30)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(30)
+        address = f"postgresql://me:{PASSWORD}@127.0.0.1:{silent.getsockname()[1]}/x?sslmode=require"
+        waiting = subprocess.Popen(
+            [*COMMAND, "doctor", "--ledger"],
+            env={**os.environ, "DATABASE_URL": address},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - as a shell has it
+        )
+        asked, _ = silent.accept()
+        with asked:
+            asked.recv(1)
+            waiting.send_signal(signal.SIGINT)
+            printed, said = waiting.communicate(timeout=30)
 
     assert (waiting.returncode, printed, said) == (1, "", "Stopped.\n")

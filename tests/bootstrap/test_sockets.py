@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bootstrap.sockets import listen
+from bootstrap.operations import listen
 from support.backend import backend_process
 from support.database import Database
 from support.stack import free_port, supabase_on

@@ -14,7 +14,7 @@ import asyncpg
 import httpx
 import pytest
 
-from infrastructure.postgres.opening import OPEN_WITH_BALANCE
+from infrastructure.postgres.accounts import OPEN_WITH_BALANCE
 from support.backend import backend_process
 from support.database import Database
 from support.people import Person, sign_up

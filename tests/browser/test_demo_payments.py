@@ -91,3 +91,17 @@ async def test_a_backend_that_is_down_is_said_and_the_payment_can_be_given_up(en
     await expect(tutor.get_by_role("form", name="Send money").get_by_label("Amount")).to_be_editable()
     await tutor.reload()
     await shows(tutor, had)
+
+
+async def test_nobody_is_paid_who_was_not_chosen(enter: Enter) -> None:
+    tutor = await enter("tutor")
+    fault = Fault(None, reached=False)
+    await tutor.route("**/wallet/transfers", fault)
+    form = tutor.get_by_role("form", name="Send money")
+    await expect(form.get_by_role("option", name="Lindiwe the learner")).to_be_attached()
+    await form.get_by_label("Amount").fill("0.25")
+
+    await form.get_by_role("button", name="Send", exact=True).click()
+
+    await expect(form.get_by_label("To")).to_be_focused()
+    assert fault.seen == 0

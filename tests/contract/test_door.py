@@ -9,10 +9,9 @@ from uuid import uuid4
 import pytest
 
 from application.idempotency import KEYS_PER_DAY
-from application.profile.reading import ReadProfile
-from application.transactions import Tx
+from application.profile import ReadProfile
+from application.transaction_context import Tx
 from application.vault.adjustments import AdjustBalance, AdjustCommand
-from application.vault.users import ReadUsers
 from application.wallet.reading import ReadWallet, TransactionFilter
 from application.wallet.transfers import PostedTransaction
 from contract.test_transfers import pay
@@ -184,7 +183,7 @@ async def test_a_foreign_client_does_not_act_in_the_vault_and_is_recorded(world:
     moderator = replace(await world.user(Role.MODERATOR), client_id="somebody's")
 
     with pytest.raises(ClientNotAllowed):
-        await ReadUsers(world.authorizer).one(moderator, moderator.user_id, ORIGIN)
+        await world.read_vault.user(moderator, moderator.user_id, ORIGIN)
 
     assert [entry.refusal for entry in await world.audit()] == ["client_not_allowed"]
 
@@ -216,7 +215,7 @@ async def test_nothing_is_made_for_the_dead(world: World) -> None:
         wallet.transactions(gone, TransactionFilter(), before_version=None, limit=1),
         wallet.withdrawals(gone, None, after=None, limit=1),
         pay(world, gone, await world.user(), "1"),
-        ReadUsers(world.authorizer).one(gone, uuid4(), ORIGIN),
+        world.read_vault.user(gone, uuid4(), ORIGIN),
     ):
         with pytest.raises(SessionRevoked):
             await reading

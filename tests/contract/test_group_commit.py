@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from application.idempotency import StoredResponse
-from application.transactions import Tx
+from application.transaction_context import Tx
 from application.wallet.withdrawals import WithdrawCommand, WithdrawFunds
 from contract.world import PostgresWorld, key_of, postgres_world
 from domain.errors import InsufficientFunds, InvalidInput, Unavailable

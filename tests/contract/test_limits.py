@@ -10,8 +10,7 @@ import pytest
 
 from application.idempotency import StoredResponse
 from application.vault.adjustments import AdjustBalance, AdjustCommand
-from application.vault.approvals import DecideCommand, ReadApprovals
-from application.vault.decisions import DecideApproval
+from application.vault.approvals import DecideApproval, DecideCommand
 from application.vault.withdrawals import SettleCommand, SettleWithdrawal
 from application.wallet.transfers import TransferCommand, TransferFunds
 from application.wallet.withdrawals import WithdrawCommand, WithdrawFunds
@@ -78,7 +77,7 @@ async def balance(world: World, owner: Principal) -> str:
 
 
 async def waiting(world: World, admin: Principal) -> list[UUID]:
-    page = await ReadApprovals(world.authorizer)(admin, ApprovalStatus.WAITING, ORIGIN, after=None, limit=50)
+    page = await world.read_vault.approvals(admin, ApprovalStatus.WAITING, ORIGIN, after=None, limit=50)
     return [row["id"] for row in page.items]
 
 

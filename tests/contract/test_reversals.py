@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.vault.books import PostedReversal, ReverseCommand, ReverseTransaction
+from application.vault.adjustments import PostedReversal, ReverseCommand, ReverseTransaction
 from contract.test_bookings import book
 from contract.test_double_entry import totals
 from contract.test_transfers import pay

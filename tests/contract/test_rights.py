@@ -5,10 +5,10 @@ from uuid import uuid4
 
 import pytest
 
-from application.authorization import UserFilter
 from application.vault.posts import ValidateCommand, ValidatePost
-from application.vault.rewards import ChangeRewardRate, ReadRewardRates
-from application.vault.users import ChangeUser, ReadUsers, UserView
+from application.vault.reading import UserFilter
+from application.vault.rewards import ChangeRewardRate
+from application.vault.users import ChangeUser, UserView
 from contract.world import World, row_as
 from domain.audit import AuditAction, RequestInfo
 from domain.errors import Banned, Forbidden, LastAdmin, SessionRevoked, UserNotFound
@@ -100,7 +100,7 @@ async def test_an_unknown_or_deleted_target_is_not_found(world: World) -> None:
         with pytest.raises(UserNotFound):
             await ban(world, admin, target)
         with pytest.raises(UserNotFound):
-            await ReadUsers(world.authorizer).one(admin, target.user_id, ORIGIN)
+            await world.read_vault.user(admin, target.user_id, ORIGIN)
 
 
 async def test_a_ban_is_recorded_counts_at_once_and_can_be_lifted(world: World) -> None:
@@ -108,9 +108,9 @@ async def test_a_ban_is_recorded_counts_at_once_and_can_be_lifted(world: World) 
 
     shown = await ban(world, admin, moderator, "sold approvals")
     with pytest.raises(Banned):
-        await ReadUsers(world.authorizer).one(moderator, admin.user_id, ORIGIN)
+        await world.read_vault.user(moderator, admin.user_id, ORIGIN)
     lifted = await lift(world, admin, moderator)
-    await ReadUsers(world.authorizer).one(moderator, admin.user_id, ORIGIN)
+    await world.read_vault.user(moderator, admin.user_id, ORIGIN)
 
     assert shown.user.banned
     assert shown.user.ban is not None
@@ -154,7 +154,7 @@ async def test_a_rate_is_what_the_next_approval_pays(world: World) -> None:
         admin, ValidateCommand(post.id, Decision(PostStatus.APPROVED, None, 1)), ORIGIN
     )
 
-    [row] = await ReadRewardRates(world.authorizer)(admin, ORIGIN)
+    [row] = await world.read_vault.reward_rates(admin, ORIGIN)
     assert row_as(row, RewardRate) == rate
     assert (await world.wallet(author)).balance == Money(Decimal("2.50"))
     [changed, _] = await world.audit()
@@ -217,9 +217,9 @@ async def test_ten_refusals_of_a_plain_user_are_recorded_and_no_more(world: Worl
 
     for _ in range(12):
         with pytest.raises(Forbidden):
-            await ReadUsers(world.authorizer).one(user, other.user_id, ORIGIN)
+            await world.read_vault.user(user, other.user_id, ORIGIN)
     with pytest.raises(Forbidden):
-        await ReadUsers(world.authorizer).one(other, user.user_id, ORIGIN)
+        await world.read_vault.user(other, user.user_id, ORIGIN)
 
     actors = [entry.actor_id for entry in await world.audit()]
     assert (actors.count(user.user_id), actors.count(other.user_id)) == (10, 1)
@@ -241,7 +241,7 @@ async def test_users_are_found_by_the_beginning_of_a_name_and_wildcards_mean_not
     percent = await _named(world, DisplayFields("100%", None))
 
     async def found(query: str) -> list[object]:
-        listed = ReadUsers(world.authorizer).page(moderator, UserFilter(query), ORIGIN, after=None, limit=10)
+        listed = world.read_vault.users(moderator, UserFilter(query), ORIGIN, after=None, limit=10)
         return [shown.user.id for shown in (await listed).items]
 
     assert await found("AMINA_") == await found("kam") == await found(str(amina.user_id)) == [amina.user_id]
@@ -261,7 +261,7 @@ async def test_pages_of_users_stay_put_while_users_are_added(world: World) -> No
     read, after = list[object](), None
 
     while True:
-        page = await ReadUsers(world.authorizer).page(moderator, UserFilter(), ORIGIN, after=after, limit=2)
+        page = await world.read_vault.users(moderator, UserFilter(), ORIGIN, after=after, limit=2)
         read += [shown.user.id for shown in page.items]
         await world.user()
         after = page.next_after
@@ -275,6 +275,6 @@ async def test_admins_see_balances_and_moderators_do_not(world: World) -> None:
     user = await world.user(balance="5.00")
     for role, seen in ((Role.MODERATOR, False), (Role.ADMIN, True)):
         staff = await world.user(role)
-        shown = await ReadUsers(world.authorizer).one(staff, user.user_id, ORIGIN)
+        shown = await world.read_vault.user(staff, user.user_id, ORIGIN)
         assert shown.with_balance is seen
         assert shown.user.balance == Money(Decimal("5.00"))

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from application.ports import Page, Position, Row
-from application.vault.withdrawals import ReadWithdrawalQueue, SettleCommand, SettleWithdrawal
+from application.vault.withdrawals import SettleCommand, SettleWithdrawal
 from application.wallet.reading import ReadWallet
 from application.wallet.withdrawals import PostedWithdrawal, WithdrawCommand, WithdrawFunds
 from contract.test_transfers import pay
@@ -266,7 +266,7 @@ async def test_the_queue_is_the_admins_oldest_first_and_filtered(world: World) -
     admin = await world.user(Role.ADMIN)
     made = [await held(world, owner, "1", key=str(n)) for n in range(2) for owner in (one, other)]
     settled = await settle(world, admin, made[1], COMPLETED)
-    read = ReadWithdrawalQueue(world.authorizer)
+    read = world.read_vault.withdrawals
 
     first = await read(admin, HELD, ORIGIN, after=None, limit=2)
     rest = await read(admin, HELD, ORIGIN, after=first.next_after, limit=2)

@@ -12,29 +12,27 @@ from uuid import UUID, uuid4
 import asyncpg
 import msgspec
 
-from application.authorization import AuditFilter, Authorizer, VaultReaderFactory
+from application.database import Database as Transacting
 from application.encoding import to_json
 from application.idempotency import IdempotencyKey, IdempotencyRecord, StoredResponse, fingerprint
 from application.ports import Row
-from application.profile.reading import Accounts
-from application.transactions import Database as Transacting
+from application.profile import Accounts
 from application.transactions import Transactions
+from application.vault.reading import AuditFilter, ReadVault, VaultReaderFactory
 from application.wallet.reading import Wallets
 from domain.approvals import Approval
 from domain.audit import AuditAction, AuditEntry, RequestInfo
 from domain.errors import NotFound, Refusal
-from domain.identity import AccountStatus, Assurance, DisplayFields, Principal, Role
+from domain.identity import AccountStatus, Assurance, Ban, DisplayFields, Principal, Role
 from domain.money import Money
 from domain.policies import Requirements
 from domain.posts import Post, PostKind, PostStatus
-from domain.profile import Ban
 from domain.rewards import RewardedAction, RewardRate
 from domain.wallet import Transaction, TransactionKind, Wallet
-from infrastructure.postgres.accounts import PostgresAccounts
+from infrastructure.postgres.accounts import OPEN_WITH_BALANCE, PostgresAccounts
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import create_engine, create_pool
 from infrastructure.postgres.mappers import post_of, transaction_of, wallet_of
-from infrastructure.postgres.opening import OPEN_WITH_BALANCE
 from infrastructure.postgres.queries import TRANSACTION_COLUMNS
 from infrastructure.postgres.transactions import PostgresDatabase
 from infrastructure.postgres.vault import vault_readers
@@ -127,13 +125,13 @@ class World(Protocol):
         return Transactions(self.database, uuid4, "USD", requirements)
 
     @property
-    def authorizer(self) -> Authorizer:
+    def read_vault(self) -> ReadVault:
         """The way to the vault's lists, of a deployment that wants no second factor."""
-        return self.authorizer_for(Requirements(Assurance.AAL1))
+        return self.read_vault_for(Requirements(Assurance.AAL1))
 
-    def authorizer_for(self, requirements: Requirements) -> Authorizer:
+    def read_vault_for(self, requirements: Requirements) -> ReadVault:
         """The way to the vault's lists, of a deployment that wants *requirements*."""
-        return Authorizer(self.transactions_for(requirements), self.vault)
+        return ReadVault(self.transactions_for(requirements), self.vault)
 
     async def user(
         self, role: Role = Role.USER, balance: str = "0.00", *, is_anonymous: bool = False

@@ -299,7 +299,7 @@ ALLOWED = (
         Case(
             "edit one's profile while banned",
             BANNED,
-            f"update public.profiles set username = 'n' where id = '{BANNED}'",
+            f"update public.profiles set username = 'renamed' where id = '{BANNED}'",
         ),
         1,
     ),
@@ -369,7 +369,7 @@ ALLOWED_TO_APP = (
         Case(
             "edit one's name through a view",
             ME,
-            f"update public.app_profiles set username = 'n' where id = '{ME}'",
+            f"update public.app_profiles set username = 'renamed' where id = '{ME}'",
         ),
         1,
     ),
@@ -377,7 +377,7 @@ ALLOWED_TO_APP = (
         Case(
             "edit one's name through a definer function",
             ME,
-            f"select public.app_do($$update public.profiles set username = 'n' where id = '{ME}'$$)",
+            f"select public.app_do($$update public.profiles set username = 'renamed' where id = '{ME}'$$)",
         ),
         1,
     ),

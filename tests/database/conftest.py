@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from database.adoptees import KINDS, adopt, adoptee
 from database.arena import Arena, SdkArena, arena, migrate_app, populate, rest_api
 from devstack.keys import SigningKey
 from devstack.postgres import LocalPostgres
@@ -45,11 +46,32 @@ async def opened_arena(opened: Database) -> AsyncIterator[Arena]:
         yield made
 
 
-@pytest.fixture(params=["peopled_arena", "opened_arena"], ids=["before the app", "after the app"])
+@pytest.fixture(
+    params=["peopled_arena", "opened_arena", "adopted_arena"],
+    ids=["before the app", "after the app", "adopted"],
+)
 def place(request: pytest.FixtureRequest) -> Arena:
     """A client of each."""
     made: Arena = request.getfixturevalue(request.param)
     return made
+
+
+@pytest.fixture(scope="session")
+def adopted(cluster: LocalPostgres) -> Iterator[Database]:
+    """The same people in a project of Supabase's quickstart, whose clients were granted everything."""
+    with adoptee(cluster, KINDS["quickstart"]) as made:
+        assert adopt(made).exit_code == 0
+        made.run("delete from public.profiles")
+        made.run("delete from auth.users")
+        asyncio.run(populate(made))
+        yield made
+
+
+@pytest.fixture(scope="session")
+async def adopted_arena(adopted: Database) -> AsyncIterator[Arena]:
+    """A client of that one."""
+    async with arena(adopted) as made:
+        yield made
 
 
 CLIENTS = {"supabase-js": javascript, "supabase-py": python}

@@ -4,9 +4,11 @@ insert into auth.users (id, email) values
   ('00000000-0000-4000-8000-0000000000b1', 'victim@lingualink.test'),
   ('00000000-0000-4000-8000-0000000000c1', 'banned@lingualink.test');
 insert into public.profiles (id, username, role) values
-  ('00000000-0000-4000-8000-0000000000a1', 'me', 'user'),
+  ('00000000-0000-4000-8000-0000000000a1', 'myself', 'user'),
   ('00000000-0000-4000-8000-0000000000b1', 'victim', 'admin'),
-  ('00000000-0000-4000-8000-0000000000c1', 'banned', 'user');
+  ('00000000-0000-4000-8000-0000000000c1', 'banned', 'user')
+-- a trigger of the app's may have made them
+on conflict (id) do update set username = excluded.username, role = excluded.role;
 insert into public.posts (id, author_id, kind, title, language, validation_status, validation_reason) values
   ('00000000-0000-4000-8000-0000000000a2', '00000000-0000-4000-8000-0000000000a1', 'text', 'mine', 'rw', 'pending', 'once more'),
   ('00000000-0000-4000-8000-0000000000a3', '00000000-0000-4000-8000-0000000000a1', 'text', 'mine', 'rw', 'approved', null),

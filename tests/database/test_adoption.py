@@ -3,57 +3,28 @@
 import asyncio
 import io
 import json
-import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import redirect_stdout
-from pathlib import Path
-from uuid import uuid4
 
-import asyncpg
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from bootstrap.cli import main
+from database.adoptees import KINDS, command, drop, dumped, make_adoptee
 from devstack.postgres import LocalPostgres, binaries
 from infrastructure.adoption.observations import Observation, Part
 from infrastructure.adoption.report import survey
 from infrastructure.postgres.migrations import print_sql
-from support.database import MIGRATOR, Database, make_project
+from support.database import MIGRATOR, Database
 
-HERE = Path(__file__).parent
 LOOSE_END = "insert into private.alembic_version values ('0001')"
-
-
-async def make_adoptee(cluster: LocalPostgres, *scripts: str) -> Database:
-    """A Supabase project whose app's owner ran *scripts*."""
-    made = await make_project(cluster, f"test_{uuid4().hex}")
-    connection = await asyncpg.connect(made.superuser_url)
-    try:
-        await connection.execute(f"grant references, trigger on auth.users to {MIGRATOR}")
-        await connection.execute(f"set role {MIGRATOR}")
-        for script in scripts:
-            await connection.execute(script)
-    finally:
-        await connection.close()
-    return made
-
-
-async def drop(database: Database) -> None:
-    connection = await asyncpg.connect(database.cluster.url())
-    try:
-        await connection.execute(f'drop database "{database.name}" with (force)')
-    finally:
-        await connection.close()
 
 
 @pytest.fixture(scope="module")
 def adoptees(cluster: LocalPostgres) -> Iterator[dict[str, Database]]:
     """One of each kind; shared, since nothing here may change them."""
-    made = {
-        name: asyncio.run(make_adoptee(cluster, (HERE / f"{name}.sql").read_text()))
-        for name in ("quickstart", "lingualink")
-    }
+    made = {name: asyncio.run(make_adoptee(cluster, script)) for name, script in KINDS.items()}
     yield made
     for database in made.values():
         asyncio.run(drop(database))
@@ -67,22 +38,6 @@ def adoptee(request: pytest.FixtureRequest, adoptees: dict[str, Database]) -> Da
 @pytest.fixture
 def lingualink(adoptees: dict[str, Database]) -> Database:
     return adoptees["lingualink"]
-
-
-def dumped(database: Database) -> str:
-    """Everything in *database*, and the roles and settings of its cluster."""
-    options = ["--no-comments", "--dbname", database.superuser_url]
-    done = subprocess.run(
-        [str(binaries() / "pg_dump"), *options], capture_output=True, text=True, check=True, timeout=60
-    )
-    # newer releases of pg_dump fence their output with a random word
-    said = re.sub(r"^\\(un)?restrict .*$", "", done.stdout, flags=re.MULTILINE)
-    roles = database.run("select rolname::text, rolsuper, rolcanlogin from pg_roles order by 1")
-    return said + repr([tuple(row) for row in roles])
-
-
-def command(database: Database, *words: str) -> Result:
-    return CliRunner().invoke(main, list(words), env={"MIGRATION_DATABASE_URL": database.migrator_url})
 
 
 def seen(database: Database) -> dict[tuple[str, str], Observation]:
@@ -153,7 +108,7 @@ def test_a_run_of_before_that_stopped_midway_is_no_way_in(cluster: LocalPostgres
         before = dumped(database)
         ran = command(database, "migrate")
         assert ran.exit_code == 1
-        assert "not from these migrations: public.profiles. `lingualink adopt --report`" in ran.stderr
+        assert "not from these migrations: public.profiles. `lingualink adopt` takes them over" in ran.stderr
         assert ("revision", "database") in seen(database)
         assert dumped(database) == before
     finally:
@@ -163,11 +118,11 @@ def test_a_run_of_before_that_stopped_midway_is_no_way_in(cluster: LocalPostgres
 # --- adopt
 
 
-def test_adopting_is_said_to_be_missing() -> None:
+def test_nothing_is_taken_over_before_somebody_said_who_is_more_than_a_user() -> None:
     ran = CliRunner().invoke(main, ["adopt"], env={})
 
     assert (ran.exit_code, ran.stdout) == (1, "")
-    assert "takes no database over" in ran.stderr
+    assert "who is more than a user" in ran.stderr
     assert "adopt --report" in ran.stderr
 
 
@@ -213,7 +168,7 @@ def test_lines_and_json_say_the_same(lingualink: Database) -> None:
     assert [line.split(":")[0].split()[:2] for line in lines[:-1]] == [
         [one["part"], one["code"]] for one in listed
     ]
-    assert lines[-1].startswith("Nothing was changed. This release takes no database over")
+    assert lines[-1].startswith("Nothing was changed. An adoption would stop at")
     assert {one["part"] for one in listed} == set(Part)
 
 

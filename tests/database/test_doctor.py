@@ -16,10 +16,9 @@ from pydantic import SecretStr
 
 from database.arena import migrate_app
 from devstack.postgres import LocalPostgres, binaries
-from infrastructure.doctor.catalogue import check_catalogue
+from infrastructure.doctor.catalogue import check_catalogue, check_drift
 from infrastructure.doctor.clients import check_clients
 from infrastructure.doctor.connection import check_level
-from infrastructure.doctor.drift import check_drift
 from infrastructure.doctor.findings import Finding, Severity
 from infrastructure.doctor.operation import (
     check_app_columns,

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from devstack.keys import SigningKey
 from devstack.supabase import RealtimeLimits
 from infrastructure.doctor.findings import Finding
-from infrastructure.doctor.realtime import check_realtime
+from infrastructure.doctor.supabase import check_realtime
 from support.backend import settings_for
 from support.broken_realtime import messages_locked, partition_missing
 from support.database import Database

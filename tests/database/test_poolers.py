@@ -16,9 +16,8 @@ from devstack.postgres import LocalPostgres
 from infrastructure.doctor.connection import check_pooler
 from infrastructure.hosts import process_name
 from infrastructure.postgres.address import DatabaseAddress, PoolerChoice
-from infrastructure.postgres.connections import create_engine, create_pool
+from infrastructure.postgres.connections import create_engine, create_pool, find_pooler
 from infrastructure.postgres.migrations import MigrationRefused, upgrade
-from infrastructure.postgres.poolers import find_pooler
 from support.database import MIGRATOR, Database, cloned
 from support.pooler import SERVICE, pgbouncer, pgbouncer_program, url_through
 

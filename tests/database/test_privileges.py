@@ -56,6 +56,7 @@ PRIVILEGES = {
     "private.reward_rates.amount": "UPDATE",
     "private.reward_rates.updated_at": "UPDATE",
     "private.schema_level": "SELECT",
+    "private.adoption": "SELECT",
     "private.idempotency_keys": "DELETE, SELECT",
     "private.idempotency_keys.user_id": "INSERT",
     "private.idempotency_keys.key": "INSERT",

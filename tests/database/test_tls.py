@@ -21,7 +21,7 @@ from bootstrap.cli import main
 from devstack.postgres import LocalPostgres
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import connect, create_engine
-from infrastructure.postgres.diagnosis import diagnose
+from infrastructure.postgres.errors import diagnose
 from infrastructure.postgres.tls import SUPABASE_CA
 from support.stack import postgres_cluster
 

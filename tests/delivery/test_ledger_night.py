@@ -9,7 +9,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from infrastructure.postgres.opening import OPEN_WITH_BALANCE
+from infrastructure.postgres.accounts import OPEN_WITH_BALANCE
 from support.database import Database
 from support.documents import ROOT
 from support.ledger import tamper

@@ -10,7 +10,7 @@ import pytest
 from deploy.platforms import DeployFailedError
 from deploy.release import Release, watch
 from deploy.smoke import UnwellError, Visitor, smoke, visitors_from
-from infrastructure.postgres.opening import OPEN_WITH_BALANCE
+from infrastructure.postgres.accounts import OPEN_WITH_BALANCE
 from support.backend import System, backend
 from support.database import Database
 from support.people import PASSWORD, Person

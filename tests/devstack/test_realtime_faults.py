@@ -130,28 +130,42 @@ async def test_a_key_that_the_gateway_does_not_know_crashes_the_sending(stack: S
 
 @pytest.fixture
 def small_plan(cluster: LocalPostgres) -> Iterator[SupabaseStack]:
-    """A stand-in for a plan of few messages, which samples each half second and waits long for a silent client."""
-    limits = RealtimeLimits(messages_per_second=20, requests_per_second=10_000, sample_seconds=0.5)
+    """A stand-in for a plan of few messages, which samples each half second and waits long for everything."""
+    limits = RealtimeLimits(
+        messages_per_second=20, requests_per_second=10_000, sample_seconds=0.5, probe_seconds=30
+    )
     with supabase_on(cluster, limits=limits) as running:
         yield running
 
 
 async def test_over_the_rate_the_receivers_channels_are_closed_and_sending_is_429(
-    small_plan: SupabaseStack,
+    small_plan: SupabaseStack, database: Connection
 ) -> None:
     async with (
         bare_socket(small_plan, key=small_plan.secret_key) as socket,
         httpx.AsyncClient(base_url=small_plan.url, headers={"apikey": small_plan.secret_key}) as sender,
     ):
         await socket.join("room:flood", private=True)
-        while (answer := await sender.post(single("room:flood"), json={})).status_code == 202:
-            pass
-        frames = [await socket.next()]
-        while frames[-1]["event"] != "phx_close":
-            frames.append(await socket.next())
+        async with messages_locked(database):
+            # Let in while the rate was low, delivered when it is not.
+            late = asyncio.create_task(sender.post(single("room:flood"), json={}, timeout=30))
+            await somebody_waits_for_a_lock(database)
+            while (
+                answer := await sender.post(f"{BATCH}/room:public/events/any", json={})
+            ).status_code == 202:
+                pass
+        frames = [await socket.next() for _ in range(3)]
+    assert (await late).status_code == 202
     assert answer.json() == {"message": "You have exceeded your rate limit"}
-    assert frames[-2]["payload"]["message"] == "Too many messages per second"
-    assert frames[0]["event"] == "broadcast"
+    assert [frame["event"] for frame in frames] == ["broadcast", "system", "phx_close"]
+    assert frames[1]["payload"]["message"] == "Too many messages per second"
+
+
+async def somebody_waits_for_a_lock(database: Connection) -> None:
+    while not await database.fetch(  # noqa: ASYNC110 - a lock has no event
+        "select from pg_locks where not granted and relation = 'realtime.messages'::regclass"
+    ):
+        await asyncio.sleep(0.01)
 
 
 async def test_refusals_of_handshakes_and_joins_are_held_back(impatient: SupabaseStack) -> None:

@@ -9,7 +9,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from application.transactions import Opening, RefusalsLock, WriteBatch
+from application.database import Opening, WriteBatch
+from application.locks import RefusalsLock
 from contract.world import PostgresWorld, postgres_world
 from domain.errors import Unavailable
 from domain.identity import Role

@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.identity import Assurance, DisplayFields
-from infrastructure.supabase.claims import TokenRules
+from infrastructure.supabase.claims import RejectionReason, TokenRejected, TokenRules
 from infrastructure.supabase.jwks import KeySet, parse_jwks, shared_secret
 from infrastructure.supabase.jws import verify
-from infrastructure.supabase.rejection_reasons import RejectionReason, TokenRejected
 from support.hostile_tokens import Maker, Row, moving_rows, rows
 from support.minting import MISSING, Json, KeyMaterial, as_json, b64, eddsa, rs256
 

@@ -12,10 +12,9 @@ from structlog.testing import capture_logs
 
 from application.ports import TokenVerifier
 from domain.errors import DomainError, ExpiredToken, InvalidToken, Unavailable
-from infrastructure.supabase.claims import TokenRules
+from infrastructure.supabase.claims import RejectionReason, TokenRules
 from infrastructure.supabase.jwks import KeySet, SigningKey, parse_jwks
 from infrastructure.supabase.jwks_client import JwksClient
-from infrastructure.supabase.rejection_reasons import RejectionReason
 from infrastructure.supabase.verifier import SupabaseTokenVerifier, token_verifier
 from support.clock import Clock
 from support.hostile_tokens import Maker, rows

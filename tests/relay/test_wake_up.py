@@ -10,8 +10,8 @@ import pytest
 
 import infrastructure.relay
 from domain.events import Event
-from infrastructure.commits import AfterCommitHooks
 from infrastructure.postgres.notifications import CHANNEL, OutboxNotifications
+from infrastructure.relay import AfterCommitHooks
 from support.backend import backend
 from support.database import Database
 from support.events import balance_updated, owe

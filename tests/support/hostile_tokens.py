@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from infrastructure.supabase.claims import RejectionReason as R
 from infrastructure.supabase.jwks import PUBLIC_SECRETS
-from infrastructure.supabase.rejection_reasons import RejectionReason as R
 from support.minting import (
     ED25519_ORDER,
     MISSING,

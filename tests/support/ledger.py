@@ -7,10 +7,9 @@ import asyncpg
 
 from application.wallet.reconcile_ledger import ReconcileLedger
 from domain.reconciliation import Finding
-from infrastructure.postgres.ledger import ledger_snapshots
-from infrastructure.postgres.opening import OPEN_WITH_BALANCE
+from infrastructure.postgres.accounts import OPEN_WITH_BALANCE
+from infrastructure.postgres.ledger import TakenSeal, ledger_snapshots, take_seal
 from infrastructure.postgres.ownership import OUR_TABLES
-from infrastructure.postgres.seals import TakenSeal, take_seal
 from support.database import Database
 
 OPEN_DAYS_AGO = OPEN_WITH_BALANCE.replace("clock_timestamp()", "clock_timestamp() - $3::interval")

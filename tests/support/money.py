@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from infrastructure.postgres.opening import OPEN_WITH_BALANCE
+from infrastructure.postgres.accounts import OPEN_WITH_BALANCE
 from support.backend import System, api
 from support.people import Person, sign_up
 

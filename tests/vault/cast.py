@@ -10,7 +10,7 @@ import httpx
 
 from devstack.keys import SigningKey
 from domain.identity import AccountStatus, Assurance, Role
-from infrastructure.postgres.opening import OPEN_WITH_BALANCE
+from infrastructure.postgres.accounts import OPEN_WITH_BALANCE
 from support.database import Database
 
 

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from application.vault.posts import ValidateCommand, ValidatePost
-from application.vault.users import ChangeUser, ReadUsers
+from application.vault.users import ChangeUser
 from contract.world import PostgresWorld, postgres_world
 from domain.audit import AuditAction, RequestInfo
 from domain.errors import Banned, DomainError, Forbidden, VersionMismatch
@@ -223,7 +223,7 @@ async def test_refusals_at_once_are_counted_one_by_one(world: PostgresWorld) -> 
     user = await world.user()
 
     outcomes = await asyncio.gather(
-        *(ReadUsers(world.authorizer).one(user, user.user_id, ORIGIN) for _ in range(30)),
+        *(world.read_vault.user(user, user.user_id, ORIGIN) for _ in range(30)),
         return_exceptions=True,
     )
 

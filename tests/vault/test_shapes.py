@@ -5,7 +5,7 @@ import pytest
 
 from domain.identity import Role
 from vault.cast import Cast
-from web.profile.controller import ProfileOut
+from web.profile import ProfileOut
 from web.vault.audit_log import AuditEntryOut
 from web.vault.posts import PostCountsOut, PostOut
 from web.vault.rewards import RewardRateOut

@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID, uuid4
 
-from application.authorization import AuditFilter, Authorizer
 from application.transactions import Transactions
-from application.vault.adjustments import AdjustBalance, AdjustCommand
-from application.vault.approvals import DecideCommand, ReadApprovals
-from application.vault.audit import ReadAuditLog
-from application.vault.books import ReadBooks, ReverseCommand, ReverseTransaction
-from application.vault.decisions import DecideApproval
-from application.vault.posts import ReadPosts, ValidateCommand, ValidatePost
-from application.vault.rewards import ChangeRewardRate, ReadRewardRates
-from application.vault.users import ChangeUser, ReadUsers
-from application.vault.withdrawals import ReadWithdrawalQueue, SettleCommand, SettleWithdrawal
+from application.vault.adjustments import AdjustBalance, AdjustCommand, ReverseCommand, ReverseTransaction
+from application.vault.approvals import DecideApproval, DecideCommand
+from application.vault.posts import ValidateCommand, ValidatePost
+from application.vault.reading import AuditFilter, ReadVault
+from application.vault.rewards import ChangeRewardRate
+from application.vault.users import ChangeUser
+from application.vault.withdrawals import SettleCommand, SettleWithdrawal
 from application.wallet.transfers import TransferCommand, TransferFunds
 from application.wallet.withdrawals import WithdrawCommand, WithdrawFunds
 from contract.world import World, key_of
@@ -50,9 +47,9 @@ class Try:
         return self.world.transactions_for(self.requirements)
 
     @property
-    def authorizer(self) -> Authorizer:
+    def read_vault(self) -> ReadVault:
         """The way to the vault's lists."""
-        return self.world.authorizer_for(self.requirements)
+        return self.world.read_vault_for(self.requirements)
 
 
 async def _transfer(at: Try) -> None:
@@ -78,7 +75,7 @@ async def _decide(at: Try, status: PostStatus) -> None:
 
 
 async def _read_balance(at: Try) -> None:
-    shown = await ReadUsers(at.authorizer).one(at.me, at.target, ORIGIN)
+    shown = await at.read_vault.user(at.me, at.target, ORIGIN)
     if not shown.with_balance:
         raise Forbidden
 
@@ -90,32 +87,30 @@ TRIES: Mapping[Action, Callable[[Try], Awaitable[object]]] = {
     Action.REVERSE_TRANSACTION: lambda at: ReverseTransaction(at.transactions)(
         at.me, ReverseCommand(at.target, "by mistake"), ORIGIN
     ),
-    Action.READ_BOOKS: lambda at: ReadBooks(at.authorizer)(at.me, None, ORIGIN),
-    Action.READ_APPROVALS: lambda at: ReadApprovals(at.authorizer)(
+    Action.READ_BOOKS: lambda at: at.read_vault.books(at.me, None, ORIGIN),
+    Action.READ_APPROVALS: lambda at: at.read_vault.approvals(
         at.me, ApprovalStatus.WAITING, ORIGIN, after=None, limit=1
     ),
     Action.DECIDE_APPROVAL: lambda at: DecideApproval(at.transactions)(
         at.me, DecideCommand(at.target, ApprovalStatus.REJECTED), ORIGIN
     ),
-    Action.READ_WITHDRAWALS: lambda at: ReadWithdrawalQueue(at.authorizer)(
-        at.me, None, ORIGIN, after=None, limit=1
-    ),
+    Action.READ_WITHDRAWALS: lambda at: at.read_vault.withdrawals(at.me, None, ORIGIN, after=None, limit=1),
     Action.SETTLE_WITHDRAWAL: lambda at: SettleWithdrawal(at.transactions)(
         at.me, SettleCommand(at.target, WithdrawalStatus.COMPLETED), ORIGIN
     ),
-    Action.READ_POSTS: lambda at: ReadPosts(at.authorizer).one(at.me, at.target, ORIGIN),
+    Action.READ_POSTS: lambda at: at.read_vault.post(at.me, at.target, ORIGIN),
     Action.VALIDATE_POST: lambda at: _decide(at, PostStatus.REJECTED),
     Action.REOPEN_POST: lambda at: _decide(at, PostStatus.PENDING),
-    Action.READ_USERS: lambda at: ReadUsers(at.authorizer).one(at.me, at.target, ORIGIN),
+    Action.READ_USERS: lambda at: at.read_vault.user(at.me, at.target, ORIGIN),
     Action.READ_BALANCES: _read_balance,
     Action.CHANGE_ROLE: lambda at: ChangeUser(at.transactions).role(at.me, at.target, Role.MODERATOR, ORIGIN),
     Action.BAN_USER: lambda at: ChangeUser(at.transactions).ban(at.me, at.target, "spam", ORIGIN),
     Action.LIFT_BAN: lambda at: ChangeUser(at.transactions).lift_ban(at.me, at.target, ORIGIN),
-    Action.READ_REWARD_RATES: lambda at: ReadRewardRates(at.authorizer)(at.me, ORIGIN),
+    Action.READ_REWARD_RATES: lambda at: at.read_vault.reward_rates(at.me, ORIGIN),
     Action.CHANGE_REWARD_RATE: lambda at: ChangeRewardRate(at.transactions)(
         at.me, RewardedAction.POST_APPROVED, ONE, ORIGIN
     ),
-    Action.READ_AUDIT_LOG: lambda at: ReadAuditLog(at.authorizer)(
+    Action.READ_AUDIT_LOG: lambda at: at.read_vault.audit_log(
         at.me, AuditFilter(), ORIGIN, after=None, limit=1
     ),
 }

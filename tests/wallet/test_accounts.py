@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from application.profile.reading import ReadProfile
+from application.profile import ReadProfile
 from application.wallet.reading import ReadWallet, TransactionFilter
 from contract.test_transfers import pay
 from contract.world import PostgresWorld

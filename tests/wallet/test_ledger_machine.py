@@ -308,7 +308,7 @@ def _conserved(rows: list[Transaction]) -> None:
 
 
 # In one lane requests are decided as they come; alone, who comes first is the server's to say, so nobody sends at once.
-ADAPTERS = {
+ADAPTERS: dict[str, tuple[Callable[..., Any], dict[str, None]]] = {
     "alone": (PostgresDatabase, {"pay_at_once": None}),
     "grouped": (partial(GroupedDatabase, lanes=1), {}),
 }

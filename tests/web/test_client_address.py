@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from web.client_address import TrustedProxies, canonical_address
+from web.headers import TrustedProxies, canonical_address
 
 PROXIES = TrustedProxies(["10.0.0.0/8", "192.0.2.7", "2001:db8:1::/48"])
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from application.ops.check_readiness import SCHEMA_LEVEL, CheckReadiness, DatabaseState
-from application.ops.shutdown import ShutdownState
+from application.ops import SCHEMA_LEVEL, CheckReadiness, DatabaseState, ShutdownState
 from domain.errors import Unavailable
 from support.accounts import open_account, sign_ups
 from support.backend import System, backend

@@ -14,7 +14,7 @@ from support.accounts import Account, open_account, sign_ups
 from support.backend import System, api, backend
 from support.raw_http import connection, exchange, read_answer, request
 from support.stack import free_port
-from web.client_address import TrustedProxies
+from web.headers import TrustedProxies
 from web.request_context import RequestContext
 
 pytestmark = pytest.mark.anyio

@@ -15,8 +15,8 @@ from application.wallet.transfers import PostedTransaction
 from domain.errors import InsufficientFunds, InvalidCursor
 from domain.money import Money
 from domain.wallet import Transaction, TransactionKind
+from web.bodies import _to_response
 from web.pagination import Cursors
-from web.wire import _to_response
 
 ID = "3f0c1f44-7a2b-4f60-9b61-0a3ce1a1d9aa"
 BODY = {"recipient_id": ID, "amount": "12.5", "note": "for Élodie"}

@@ -152,7 +152,6 @@ export function Transfer({ site, me, currency }: { site: Site; me: string; curre
   const form = usePayment(site, '/wallet/transfers', ({ amount, recipient }) =>
     words.sent(currency ? money(amount, currency) : amount, named(recipient)),
   )
-  const { change } = form
   useEffect(() => {
     const query = site.supabase.from('profiles').select('id, full_name, username').neq('id', me)
     query
@@ -160,19 +159,18 @@ export function Transfer({ site, me, currency }: { site: Site; me: string; curre
       .limit(50)
       .then(({ data }) => setOthers((data ?? []) as Person[]))
   }, [site, me])
-  useEffect(() => {
-    if (!form.draft.recipient && others[0]) change({ recipient: others[0].id })
-  }, [others, form.draft.recipient, change])
   return (
     <Card id="transfer-title" title={words.send}>
       <form onSubmit={form.submit} aria-labelledby="transfer-title">
         <label>
           {words.to}
           <select
+            required
             disabled={form.isOpen || form.isBusy}
             value={form.draft.recipient}
-            onChange={(event) => change({ recipient: event.currentTarget.value })}
+            onChange={(event) => form.change({ recipient: event.currentTarget.value })}
           >
+            <option value="">{words.choose}</option>
             {others.map((person) => (
               <option key={person.id} value={person.id}>
                 {nameOf(person, words.somebody)}

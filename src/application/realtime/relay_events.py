@@ -9,7 +9,15 @@ from functools import partial
 from typing import Final
 
 from application.realtime.pace import Pace
-from application.realtime.ports import Fault, Lease, Message, Outbox, Publisher, PublishFailed
+from application.realtime.ports import (
+    DELIVERED_RETENTION,
+    Fault,
+    Lease,
+    Message,
+    Outbox,
+    Publisher,
+    PublishFailed,
+)
 from domain.errors import Unavailable
 
 IN_FLIGHT: Final = 16
@@ -21,6 +29,7 @@ ROUND_S: Final = 0.25
 GATHER_S: Final = 0.01
 """How long a round waits for the last few answers, so that they are settled together."""
 LONGEST_WAIT_S: Final = 15.0
+CLEAN_UP_STEP: Final = 1_000
 
 REFUSALS: Final = {Fault.MESSAGE: (3, 2.0), Fault.PASSING: (5, 40.0), Fault.KEY: (5, 40.0)}
 """How often, and over how many seconds, a message must be refused alone before it is set aside: less where Realtime
@@ -114,6 +123,14 @@ class RelayEvents:
         await asyncio.gather(*self._lanes.values())
         await self._settle()
         await self._lease.resign()
+
+    async def clean_up(self) -> bool:
+        """Forget some of what was delivered long ago; whether there may be more of it.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        return await self._outbox.clean_up(DELIVERED_RETENTION, CLEAN_UP_STEP) == CLEAN_UP_STEP
 
     async def _claim(self) -> None:
         """Start a lane for each topic that has something to say, is not under way, and need not wait."""

@@ -1,56 +1,18 @@
-"""What waits for a second admin: asking, looking, deciding."""
+"""What waits for a second admin: what is approved happens in the same transaction."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from application.authorization import Authorizer
-from application.ports import Page, Position, Row, page_of, position_of
-from application.transactions import AuditContext, Tx, details
-from domain.approvals import Approval, ApprovalStatus, ask
-from domain.audit import AuditAction, RequestInfo
+from application.locks import ApprovalLock, LockedApproval
+from application.transaction_context import AuditContext, Tx, details
+from application.transactions import Transactions
+from application.vault.adjustments import command_of, post_adjustment
+from domain.approvals import Approval, ApprovalStatus
+from domain.audit import AuditDetails, RequestInfo
+from domain.errors import UserNotFound
 from domain.identity import Principal
-from domain.policies import Action
-
-
-def ask_for_approval(tx: Tx[Any], action: Action, target_id: UUID, request: Mapping[str, str]) -> Approval:
-    """Put *request* before the other admins, and record that it was asked for."""
-    approval = ask(action.value, target_id, request, id=tx.new_id(), by=tx.actor.user_id, at=tx.now)
-    tx.writes.approvals.append(approval)
-    tx.add_audit_entry(
-        before={},
-        after=details(approval_id=approval.id, action=action.value, **request),
-        action=AuditAction.APPROVAL_REQUESTED,
-    )
-    return approval
-
-
-class ReadApprovals:
-    """What waits, and what was decided, for admins."""
-
-    def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer = authorizer
-
-    async def __call__(
-        self,
-        principal: Principal,
-        status: ApprovalStatus,
-        request: RequestInfo,
-        *,
-        after: Position | None,
-        limit: int,
-    ) -> Page[Row, Position]:
-        """At most *limit* approvals, oldest first.
-
-        Raises:
-            Unauthenticated, Forbidden: the caller may not.
-            Unavailable: the database does not answer.
-        """
-        audit = AuditContext(Action.READ_APPROVALS, request)
-        async with self._authorizer.authorized_reader(principal, audit) as (reader, _):
-            found = await reader.approvals(status, after=after, limit=limit + 1)
-        return page_of(found, limit, position_of)
+from domain.policies import Action, Target
+from domain.withdrawals import WithdrawalStatus, settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +22,68 @@ class DecideCommand:
     approval_id: UUID
     status: ApprovalStatus
     reason: str | None = None
+
+
+class DecideApproval:
+    """Another admin than the one who asked approves or rejects. It needs no key: the approval remembers."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    async def __call__(self, principal: Principal, command: DecideCommand, request: RequestInfo) -> Approval:
+        """The approval as decided; unchanged where that was decided before.
+
+        Raises:
+            Unauthenticated, Forbidden: the caller may not, asked for it, or owns the wallet.
+            NotFound: there is no such approval, or it does not wait any more.
+            UserNotFound, InsufficientFunds, BalanceLimit, WithdrawalAlreadySettled: it can't be done now; it waits on.
+            Unavailable: the database does not answer.
+        """
+        audit = AuditContext(
+            Action.DECIDE_APPROVAL,
+            request,
+            command.approval_id,
+            details(status=command.status),
+            command.reason,
+        )
+
+        def decide(tx: Tx[LockedApproval]) -> Approval:
+            before = tx.locked.approval
+            tx.require(Target(before.requested_by))
+            tx.require(Target(_owner(tx.locked)))
+            after = before.decide(command.status, by=tx.actor.user_id, at=tx.now)
+            if after is before:
+                return before
+            done = _carry_out(tx) if after.status is ApprovalStatus.APPROVED else {}
+            tx.writes.approvals_decided.append(after)
+            tx.add_audit_entry(
+                before=details(status=before.status, requested_by=before.requested_by),
+                after={
+                    **details(status=after.status, action=after.action, approved_by=after.decided_by),
+                    **done,
+                },
+            )
+            return after
+
+        return await self._transactions.run(principal, audit, ApprovalLock(command.approval_id), decide)
+
+
+def _owner(locked: LockedApproval) -> UUID:
+    return locked.approval.target_id if locked.withdrawal is None else locked.withdrawal.user_id
+
+
+def _carry_out(tx: Tx[LockedApproval]) -> AuditDetails:
+    """Do what was asked for; what the audit log says of it."""
+    approval, withdrawal = tx.locked.approval, tx.locked.withdrawal
+    if withdrawal is not None:
+        by, reason = tx.actor.user_id, approval.request.get("reason")
+        settled = settle(withdrawal, WithdrawalStatus.COMPLETED, by=by, at=tx.now, reason=reason)
+        if settled is not withdrawal:
+            tx.writes.withdrawals_settled.append(settled)
+            tx.ledger.pay_out(settled)
+        return details(withdrawal_id=settled.id, status=settled.status, amount=settled.amount)
+    if tx.locked.wallet is None:
+        raise UserNotFound
+    adjustment = command_of(approval)
+    _, after = post_adjustment(tx.ledger, tx.locked.wallet, adjustment, id=tx.new_id(), at=tx.now)
+    return {**after, "user_id": str(approval.target_id)}

@@ -1,65 +1,18 @@
-"""The moderation queue, and decisions on posts: the decision, the reward, the record and the events commit together."""
+"""Decisions on posts: the decision, the reward, the record and the events commit together."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
-from application.authorization import Authorizer, PostFilter
-from application.ports import Page, Position, Row, page_of, position_of
-from application.transactions import AuditContext, LockedPost, PostLock, Transactions, Tx, details
+from application.locks import LockedPost, PostLock
+from application.transaction_context import AuditContext, Tx, details
+from application.transactions import Transactions
 from domain.audit import AuditDetails, RequestInfo
-from domain.errors import PostNotFound
 from domain.events import PostValidationChanged
 from domain.identity import Principal
-from domain.policies import Action, Target
+from domain.policies import Target
 from domain.posts import Decision, Post, validate
 from domain.rewards import Reward, settle_reward
 from domain.wallet import TransactionKind
-
-
-class ReadPosts:
-    """The queue, for moderators.
-
-    Raises:
-        Unauthenticated, Forbidden: the caller may not.
-        Unavailable: the database does not answer.
-    """
-
-    def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer = authorizer
-
-    async def page(
-        self,
-        principal: Principal,
-        wanted: PostFilter,
-        request: RequestInfo,
-        *,
-        after: Position | None,
-        limit: int,
-    ) -> Page[Row, Position]:
-        """At most *limit* posts, oldest first."""
-        audit = AuditContext(Action.READ_POSTS, request)
-        async with self._authorizer.authorized_reader(principal, audit) as (reader, _):
-            found = await reader.posts(wanted, after=after, limit=limit + 1)
-        return page_of(found, limit, position_of)
-
-    async def one(self, principal: Principal, post_id: UUID, request: RequestInfo) -> Row:
-        """The post with its version.
-
-        Raises:
-            PostNotFound: there is no such post.
-        """
-        audit = AuditContext(Action.READ_POSTS, request, post_id)
-        async with self._authorizer.authorized_reader(principal, audit) as (reader, _):
-            post = await reader.post(post_id)
-        if post is None:
-            raise PostNotFound
-        return post
-
-    async def counts(self, principal: Principal, request: RequestInfo) -> Row:
-        """How many posts each status has; see :data:`application.authorization.COUNTED_TO`."""
-        audit = AuditContext(Action.READ_POSTS, request)
-        async with self._authorizer.authorized_reader(principal, audit) as (reader, _):
-            return await reader.post_counts()
 
 
 @dataclass(frozen=True, slots=True)

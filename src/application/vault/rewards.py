@@ -1,33 +1,13 @@
-"""What approvals pay: read it, and change it."""
+"""Say what approvals pay."""
 
-from collections.abc import Sequence
-
-from application.authorization import Authorizer
-from application.ports import Row
-from application.transactions import AuditContext, LockedRate, RateLock, Transactions, Tx, details
+from application.locks import LockedRate, RateLock
+from application.transaction_context import AuditContext, Tx, details
+from application.transactions import Transactions
 from domain.audit import RequestInfo
 from domain.identity import Principal
 from domain.money import Money
 from domain.policies import Action
 from domain.rewards import RewardedAction, RewardRate
-
-
-class ReadRewardRates:
-    """The rates in force, for admins."""
-
-    def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer = authorizer
-
-    async def __call__(self, principal: Principal, request: RequestInfo) -> Sequence[Row]:
-        """Every rate that was ever said; what is missing pays nothing.
-
-        Raises:
-            Unauthenticated, Forbidden: the caller may not.
-            Unavailable: the database does not answer.
-        """
-        audit = AuditContext(Action.READ_REWARD_RATES, request)
-        async with self._authorizer.authorized_reader(principal, audit) as (reader, _):
-            return await reader.reward_rates()
 
 
 class ChangeRewardRate:

@@ -1,28 +1,17 @@
 """Users as the vault sees and changes them: profile, role, ban; for an admin also the balance."""
 
 from dataclasses import dataclass, replace
-from typing import Protocol
 from uuid import UUID
 
-from application.authorization import Authorizer, UserFilter
-from application.ports import NewId, Page, Position, page_of
-from application.transactions import (
-    NOTHING,
-    AuditContext,
-    Database,
-    LockedUser,
-    Transactions,
-    Tx,
-    UserLock,
-    WriteBatch,
-    details,
-    retry_conflicts,
-)
+from application.database import Database, WriteBatch
+from application.locks import LockedUser, UserLock
+from application.ports import NewId
+from application.transaction_context import NO_DETAILS, AuditContext, Tx, details
+from application.transactions import Transactions, retry_conflicts
 from domain.audit import AuditAction, AuditDetails, AuditEntry, RequestInfo
 from domain.errors import DomainError, LastAdmin, UserNotFound
-from domain.identity import Principal, Role
+from domain.identity import Ban, Principal, Role, User
 from domain.policies import Action, Target
-from domain.profile import Ban, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,50 +20,6 @@ class UserView:
 
     user: User
     with_balance: bool
-
-
-class ReadUsers:
-    """Users, for moderators.
-
-    Raises:
-        Unauthenticated, Forbidden: the caller may not.
-        Unavailable: the database does not answer.
-    """
-
-    def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer = authorizer
-
-    async def page(
-        self,
-        principal: Principal,
-        wanted: UserFilter,
-        request: RequestInfo,
-        *,
-        after: Position | None,
-        limit: int,
-    ) -> Page[UserView, Position]:
-        """At most *limit* users, newest first; fewer where some are deleted, though more may follow."""
-        audit = AuditContext(Action.READ_USERS, request)
-        async with self._authorizer.authorized_reader(principal, audit) as (reader, actor):
-            found = await reader.users(wanted, after=after, limit=limit + 1)
-        with_balance = self._authorizer.is_allowed(actor, Action.READ_BALANCES)
-        page = page_of(found, limit, lambda user: Position(user.created_at, user.id))
-        # Left out here, not in the query: asking Supabase Auth's tables about every match would have no bound.
-        shown = [UserView(user, with_balance) for user in page.items if not user.deleted]
-        return Page(shown, page.next_after)
-
-    async def one(self, principal: Principal, user_id: UUID, request: RequestInfo) -> UserView:
-        """The user as they are now.
-
-        Raises:
-            UserNotFound: there is no such profile, or its user is deleted.
-        """
-        audit = AuditContext(Action.READ_USERS, request, user_id)
-        async with self._authorizer.authorized_reader(principal, audit) as (reader, actor):
-            user = await reader.user(user_id)
-        if user is None or user.deleted:
-            raise UserNotFound
-        return UserView(user, self._authorizer.is_allowed(actor, Action.READ_BALANCES))
 
 
 class ChangeUser:
@@ -125,7 +70,7 @@ class ChangeUser:
             user = _required(tx)
             if user.ban is not None:
                 tx.writes.lifted_bans.append(user_id)
-                tx.add_audit_entry(before=_details_of(user.ban), after=NOTHING)
+                tx.add_audit_entry(before=_details_of(user.ban), after=NO_DETAILS)
             return _view(tx, replace(user, ban=None))
 
         return await self._transactions.run(principal, audit, UserLock(user_id), decide)
@@ -143,24 +88,7 @@ def _view(tx: Tx[LockedUser], user: User) -> UserView:
 
 
 def _details_of(ban: Ban | None) -> AuditDetails:
-    return NOTHING if ban is None else details(reason=ban.reason, banned_by=ban.banned_by)
-
-
-class Directory(Protocol):
-    """All accounts, as an operator finds them."""
-
-    async def operator(self) -> str:
-        """The name of the database role that the operator came with."""
-        ...
-
-    async def find(self, who: UUID | str) -> UUID:
-        """The account with this id or e-mail address, in any case; it has a profile and a wallet afterwards.
-
-        Raises:
-            UserNotFound: there is none, or it was deleted.
-            Unavailable: the database does not answer.
-        """
-        ...
+    return NO_DETAILS if ban is None else details(reason=ban.reason, banned_by=ban.banned_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,22 +103,19 @@ class Granted:
 class GrantRole:
     """How the first admin comes to be: an operator's act. No session stands behind it, and the audit log says so."""
 
-    def __init__(self, database: Database, directory: Directory, new_id: NewId) -> None:
+    def __init__(self, database: Database, new_id: NewId) -> None:
         self._database = database
-        self._directory = directory
         self._new_id = new_id
 
     @retry_conflicts
-    async def __call__(self, who: UUID | str, role: Role) -> Granted:
-        """Grant *role*; the role that they have already changes and records nothing.
+    async def __call__(self, user_id: UUID, role: Role, *, operator: str) -> Granted:
+        """Grant *role* in the name of *operator*; the role that they have already changes and records nothing.
 
         Raises:
             UserNotFound: there is no such account, or it was deleted.
             LastAdmin: nobody would be an admin any more.
             Unavailable: the database does not answer.
         """
-        user_id = await self._directory.find(who)
-        operator = await self._directory.operator()
         async with self._database.begin_as_operator(UserLock(user_id)) as transaction:
             locked = transaction.opened.locked
             if locked is None or isinstance(locked, DomainError):

@@ -1,12 +1,11 @@
-"""Withdrawals that wait to be settled, and how they end: outcome, money, record and event commit together."""
+"""How withdrawals end: outcome, money, record and event commit together."""
 
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from application.authorization import Authorizer
-from application.ports import Page, Position, Row, page_of, position_of
-from application.transactions import AuditContext, LockedWithdrawal, Transactions, Tx, WithdrawalLock, details
-from application.vault.approvals import ask_for_approval
+from application.locks import LockedWithdrawal, WithdrawalLock
+from application.transaction_context import AuditContext, Tx, details
+from application.transactions import Transactions
 from domain.approvals import Approval, ApprovalStatus
 from domain.audit import RequestInfo
 from domain.identity import Principal
@@ -14,33 +13,6 @@ from domain.limits import Limits
 from domain.policies import Action, Target
 from domain.wallet import TransactionKind
 from domain.withdrawals import Withdrawal, WithdrawalStatus, release_hold, settle
-
-
-class ReadWithdrawalQueue:
-    """Everybody's withdrawals, for admins."""
-
-    def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer = authorizer
-
-    async def __call__(
-        self,
-        principal: Principal,
-        status: WithdrawalStatus | None,
-        request: RequestInfo,
-        *,
-        after: Position | None,
-        limit: int,
-    ) -> Page[Row, Position]:
-        """At most *limit* withdrawals, oldest first.
-
-        Raises:
-            Unauthenticated, Forbidden: the caller may not.
-            Unavailable: the database does not answer.
-        """
-        audit = AuditContext(Action.READ_WITHDRAWALS, request)
-        async with self._authorizer.authorized_reader(principal, audit) as (reader, _):
-            found = await reader.withdrawals(status, after=after, limit=limit + 1)
-        return page_of(found, limit, position_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +34,7 @@ def _ask(tx: Tx[LockedWithdrawal], command: SettleCommand) -> Approval:
     asked = {"outcome": command.outcome.value, "amount": str(tx.locked.withdrawal.amount)}
     if command.reason is not None:
         asked["reason"] = command.reason
-    return ask_for_approval(tx, Action.SETTLE_WITHDRAWAL, command.withdrawal_id, asked)
+    return tx.ask_for_approval(command.withdrawal_id, asked)
 
 
 class SettleWithdrawal:
@@ -109,7 +81,7 @@ class SettleWithdrawal:
                 tx.ledger.post(reversal, corrects=TransactionKind.WITHDRAWAL)
             else:
                 tx.ledger.pay_out(after)
-            tx.writes.withdrawals.append(after)
+            tx.writes.withdrawals_settled.append(after)
             tx.add_audit_entry(
                 before=details(status=before.status),
                 after=details(

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final, Protocol
 
 from application.ports import Page, Position, Row, page_of, position_of
-from application.profile.reading import Accounts
+from application.profile import Accounts
 from domain.errors import InvalidInput
 from domain.identity import Principal
 from domain.money import NOTHING, money_text

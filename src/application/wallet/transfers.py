@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from application.idempotency import IdempotencyKey, StoredResponse
-from application.transactions import Transactions, Tx
+from application.transaction_context import Tx
+from application.transactions import Transactions
 from domain.errors import InvalidInput, UserNotFound
 from domain.identity import Principal
 from domain.limits import Limits

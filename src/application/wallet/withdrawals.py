@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from application.idempotency import IdempotencyKey, StoredResponse
-from application.transactions import Transactions, Tx
+from application.transaction_context import Tx
+from application.transactions import Transactions
 from domain.identity import Principal
 from domain.limits import Limits
 from domain.money import Money

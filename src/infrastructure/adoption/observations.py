@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from infrastructure.postgres.diagnosis import diagnose
+from infrastructure.postgres.errors import diagnose
 
 SHOWN: Final = 20
 """How many values of one kind are listed; all are counted."""
@@ -22,6 +22,8 @@ class Part(StrEnum):
     CLIENTS = "clients"
     LOCKS = "locks"
     ADDED = "added"
+    STOPS = "stops"
+    STEPS = "steps"
 
 
 @dataclass(frozen=True, slots=True)

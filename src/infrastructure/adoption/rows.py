@@ -1,7 +1,7 @@
 """Rows that the service's rules would not let in, each kind counted and the first ones named. None is changed."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import asyncpg
 
@@ -102,12 +102,30 @@ class _Check:
 
 async def check_rows(connection: asyncpg.Connection, shape: Shape) -> list[Observation]:
     """Every kind of odd row, with how many there are and the first 20."""
+    checks = (*_ids(shape), *_money(shape), *_nulls(shape), *_words(shape), *_relations(shape))
+    return await _count(connection, checks, Part.ROWS)
+
+
+async def check_roles(connection: asyncpg.Connection, shape: Shape) -> list[Observation]:
+    """Who holds which role: how many, and the first 20."""
+    return await _count(connection, [check for check in _words(shape) if check.words_of == "role"], Part.ROWS)
+
+
+async def check_ids(
+    connection: asyncpg.Connection, shape: Shape, columns: Container[str]
+) -> list[Observation]:
+    """Ids in *columns* that are no UUID, none at all, or one and the same: an adoption stops at them."""
+    checks = [check for check in _ids(shape) if check.where in columns]
+    return await _count(connection, checks, Part.STOPS)
+
+
+async def _count(connection: asyncpg.Connection, checks: Iterable[_Check], part: Part) -> list[Observation]:
     seen: list[Observation] = []
-    for check in (*_ids(shape), *_money(shape), *_nulls(shape), *_words(shape), *_relations(shape)):
+    for check in checks:
         sql = _COUNTED.format(odd=check.odd, shown=SHOWN, words=_MOST_WORDS)
-        rows, refused = await ask(connection, Part.ROWS, check.where, sql)
+        rows, refused = await ask(connection, part, check.where, sql)
         seen += refused
-        seen += [_observe(check, row) for row in rows]
+        seen += [replace(_observe(check, row), part=part) for row in rows]
     return seen
 
 

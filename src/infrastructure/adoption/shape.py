@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql
 
 from infrastructure.adoption.legacy import APP_TABLES
 from infrastructure.adoption.observations import Observation, Part
+from infrastructure.postgres.migrations import SCHEMA
 from infrastructure.postgres.ownership import APP_POSTS, OUR_TABLES
 from infrastructure.postgres.tables import Base
 
@@ -86,6 +87,19 @@ class Shape:
         if not self.tables.keys().isdisjoint(APP_POSTS):
             return PostsSource.CLIPS
         return PostsSource.POSTS if "public.posts" in self.tables else None
+
+
+_HAS_REVISION = f"select to_regclass('{SCHEMA}.alembic_version') is not null"
+_REVISION = f"select max(version_num) from {SCHEMA}.alembic_version"  # noqa: S608 - our own text
+MADE_PUBLIC_TABLES = "0002"
+"""From this revision on every table of ours is the migrations', or was taken over."""
+
+
+async def read_revision(connection: asyncpg.Connection) -> str:
+    """How far the migrations got; empty before the first."""
+    if not await connection.fetchval(_HAS_REVISION):
+        return ""
+    return await connection.fetchval(_REVISION) or ""
 
 
 async def read_shape(connection: asyncpg.Connection) -> Shape:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -10,6 +11,13 @@ from domain.identity import Role
 from domain.money import Money
 from domain.rewards import RewardedAction
 from infrastructure.adoption.shape import PostsSource, Shape
+
+Rates: TypeAlias = Mapping[RewardedAction, Money]
+"""What is paid from now on, as an operator confirmed it."""
+PATIENCE: Final = "1s"
+"""How long a step waits for a lock: whoever comes after it waits as long."""
+INDEX_PATIENCE: Final = "30s"
+"""CREATE INDEX CONCURRENTLY waits for transactions, and nobody waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +31,7 @@ class Adoption:
     shape: Shape
     posts_source: PostsSource
     roles: Mapping[UUID, Role] = field(default_factory=dict)
-    rates: Mapping[RewardedAction, Money] = field(default_factory=dict)
+    rates: Rates = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +45,12 @@ class Step:
 
     name: str
     what: str
-    run: "Callable[[asyncpg.Connection[asyncpg.Record], Adoption], Awaitable[None]]"
+    run: Callable[[asyncpg.Connection, Adoption], Awaitable[None]]
     in_transaction: bool = True
     applies: Callable[[Shape], bool] = lambda _: True
 
 
-async def in_batches(
-    connection: "asyncpg.Connection[asyncpg.Record]", statement: str, *arguments: object
-) -> int:
+async def in_batches(connection: asyncpg.Connection, statement: str, *arguments: object) -> int:
     """Run *statement*, which must bound how many rows it changes, until it changes none; each run commits by itself.
 
     How many rows were changed in all.
@@ -53,3 +59,22 @@ async def in_batches(
     while count := int((await connection.execute(statement, *arguments)).rsplit(" ", 1)[1]):
         changed += count
     return changed
+
+
+_IS_VALID = "select indisvalid from pg_index where indexrelid = to_regclass($1)"
+
+
+async def build_index(connection: asyncpg.Connection, name: str, on: str, *, unique: bool = False) -> None:
+    """Build the index *name* in ``public`` without being in anybody's way; a half-built one is built anew.
+
+    It waits for every transaction that is open, its own snapshot in nobody's way.
+    """
+    if await connection.fetchval(_IS_VALID, f"public.{name}"):
+        return
+    await connection.execute(f"set lock_timeout = '{INDEX_PATIENCE}'")
+    try:
+        await connection.execute(f"drop index concurrently if exists public.{name}")
+        kind = "unique index" if unique else "index"
+        await connection.execute(f"create {kind} concurrently {name} on {on}")
+    finally:
+        await connection.execute(f"set lock_timeout = '{PATIENCE}'")

@@ -1,17 +1,26 @@
-"""Our policies, triggers, functions, constraints, indexes and grants, as the database has them and as it should.
+"""Our tables, policies, triggers, functions, constraints, indexes and grants: as they are, and as they should be.
 
 ``catalogue.json`` holds what the migrations leave on an empty project; ``make catalogue`` writes it anew.
+The app's own tables and columns are its own.
 """
 
 import json
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SAWarning
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.doctor.findings import Finding, error, warning
-from infrastructure.postgres.ownership import OUR_TABLES
+from infrastructure.postgres.ownership import OUR_TABLES, compare_options
+from infrastructure.postgres.tables import Base
 
 EXPECTED_FILE = Path(__file__).with_name("catalogue.json")
 SERVICE = "lingualink_api"
@@ -86,6 +95,15 @@ order by 1
 """
 
 
+_PROFILES = "public.profiles"
+_ADOPTED_TABLES = text("select tables from private.adoption")
+_ADOPTED_PROFILES = """
+select format_type(atttypid, null) as type from pg_attribute
+where attrelid = 'public.profiles'::regclass and attname = 'id'
+  and exists (select from private.adoption where 'public.profiles' = any (tables))
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Catalogue:
     """What is there at a schema level: the SQL that makes each thing, by what the thing is."""
@@ -104,6 +122,32 @@ async def read_items(connection: asyncpg.Connection) -> dict[str, str]:
     return {row[0]: row[1] for row in await connection.fetch(_READ, WITH_VERSION_TABLE)}
 
 
+async def read_wanted(connection: asyncpg.Connection) -> Mapping[str, str]:
+    """What the database should have: what the migrations leave, but for what an adoption left to the app."""
+    adopted = await connection.fetchrow(_ADOPTED_PROFILES)
+    if adopted is None:
+        return expected().items
+    items = {name: sql for name, sql in expected().items.items() if not _is_of_app(name, sql)}
+    if adopted["type"] == "uuid":
+        return items
+    return {name: _with_text_ids(sql) if _PROFILES in name else sql for name, sql in items.items()}
+
+
+def _is_of_app(name: str, sql: str) -> bool:
+    """Whether it is the app's to decide on: its primary key, and what it lets clients do with its profiles."""
+    if not name.endswith(_PROFILES):
+        return False
+    kind = name.partition(" ")[0]
+    return name.startswith(("right of anon", "right of authenticated", "constraint profiles_pkey")) or (
+        kind == "policy" and "as PERMISSIVE" in sql and not sql.count(f" to {SERVICE}")
+    )
+
+
+def _with_text_ids(sql: str) -> str:
+    """*sql* as PostgreSQL prints it where ``profiles.id`` is text."""
+    return sql.replace("(id = ", "((id)::uuid = ").replace("(created_at, id)", "(created_at, ((id)::uuid))")
+
+
 def compare(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[Finding]:
     """What is missing or altered, and rights that nobody should have. What the app added is its own."""
     missing = [_missing(name, sql) for name, sql in wanted.items() if name not in found]
@@ -119,7 +163,7 @@ def compare(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[Finding
 
 async def check_catalogue(connection: asyncpg.Connection) -> list[Finding]:
     """Find what is missing, altered or disabled."""
-    return compare(await read_items(connection), expected().items)
+    return compare(await read_items(connection), await read_wanted(connection))
 
 
 def _missing(name: str, sql: str) -> Finding:
@@ -167,3 +211,42 @@ def surplus_right(name: str, sql: str) -> Finding | None:
     if any(name.endswith(f" on {item}") for item in hidden):
         return error("private_opened", f"clients should not have the {name}", fix)
     return None
+
+
+async def check_drift(engine: AsyncEngine) -> Sequence[Finding]:
+    """Find tables, columns, types, defaults and indexes that are not as the models say."""
+    async with engine.connect() as connection:
+        adopted = await connection.scalar(_ADOPTED_TABLES)
+        differences = await connection.run_sync(_differences, frozenset(adopted or ()))
+    return [
+        error(
+            "drift",
+            f"the database differs from the models: to match, {_say(difference)}",
+            "find out who changed it, and change it back",
+        )
+        for difference in differences
+    ]
+
+
+def _differences(connection: Connection, adopted: frozenset[str]) -> list[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # types of the app's columns that SQLAlchemy does not know
+        context = MigrationContext.configure(connection, opts=compare_options(adopted))
+        return list(_flat(compare_metadata(context, Base.metadata)))
+
+
+def _flat(differences: Iterable[Any]) -> Iterable[Any]:
+    """Changes of one column come as a list of their own."""
+    for difference in differences:
+        if isinstance(difference, list):
+            yield from difference
+        else:
+            yield difference
+
+
+def _say(difference: Sequence[Any]) -> str:
+    operation, *where = difference
+    names = [getattr(part, "name", part) for part in where[:3] if part is not None]
+    table = getattr(getattr(where[-1], "table", None), "name", None)
+    on = f" (of {table})" if table is not None and table not in names else ""
+    return f"{operation} {'.'.join(str(name) for name in names)}{on}"

@@ -11,7 +11,7 @@ from infrastructure.doctor.findings import Finding, error, warning
 from infrastructure.doctor.probes import FORBIDDEN, NEEDED, SCENE, USERS, Probe
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import connect
-from infrastructure.postgres.diagnosis import diagnose
+from infrastructure.postgres.errors import diagnose
 
 NAMES = ("me", "other", "banned", "mine", "approved", "theirs", "posted", "new")
 TIMEOUTS = ("set local statement_timeout = '1s'", "set local lock_timeout = '1s'")

@@ -7,8 +7,8 @@ import asyncpg
 
 from infrastructure.doctor.findings import Finding, error, warning
 from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.connections import PoolerMode, find_pooler
 from infrastructure.postgres.migrations import head_level
-from infrastructure.postgres.poolers import PoolerMode, find_pooler
 
 SKEW_NOTED_S = 2.0
 SKEW_HARMFUL_S = 30.0
@@ -131,6 +131,14 @@ async def check_level(connection: asyncpg.Connection) -> Sequence[Finding]:
             )
         ]
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        if await connection.fetchval("select to_regclass('public.profiles') is not null"):
+            return [
+                error(
+                    "not_adopted",
+                    "the database has the app's tables, and they were not taken over",
+                    "see docs/adoption.md; begin with `lingualink adopt --report`",
+                )
+            ]
         level = 0
     if level < head:
         return [

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from domain.audit import AuditAction
-from infrastructure.doctor.catalogue import drop_of, expected, read_items, surplus_right
+from infrastructure.doctor.catalogue import drop_of, read_items, read_wanted, surplus_right
 
 # It can be restored twice from one dump: the next epoch is above every epoch that a client may have seen.
 _RAISE_EPOCH: Final = """
@@ -63,7 +63,7 @@ async def repair(connection: Any) -> Restored:
         if made_role:
             await connection.execute("create role lingualink_api login noinherit")
         await connection.execute("grant usage on schema public to lingualink_api")
-        found, wanted = await read_items(connection), expected().items
+        found, wanted = await read_items(connection), await read_wanted(connection)
         repaired = []
         # Functions before the triggers that call them, tables' own things before the rights on them.
         for name in sorted(wanted, key=_order):

@@ -5,7 +5,8 @@ from typing import Final, Protocol, TypeVar
 
 import asyncpg
 
-from infrastructure.doctor.catalogue import check_catalogue
+from infrastructure.doctor.adoption import check_adoption, check_private_columns
+from infrastructure.doctor.catalogue import check_catalogue, check_drift
 from infrastructure.doctor.clients import check_clients
 from infrastructure.doctor.connection import (
     check_clock,
@@ -14,7 +15,6 @@ from infrastructure.doctor.connection import (
     check_pooler,
     check_role,
 )
-from infrastructure.doctor.drift import check_drift
 from infrastructure.doctor.findings import Finding, error
 from infrastructure.doctor.operation import (
     check_app_columns,
@@ -24,12 +24,11 @@ from infrastructure.doctor.operation import (
     check_sessions,
     check_sizes,
 )
-from infrastructure.doctor.realtime import check_realtime
 from infrastructure.doctor.rls_bypasses import check_cascades, check_functions, check_views
-from infrastructure.doctor.supabase import check_issuer, check_signing_keys
+from infrastructure.doctor.supabase import check_issuer, check_realtime, check_signing_keys
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import connect, create_engine
-from infrastructure.postgres.diagnosis import diagnose
+from infrastructure.postgres.errors import diagnose
 from infrastructure.settings import Settings
 
 T = TypeVar("T")
@@ -50,6 +49,7 @@ ON_CONNECTION: Final = (check_clock, check_role, check_read_only, check_sessions
 AT_HEAD: Final = (
     *(check_catalogue, check_role_settings, check_functions, check_views, check_cascades),
     *(check_app_columns, check_relay, check_sizes),
+    *(check_adoption, check_private_columns),
 )
 
 

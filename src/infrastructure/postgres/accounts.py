@@ -1,4 +1,4 @@
-"""Profiles with their wallets: found, and made where they are missing."""
+"""Profiles with their wallets: found, and made where they are missing, opened with a balance too."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -6,20 +6,22 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import structlog
 
 from application.ports import Row
-from domain.errors import SessionRevoked, Unavailable
+from domain.errors import SessionRevoked, Unavailable, UserNotFound
 from domain.identity import DisplayFields, Principal
 from infrastructure.postgres.errors import acquire_connection, domain_error
 from infrastructure.postgres.mappers import wire_row
 from infrastructure.postgres.shared_reads import SharedReads
+from infrastructure.supabase.claims import display_fields
 
 _FIND = """
-select p.id, p.username, p.full_name, p.avatar_url, p.role, w.balance,
-       exists (select from private.bans b where b.user_id = p.id) as banned
-from public.profiles p join public.wallets w on w.user_id = p.id
-where p.id = any ($1::uuid[]) and private.account_status(p.id, null) <> 'deleted'
+select p.id::uuid as id, p.username, p.full_name, p.avatar_url, p.role, w.balance,
+       exists (select from private.bans b where b.user_id = p.id::uuid) as banned
+from public.profiles p join public.wallets w on w.user_id = p.id::uuid
+where p.id::uuid = any ($1::uuid[]) and private.account_status(p.id::uuid, null) <> 'deleted'
 """
 # Nothing is inserted for whom there is already: a column that the app added and this service does not know can't
 # break those who have a profile. And nothing for the dead, however long their tokens live.
@@ -29,7 +31,7 @@ with account as materialized (
 ), profile as (
   insert into public.profiles (id, username, full_name, avatar_url)
   select $1, $2, $3, $4 from account
-  where status <> 'deleted' and not exists (select from public.profiles where id = $1)
+  where status <> 'deleted' and not exists (select from public.profiles where id::uuid = $1)
   on conflict (id) do nothing
 ), wallet as (
   insert into public.wallets (user_id) select $1 from account where status <> 'deleted' on conflict do nothing
@@ -83,7 +85,7 @@ def _tell(state: str | None, table: str | None, column: str | None, constraint: 
 
 
 class PostgresAccounts:
-    """The port :class:`application.profile.reading.Accounts` on the shared database."""
+    """The port :class:`application.profile.Accounts` on the shared database."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -102,3 +104,57 @@ class PostgresAccounts:
         """See the port."""
         async with acquire_connection(self._pool) as connection:
             await open_account(connection, principal.user_id, principal.display)
+
+
+# Auth keeps addresses in lower case; of several accounts with one address (single sign-on) none is meant.
+_FIND_ACCOUNT = """
+select id, raw_user_meta_data::text as metadata from auth.users
+where deleted_at is null and case when $1::uuid is null then email = lower($2) else id = $1 end
+limit 2
+"""
+
+
+async def find_account(connection: Any, who: UUID | str) -> UUID:
+    """The account with this id or e-mail address, in any case; it has a profile and a wallet afterwards.
+
+    *connection* has the rights of Supabase's ``postgres``.
+
+    Raises:
+        UserNotFound: there is none, or it was deleted; or several have the address.
+    """
+    by_id, by_email = (who, None) if isinstance(who, UUID) else (None, who)
+    rows = await connection.fetch(_FIND_ACCOUNT, by_id, by_email)
+    if not rows:
+        raise UserNotFound(f"There is no account {who}.")
+    if len(rows) > 1:
+        raise UserNotFound(f"Several accounts have the address {who}; name one by its id.")
+    user_id = UUID(int=rows[0]["id"].int)
+    metadata = msgspec.json.decode(rows[0]["metadata"] or "null")
+    await open_account(connection, user_id, display_fields(metadata))
+    return user_id
+
+
+# $1 user, $2 amount. Wallet, row and entry are one statement, for the books balance at the end of each; a wallet that
+# has moved already stays as it is.
+OPEN_WITH_BALANCE = """
+with opened as (
+  select gen_random_uuid() as id, user_id, amount, clock_timestamp() as at
+  from (values ($1::uuid, $2::numeric(12, 4))) as v (user_id, amount)
+  where amount > 0 and not exists (select from public.wallets w where w.user_id = v.user_id and w.version > 0)
+), hashed as (
+  select o.*, private.transaction_hash(
+    null, row(id, user_id, 'opening', amount, amount, 1, null, null, null, at, null)::public.wallet_transactions
+  ) as hash
+  from opened o
+), wallet as (
+  insert into public.wallets (user_id, balance, version, updated_at, hash)
+  select user_id, amount, 1, at, hash from hashed
+  on conflict (user_id) do update
+  set balance = excluded.balance, version = 1, updated_at = excluded.updated_at, hash = excluded.hash
+), entry as (
+  insert into private.ledger_entries (reference_id, account, amount, created_at)
+  select id, 'opening', -amount, at from hashed
+)
+insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, created_at, hash)
+select id, user_id, 'opening', amount, amount, 1, at, hash from hashed
+"""

@@ -62,7 +62,7 @@ select exists (select from kept)
 
 
 class PostgresBooks:
-    """The port :class:`application.wallet.books.Books` on the shared database."""
+    """The port :class:`application.wallet.reconcile_ledger.Books` on the shared database."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool

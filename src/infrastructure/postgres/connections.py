@@ -1,14 +1,20 @@
-"""Connections: an asyncpg pool for money and hot reads, a SQLAlchemy engine for lists. Both count together."""
+"""Connections: an asyncpg pool for money and hot reads, a SQLAlchemy engine for lists, which count together.
+
+And what stands behind them, found out by looking: a pooler and its mode, the schema's level.
+"""
 
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from typing import Any, Final
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from application.ops import AdoptionState, DatabaseState
 from domain.errors import Unavailable
 from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.errors import map_database_errors
 from infrastructure.postgres.tls import tls_context
 
 CONNECT_TIMEOUT_S: Final = 5
@@ -104,3 +110,83 @@ def _connect_arguments(address: DatabaseAddress, connector: Callable[..., Awaita
         # Statements stay unnamed: a named one would be left on whichever server connection the pooler lent.
         arguments["prepared_statement_cache_size"] = 0
     return arguments
+
+
+_PID = "select pg_backend_pid()"
+
+
+class PoolerMode(StrEnum):
+    """How server connections are handed out."""
+
+    NONE = "none"
+    SESSION = "session"
+    TRANSACTION = "transaction"
+
+
+async def find_pooler(address: DatabaseAddress) -> PoolerMode:
+    """The mode of the pooler behind *address*.
+
+    A pooler makes up the process id that PostgreSQL tells a new connection, so asking for it a second time gives
+    pooling away. In transaction mode another client is then given the server connection that we had, or we get
+    another one while it is busy; in session mode neither happens.
+
+    Raises:
+        OSError, asyncpg.PostgresError: no connection.
+    """
+    first = await connect(address, statement_cache_size=0)
+    try:
+        pid = await _pid(first)
+        if pid == first.get_server_pid():
+            return PoolerMode.NONE
+        second = await connect(address, statement_cache_size=0)
+        try:
+            async with second.transaction():
+                if await second.fetchval(_PID) == pid or await _pid(first) != pid:
+                    return PoolerMode.TRANSACTION
+            return PoolerMode.SESSION
+        finally:
+            await second.close()
+    finally:
+        await first.close()
+
+
+async def _pid(connection: "asyncpg.Connection[asyncpg.Record]") -> int:
+    async with connection.transaction():
+        return int(await connection.fetchval(_PID))
+
+
+_STATE = """
+select level, current_setting('transaction_read_only') = 'on' as read_only,
+       exists (select from private.adoption where adopted_at is null) as half_adopted
+from private.schema_level
+"""
+_HAS_APP = "select to_regclass('public.profiles') is not null"
+
+
+class PostgresSchema:
+    """Answers for readiness on the shared database."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def read(self) -> DatabaseState:
+        """The state, in one round trip; in two before the first migration, which is level 0.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        async with map_database_errors():
+            try:
+                row = await self._pool.fetchrow(_STATE)
+            except (
+                asyncpg.UndefinedTableError,
+                asyncpg.InsufficientPrivilegeError,
+                asyncpg.InvalidSchemaNameError,
+            ):
+                row = None
+            if row is None:
+                has_app = await self._pool.fetchval(_HAS_APP)
+                adoption = AdoptionState.NOT_BEGUN if has_app else AdoptionState.DONE
+                return DatabaseState(0, read_only=False, adoption=adoption)
+        adoption = AdoptionState.UNFINISHED if row["half_adopted"] else AdoptionState.DONE
+        return DatabaseState(row["level"], row["read_only"], adoption)

@@ -63,7 +63,7 @@ values ($1, session_user, $2, $3, '{}', '{}', 'lingualink erase-user', clock_tim
 
 
 _KNOWN = """
-select exists (select from public.profiles where id = $1)
+select exists (select from public.profiles where id::uuid = $1)
   or exists (select from public.wallets where user_id = $1)
   or exists (select from public.posts where author_id = $1)
   or exists (select from public.wallet_transactions where user_id = $1)
@@ -106,7 +106,7 @@ async def _blank_profile(connection: "asyncpg.Connection[asyncpg.Record]", user_
     names = [row[0] for row in await connection.fetch(_PROFILE_COLUMNS)]
     assignments = ", ".join([*(f"{name} = null" for name in names), "role = 'user'"])
     return _count(
-        await connection.execute(f"update public.profiles set {assignments} where id = $1", user_id)  # noqa: S608 - quoted by the database
+        await connection.execute(f"update public.profiles set {assignments} where id::uuid = $1", user_id)  # noqa: S608 - quoted by the database
     )
 
 

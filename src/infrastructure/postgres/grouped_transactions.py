@@ -21,13 +21,13 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from application.database import Opened, Opening, OpenTransaction, WriteBatch
 from application.idempotency import (
     IDEMPOTENCY_KEY_TTL,
     KEYS_PER_DAY,
     NOT_FOUND_KEY_TTL,
     IdempotencyRecord,
 )
-from application.transactions import Opened, Opening, OpenTransaction, WriteBatch
 from domain.errors import DomainError, SerializationConflict, Unavailable
 from domain.identity import AccountStatus, Principal
 from domain.wallet import Wallet
@@ -60,15 +60,10 @@ class _Member:
 
     principal: Principal
     opening: Opening[Any]
+    key: tuple[UUID, str]
     opened: "asyncio.Future[Opened[Any] | None]" = field(default_factory=_future)
     decided: "asyncio.Future[WriteBatch | None]" = field(default_factory=_future)
     ended: "asyncio.Future[None]" = field(default_factory=_future)
-
-    @property
-    def key(self) -> tuple[UUID, str]:
-        """Whose key it is."""
-        assert self.opening.key is not None  # noqa: S101 - who has none joins no group
-        return self.principal.user_id, self.opening.key.key
 
     def leave(self) -> None:
         """Answer with nothing, if nothing was answered: it was refused, or its client has gone."""
@@ -78,7 +73,7 @@ class _Member:
 
 @dataclass(slots=True)
 class _GroupedTransaction:
-    """A member's side of a group's transaction; see :class:`application.transactions.OpenTransaction`."""
+    """A member's side of a group's transaction; see :class:`application.database.OpenTransaction`."""
 
     member: _Member
     opened: Opened[Any]
@@ -94,7 +89,7 @@ class _GroupedTransaction:
 
 
 class GroupedDatabase(PostgresDatabase):
-    """The port :class:`application.transactions.Database`, with keyed requests in groups."""
+    """The port :class:`application.database.Database`, with keyed requests in groups."""
 
     def __init__(
         self, pool: asyncpg.Pool, after_commit: AfterCommit, *, lanes: int = LANES, most: int = MOST
@@ -108,13 +103,14 @@ class GroupedDatabase(PostgresDatabase):
     @asynccontextmanager
     async def begin(self, principal: Principal, opening: Opening[L]) -> AsyncIterator[OpenTransaction[L]]:
         """A member's part of four round trips; what fits in no group goes alone."""
-        fits = opening.key is not None and opening.lock is None
-        if not fits or _alone.get() == (principal.user_id, opening.key.key if opening.key else None):
+        fits = opening.key if opening.lock is None else None
+        key = None if fits is None else (principal.user_id, fits.key)
+        if key is None or _alone.get() == key:
             async with super().begin(principal, opening) as transaction:
                 yield transaction
             return
         async with map_database_errors():  # the deadline holds for the wait and whatever follows it
-            member = _Member(principal, opening)
+            member = _Member(principal, opening, key)
             self._join(member)
             try:
                 opened = await member.opened

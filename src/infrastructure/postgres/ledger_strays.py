@@ -139,11 +139,11 @@ STRAYS: Final = {
         where coalesce(k.amount, 0) <> coalesce(r.amount, 0)
     """,
     "role_without_record": """
-        select p.id as user_id, p.id as subject, format('%s, which no record made them', p.role) as detail
+        select p.id::uuid as user_id, p.id::uuid as subject, format('%s, which no record made them', p.role) as detail
         from public.profiles p
         where p.role <> 'user' and p.role is distinct from (
           select a.after ->> 'role' from private.audit_log a
-          where a.target_id = p.id and a.action = 'role.changed' and a.refusal is null
+          where a.target_id = p.id::uuid and a.action = 'role.changed' and a.refusal is null
           order by a.occurred_at desc, a.id desc limit 1
         )
     """,

@@ -10,8 +10,7 @@ import msgspec
 from sqlalchemy import RowMapping
 
 from application.idempotency import IdempotencyRecord, StoredResponse
-from application.ports import Row
-from application.transactions import (
+from application.locks import (
     LockedApproval,
     LockedPost,
     LockedRate,
@@ -19,13 +18,13 @@ from application.transactions import (
     LockedUser,
     LockedWithdrawal,
 )
+from application.ports import Row
 from domain.approvals import Approval, ApprovalStatus
 from domain.errors import DomainError, NotFound, PostNotFound, UserNotFound, WithdrawalNotFound
-from domain.identity import AccountStatus, Actor, Principal, Role
+from domain.identity import AccountStatus, Actor, Ban, Principal, Role, User
 from domain.ledger import GENESIS
 from domain.money import ZERO, Money, money_text
 from domain.posts import Post, PostKind, PostStatus
-from domain.profile import Ban, User
 from domain.rewards import Earning, RewardedAction, RewardRate
 from domain.wallet import Transaction, TransactionKind, Wallet
 from domain.withdrawals import Withdrawal, WithdrawalStatus

@@ -1,5 +1,6 @@
 """Brings the shared database to head: one runner at a time, patient with locks, safe to kill and to start again."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import stamina
@@ -10,13 +11,15 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from infrastructure.postgres.address import DatabaseAddress
-from infrastructure.postgres.diagnosis import LOCKED, postgres_error
+from infrastructure.postgres.connections import PoolerMode, find_pooler
+from infrastructure.postgres.errors import LOCKED, postgres_error
 from infrastructure.postgres.ownership import APP_POSTS, OUR_TABLES
-from infrastructure.postgres.poolers import PoolerMode, find_pooler
 
 SCHEMA = "private"
 ADDRESS = "address"
 """Under which name Alembic's configuration holds the database's address, so that no text of it goes around."""
+ADOPTING = "adopting"
+"""Under which name it says that tables of the app's are expected."""
 # One number for all runners of this project, whatever database they work on.
 RUNNER_LOCK = 6_117_003
 PATIENCE_S = 300.0
@@ -33,6 +36,15 @@ $$
 """
 
 
+MADE_FIRST = ("private.schema_level", "private.adoption", "private.adoption_steps")
+"""The tables of revision 0001, which an adoption lets run before it looks after the app's."""
+
+
+def _array(names: Iterable[str]) -> str:
+    quoted = ", ".join(f"'{name}'" for name in names)
+    return f"array[{quoted}]"
+
+
 FOREIGN_TABLES = "LLADP"
 """The SQLSTATE of the refusal below; of a class that PostgreSQL leaves to applications."""
 # Before anything is made: the first revision would else stay behind when the second meets a table of that name. It
@@ -47,13 +59,12 @@ begin
     execute $q$select coalesce(max(version_num), '') from {SCHEMA}.alembic_version$q$ into done;
   end if;
   select string_agg(name, ', ' order by place) into found
-  from unnest(array[{", ".join(f"'{name}'" for name in (*OUR_TABLES, *APP_POSTS))}])
-    with ordinality as t (name, place)
-  where to_regclass(name) is not null and (done = '' or name <> '{SCHEMA}.schema_level');
+  from unnest({_array((*OUR_TABLES, *APP_POSTS))}) with ordinality as t (name, place)
+  where to_regclass(name) is not null and (done = '' or name <> all ({_array(MADE_FIRST)}));
   if done < '0002' and found is not null then
     raise exception using errcode = '{FOREIGN_TABLES}', message =
       'These tables are there already, and not from these migrations: ' || found
-      || '. `lingualink adopt --report` shows what stands in the way.';
+      || '. `lingualink adopt` takes them over; `lingualink adopt --report` shows what it finds.';
   end if;
 end
 $$
@@ -75,9 +86,9 @@ def migrations_folder() -> Path:
     return installed if installed.is_dir() else packages.parent / "migrations"
 
 
-def config_for(address: DatabaseAddress | None) -> Config:
+def config_for(address: DatabaseAddress | None, *, adopting: bool = False) -> Config:
     """Alembic's configuration for the database at *address*; with none it only reads revisions, or prints them."""
-    config = Config(attributes={ADDRESS: address})
+    config = Config(attributes={ADDRESS: address, ADOPTING: adopting})
     config.set_main_option("script_location", str(migrations_folder()))
     return config
 
@@ -88,8 +99,16 @@ def head_level() -> int:
     return int(head or 0)
 
 
-def upgrade(address: DatabaseAddress, revision: str = "head", *, patience: float = PATIENCE_S) -> None:
+def upgrade(
+    address: DatabaseAddress,
+    revision: str = "head",
+    *,
+    patience: float = PATIENCE_S,
+    adopting: bool = False,
+) -> None:
     """Run every revision up to *revision* that is missing; a no-op the second time.
+
+    Tables that it did not make are refused, unless an adoption has made them fit (*adopting*).
 
     A second runner waits for the first. A revision that does not get its locks within its timeout gives way to those
     who wait behind it, and is tried again, for *patience* seconds in all.
@@ -101,10 +120,10 @@ def upgrade(address: DatabaseAddress, revision: str = "head", *, patience: float
         OSError: no connection.
     """
     for attempt in stamina.retry_context(
-        on=_will_pass, attempts=None, timeout=patience, wait_initial=0.2, wait_max=2.0, wait_jitter=0.3
+        on=will_pass, attempts=None, timeout=patience, wait_initial=0.2, wait_max=2.0, wait_jitter=0.3
     ):
         with attempt:
-            command.upgrade(config_for(address), revision)
+            command.upgrade(config_for(address, adopting=adopting), revision)
 
 
 def print_sql(since: str | None = None) -> None:
@@ -155,7 +174,8 @@ def refuse_foreign_tables(connection: Connection) -> None:
         raise MigrationRefused(str(refused)) from None
 
 
-def _will_pass(error: Exception) -> bool:
+def will_pass(error: Exception) -> bool:
+    """Whether it is worth trying again: a lock that was not free, or another runner."""
     if isinstance(error, AnotherRunner):
         return True
     cause = postgres_error(error)

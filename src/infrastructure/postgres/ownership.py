@@ -1,5 +1,6 @@
 """What of the shared database is ours to compare: the app adds tables, columns and indexes of its own."""
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Table
@@ -37,20 +38,33 @@ def include_name(name: str | None, kind: str, parents: Any) -> bool:
     return True
 
 
-def include_object(found: Any, _name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
-    """Whether Alembic compares *found*: what only the database has on a shared table is the app's own."""
-    if not reflected or compare_to is not None or kind == "table":
-        return True
-    table: Table = found.table
-    return not (table.schema is None and table.name in SHARED_TABLES)
+def compare_options(adopted: Collection[str] = ()) -> dict[str, Any]:
+    """Options for an Alembic context that compares :class:`Base` with the database.
 
+    What only the database has on a shared table is the app's own. Of the tables that were *adopted* the columns keep
+    their types, and the doctor's catalogue has the indexes.
+    """
 
-def compare_options() -> dict[str, Any]:
-    """Options for an Alembic context that compares :class:`Base` with the database."""
+    def is_adopted(table: Table) -> bool:
+        return f"{table.schema or 'public'}.{table.name}" in adopted
+
+    def include_object(found: Any, _: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
+        if kind == "table":
+            return True
+        table: Table = found.table
+        if kind == "index" and is_adopted(table):
+            return False
+        if not reflected or compare_to is not None:
+            return True
+        return not (table.schema is None and table.name in SHARED_TABLES)
+
+    def compare_type(_: Any, __: Any, column: Any, *___: Any) -> bool | None:
+        return False if is_adopted(column.table) else None
+
     return {
         "include_schemas": True,
         "include_name": include_name,
         "include_object": include_object,
-        "compare_type": True,
+        "compare_type": compare_type,
         "compare_server_default": True,
     }

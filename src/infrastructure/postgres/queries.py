@@ -1,5 +1,8 @@
 """The SQL that a transaction begins with (``write_batch.py`` has what it writes), and the columns that it reads.
 
+Ids of the app's tables are read as UUIDs (``id::uuid``), for an adopted database may keep them as text; where they are
+UUIDs already the cast is none. An index on the same expression serves them.
+
 All of it is static, so that the server plans it once for each connection. Where more than a key and wallets are
 locked there are two statements: the first waits for the locks, the second reads with a snapshot taken after them, so
 that it sees what was committed by whoever held them.
@@ -13,12 +16,12 @@ POST_COLUMNS = (
     "validated_at, validation_reason, version, created_at"
 )
 USER_COLUMNS = (
-    "p.id, p.username, p.full_name, p.avatar_url, p.role, p.created_at, b.reason, b.banned_by, b.banned_at, "
-    "w.balance, private.account_status(p.id, null) as account_status"
+    "p.id::uuid as id, p.username, p.full_name, p.avatar_url, p.role, p.created_at, "
+    "b.reason, b.banned_by, b.banned_at, w.balance, private.account_status(p.id::uuid, null) as account_status"
 )
 USER_TABLES = (
-    "public.profiles p left join private.bans b on b.user_id = p.id "
-    "left join public.wallets w on w.user_id = p.id"
+    "public.profiles p left join private.bans b on b.user_id = p.id::uuid "
+    "left join public.wallets w on w.user_id = p.id::uuid"
 )
 WITHDRAWAL_COLUMNS = "id, user_id, amount, status, transaction_id, created_at, settled_by, settled_at, reason"
 
@@ -44,7 +47,7 @@ EPOCH = "(select epoch from private.ledger_epoch) as epoch"
 # $1 user, $2 session.
 _CALLER = """caller as materialized (
   select private.account_status($1, $2) as caller_status,
-         (select p.role from public.profiles p where p.id = $1) as caller_role,
+         (select p.role from public.profiles p where p.id::uuid = $1) as caller_role,
          exists (select from private.bans b where b.user_id = $1) as caller_banned
 )"""
 
@@ -87,7 +90,7 @@ CLAIM_MANY = f"""
 with request as materialized (
   select r.*, ordinality - 1 as n,
          private.account_status(r.user_id, r.session_id) as caller_status,
-         (select p.role from public.profiles p where p.id = r.user_id) as caller_role,
+         (select p.role from public.profiles p where p.id::uuid = r.user_id) as caller_role,
          exists (select from private.bans b where b.user_id = r.user_id) as caller_banned
   from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::int[])
     with ordinality as r (user_id, session_id, key, fingerprint, roles, nth, ordinality)
@@ -152,9 +155,9 @@ DELETE_EXPIRED = f"delete from private.idempotency_keys where user_id = $1 and k
 # The rare case: somebody's first payment. Only users who have a profile and live get a wallet here.
 OPEN_WALLETS = """
 insert into public.wallets (user_id)
-select p.id from public.profiles p
-where p.id = any ($1::uuid[]) and private.account_status(p.id, null) <> 'deleted'
-order by p.id
+select p.id::uuid from public.profiles p
+where p.id::uuid = any ($1::uuid[]) and private.account_status(p.id::uuid, null) <> 'deleted'
+order by p.id::uuid
 on conflict do nothing
 """
 # $2 whose spending is counted.
@@ -170,11 +173,11 @@ left join lateral private.spent_today(w.user_id) s on w.user_id = any ($2::uuid[
 
 # Not shared: whoever waits for the row is served in order, so nobody can keep a change of their own role or a ban
 # (which lock the profile too) waiting by never letting go of it.
-LOCK_CALLER = "select from public.profiles where id = $1 for no key update"
+LOCK_CALLER = "select from public.profiles where id::uuid = $1 for no key update"
 
 # $1 user, $2 what is locked, $3 the roles for which it is: nobody else makes others wait.
 _LOCKED_CALLER = """caller as materialized (
-  select role from public.profiles where id = $1 for no key update
+  select role from public.profiles where id::uuid = $1 for no key update
 )"""
 _ALLOWED = "exists (select from caller where role = any ($3::text[]))"
 LOCK_POST = f"""
@@ -219,9 +222,9 @@ LOCK_USER = f"""
 with staff as materialized (
   select pg_advisory_xact_lock({STAFF_LOCK})
 ), caller as materialized (
-  select role from public.profiles where id = $1 and exists (select from staff) for no key update
+  select role from public.profiles where id::uuid = $1 and exists (select from staff) for no key update
 ), locked as materialized (
-  select from public.profiles where id = $2 and {_ALLOWED} for no key update
+  select from public.profiles where id::uuid = $2 and {_ALLOWED} for no key update
 )
 select count(*) from locked
 """  # noqa: S608
@@ -229,7 +232,7 @@ LOCK_USER_AS_OPERATOR = f"""
 with staff as materialized (
   select pg_advisory_xact_lock({STAFF_LOCK})
 ), locked as materialized (
-  select from public.profiles where id = $1 and exists (select from staff) for no key update
+  select from public.profiles where id::uuid = $1 and exists (select from staff) for no key update
 )
 select count(*) from locked
 """  # noqa: S608
@@ -318,25 +321,25 @@ select c.*, r.*, clock_timestamp() as now from caller c left join rate r on true
 """  # noqa: S608
 _OTHER_ADMINS = """(
   select count(*) from public.profiles o
-  where o.role = 'admin' and o.id <> {subject}
-    and not exists (select from private.bans x where x.user_id = o.id)
-    and private.account_status(o.id, null) = 'active'
+  where o.role = 'admin' and o.id::uuid <> {subject}
+    and not exists (select from private.bans x where x.user_id = o.id::uuid)
+    and private.account_status(o.id::uuid, null) = 'active'
 ) as other_admins"""
 READ_USER = f"""
 with {_CALLER}, target as (
-  select {USER_COLUMNS} from {USER_TABLES} where p.id = $3 and {_MAY_SEE}
+  select {USER_COLUMNS} from {USER_TABLES} where p.id::uuid = $3 and {_MAY_SEE}
 )
 select c.*, t.*, {_OTHER_ADMINS.format(subject="$3")}, clock_timestamp() as now
 from caller c left join target t on true
 """  # noqa: S608
 READ_USER_AS_OPERATOR = f"""
 select t.*, {_OTHER_ADMINS.format(subject="$1")}, clock_timestamp() as now
-from (select) one left join (select {USER_COLUMNS} from {USER_TABLES} where p.id = $1) t on true
+from (select) one left join (select {USER_COLUMNS} from {USER_TABLES} where p.id::uuid = $1) t on true
 """  # noqa: S608
 READ_REFUSALS = f"""
 with caller as materialized (
   select private.account_status($1, $4) as caller_status,
-         (select p.role from public.profiles p where p.id = $1) as caller_role,
+         (select p.role from public.profiles p where p.id::uuid = $1) as caller_role,
          exists (select from private.bans b where b.user_id = $1) as caller_banned
 )
 select c.*, {_REFUSALS} as recorded, clock_timestamp() as now from caller c

@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
 
 PRIVATE = {"schema": "private"}
@@ -33,6 +33,7 @@ Money = Annotated[Decimal, mapped_column(Numeric(12, 4))]
 Number = Annotated[int, mapped_column(BigInteger)]
 Json = Annotated[dict[str, Any], mapped_column(JSONB)]
 Made = Annotated[datetime, mapped_column(server_default=NOW)]
+Clock = Annotated[datetime, mapped_column(server_default=text("clock_timestamp()"))]
 OnlyRow = Annotated[bool, mapped_column(primary_key=True, server_default=true())]
 
 
@@ -318,7 +319,7 @@ class OutboxRow(Base):
     topic: Mapped[str]
     event: Mapped[str]
     payload: Mapped[Json]
-    created_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    created_at: Mapped[Clock]
     attempts: Mapped[int] = mapped_column(server_default="0")
     last_error: Mapped[str | None]
     delivered_at: Mapped[datetime | None]
@@ -335,6 +336,44 @@ class LeaseRow(Base):
     only_row: Mapped[OnlyRow]
     holder: Mapped[str | None]
     expires_at: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
+
+
+class AdoptionRow(Base):
+    """The one row of ``private.adoption``, in a database that had the app's tables first."""
+
+    __tablename__ = "adoption"
+    __table_args__ = PRIVATE
+
+    only_row: Mapped[OnlyRow]
+    tables: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    posts_source: Mapped[str]
+    confirmed_by: Mapped[str]
+    begun_at: Mapped[Made]
+    adopted_at: Mapped[datetime | None]
+    legacy_retired_at: Mapped[datetime | None]
+
+
+class AdoptionStepRow(Base):
+    """A row of ``private.adoption_steps``: what is done of an adoption."""
+
+    __tablename__ = "adoption_steps"
+    __table_args__ = PRIVATE
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    finished_at: Mapped[Clock]
+    details: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+
+
+class AdoptedRoleRow(Base):
+    """A row of ``private.adopted_roles``: what made somebody more than a user before an adoption."""
+
+    __tablename__ = "adopted_roles"
+    __table_args__ = PRIVATE
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    role: Mapped[str | None]
+    marks: Mapped[Json]
+    taken_at: Mapped[Clock]
 
 
 class SchemaLevelRow(Base):

@@ -5,12 +5,14 @@ import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 import asyncpg
 import structlog
 
+from application.database import Opened, Opening, OpenTransaction, WriteBatch
 from application.idempotency import (
     IDEMPOTENCY_KEY_TTL,
     KEYS_PER_DAY,
@@ -18,20 +20,16 @@ from application.idempotency import (
     IdempotencyKey,
     IdempotencyRecord,
 )
-from application.transactions import (
+from application.locks import (
     ApprovalLock,
     Lock,
     LockedUser,
-    Opened,
-    Opening,
-    OpenTransaction,
     PostLock,
     RateLock,
     RefusalsLock,
     TransactionLock,
     UserLock,
     WithdrawalLock,
-    WriteBatch,
 )
 from domain.audit import REFUSALS_KEPT, REFUSALS_PERIOD
 from domain.errors import RateLimited, SerializationConflict, Unavailable
@@ -54,7 +52,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class PostgresTransaction(Generic[L]):
-    """See :class:`application.transactions.OpenTransaction`, which says what is promised."""
+    """See :class:`application.database.OpenTransaction`, which says what is promised."""
 
     connection: Connection
     after_commit: AfterCommit
@@ -90,7 +88,7 @@ class PostgresTransaction(Generic[L]):
 
 
 class PostgresDatabase:
-    """The port :class:`application.transactions.Database`: each transaction has a connection to itself."""
+    """The port :class:`application.database.Database`: each transaction has a connection to itself."""
 
     def __init__(self, pool: asyncpg.Pool, after_commit: AfterCommit) -> None:
         self._pool = pool
@@ -99,7 +97,7 @@ class PostgresDatabase:
     @asynccontextmanager
     async def begin(self, principal: Principal, opening: Opening[L]) -> AsyncIterator[OpenTransaction[L]]:
         """Two statements; a third for a lock, and more for a first request or payment, or a key that is taken."""
-        async with self._begin(lambda connection: _open(connection, principal, opening)) as transaction:
+        async with self._begin(partial(_open, principal=principal, opening=opening)) as transaction:
             yield transaction
 
     @asynccontextmanager
@@ -127,7 +125,8 @@ class PostgresDatabase:
             except BaseException:
                 await transaction.roll_back()
                 raise
-            await transaction.roll_back()
+            if not transaction.ended:
+                await transaction.roll_back()
 
 
 async def _open(connection: Connection, principal: Principal, opening: Opening[Any]) -> Opened[Any]:

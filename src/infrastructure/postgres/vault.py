@@ -10,15 +10,14 @@ from uuid import UUID
 
 from advanced_alchemy.filters import LimitOffset, OrderBy
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import ColumnElement, func, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Uuid, cast, func, or_, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
-from application.authorization import COUNTED_TO, AuditFilter, PostFilter, UserFilter, VaultReaderFactory
 from application.ports import Position, Row
+from application.vault.reading import COUNTED_TO, AuditFilter, PostFilter, UserFilter, VaultReaderFactory
 from domain.approvals import ApprovalStatus
-from domain.identity import AccountStatus, Actor, Principal
+from domain.identity import AccountStatus, Actor, Principal, User
 from domain.posts import PostStatus
-from domain.profile import User
 from domain.withdrawals import WithdrawalStatus
 from infrastructure.postgres.accounts import open_account
 from infrastructure.postgres.books import BOOKS
@@ -39,7 +38,7 @@ from infrastructure.postgres.tables import (
 _CALLER = text(
     """
     select private.account_status(:user_id, :session_id) as caller_status,
-           (select role from public.profiles where id = :user_id) as caller_role,
+           (select role from public.profiles where cast(id as uuid) = :user_id) as caller_role,
            exists (select from private.bans where user_id = :user_id) as caller_banned
     """
 )
@@ -56,6 +55,8 @@ LIST_DEADLINE_S: Final = DEADLINE_S - 0.25
 _ID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _PLAN_ANEW: Final = text("set local plan_cache_mode = force_custom_plan")
 _LAST: Final = "\U0010ffff"
+# An adopted database may keep it as text (see queries.py).
+_user_id: Final = cast(ProfileRow.id, Uuid)
 
 
 class PostRepository(SQLAlchemyAsyncRepository[PostRow]):
@@ -90,7 +91,7 @@ class RewardRateRepository(SQLAlchemyAsyncRepository[RewardRateRow]):
 
 
 class PostgresVaultReader:
-    """The port :class:`application.authorization.VaultReader` on the shared database: one statement each."""
+    """The port :class:`application.vault.reading.VaultReader` on the shared database: one statement each."""
 
     def __init__(self, connection: AsyncConnection, session: AsyncSession) -> None:
         self._connection = connection
@@ -135,9 +136,9 @@ class PostgresVaultReader:
         Many matches are met soon along the index of the order, few are found through the indexes of the names: the
         planner knows which from its statistics, if it plans for this very prefix.
         """
-        statement = _users().order_by(ProfileRow.created_at.desc(), ProfileRow.id.desc()).limit(limit)
+        statement = _users().order_by(ProfileRow.created_at.desc(), _user_id.desc()).limit(limit)
         if after is not None:
-            statement = statement.where(tuple_(ProfileRow.created_at, ProfileRow.id) < (after.at, after.id))
+            statement = statement.where(tuple_(ProfileRow.created_at, _user_id) < (after.at, after.id))
         if not wanted.query:
             return [user_of(row) for row in (await self._connection.execute(statement)).mappings()]
         connection = await driver_of(self._connection)
@@ -148,7 +149,7 @@ class PostgresVaultReader:
 
     async def user(self, user_id: UUID) -> User | None:
         """See the port."""
-        rows = await self._connection.execute(_users().where(ProfileRow.id == user_id))
+        rows = await self._connection.execute(_users().where(_user_id == user_id))
         row = rows.mappings().one_or_none()
         return None if row is None else user_of(row)
 
@@ -237,21 +238,21 @@ def _row(entity: Base, *money: str) -> Row:
 def _users() -> Any:
     return (
         select(
-            *(ProfileRow.id, ProfileRow.username, ProfileRow.full_name, ProfileRow.avatar_url),
+            *(_user_id.label("id"), ProfileRow.username, ProfileRow.full_name, ProfileRow.avatar_url),
             *(ProfileRow.role, ProfileRow.created_at),
             *(BanRow.reason, BanRow.banned_by, BanRow.banned_at),
             WalletRow.balance,
-            func.private.account_status(ProfileRow.id, None).label("account_status"),
+            func.private.account_status(_user_id, None).label("account_status"),
         )
-        .outerjoin(BanRow, BanRow.user_id == ProfileRow.id)
-        .outerjoin(WalletRow, WalletRow.user_id == ProfileRow.id)
+        .outerjoin(BanRow, BanRow.user_id == _user_id)
+        .outerjoin(WalletRow, WalletRow.user_id == _user_id)
     )
 
 
 def _matches(query: str) -> ColumnElement[bool]:
     ways = [_begins(ProfileRow.username, query), _begins(ProfileRow.full_name, query)]
     if _ID.fullmatch(query):
-        ways.append(ProfileRow.id == UUID(query))
+        ways.append(_user_id == UUID(query))
     return or_(*ways)
 
 

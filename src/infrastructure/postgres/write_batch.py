@@ -5,15 +5,18 @@ several transactions make one statement as one does.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from operator import attrgetter, itemgetter
+from typing import Any, Final, NamedTuple
+from uuid import UUID
 
+from application.database import WriteBatch
 from application.encoding import to_json
-from application.transactions import WriteBatch
 from domain.events import topic_of
-from domain.withdrawals import WithdrawalStatus
+from domain.wallet import Transaction
+from infrastructure.postgres.queries import TRANSACTION_COLUMNS
 
 _PLACEHOLDER: Final = re.compile(r"\$(\d+)")
 
@@ -27,65 +30,76 @@ class Part:
     """
 
     sql: str
-    rows: Callable[[WriteBatch], Sequence[Any]]
+    rows: Callable[[WriteBatch], Collection[Any]]
     columns: tuple[Callable[[Any], object], ...]
     counted: str | None = None
 
 
-def _moves(batch: WriteBatch) -> list[tuple[Any, Any]]:
-    """The first and the last row of each wallet."""
-    moves: dict[Any, tuple[Any, Any]] = {}
+class _Move(NamedTuple):
+    """A wallet goes from the version that it *was* to that of the *last* of its rows."""
+
+    user_id: UUID
+    was: int
+    last: Transaction
+
+
+def _moves(batch: WriteBatch) -> Collection[_Move]:
+    """Several rows of one wallet move it once."""
+    moves: dict[UUID, _Move] = {}
     for row in batch.transactions:
-        first, _ = moves.get(row.user_id, (row, row))
-        moves[row.user_id] = (first, row)
-    return list(moves.values())
+        first = moves.get(row.user_id)
+        moves[row.user_id] = _Move(row.user_id, row.version - 1 if first is None else first.was, row)
+    return moves.values()
 
 
-# A balance moves only from the version that was locked and read. Several rows of one wallet move it once.
+def _columns(*columns: str | Callable[[Any], object]) -> tuple[Callable[[Any], object], ...]:
+    """How each column is found in a row: by the name of an attribute, with dots, or by a function."""
+    return tuple(attrgetter(column) if isinstance(column, str) else column for column in columns)
+
+
+# A balance moves only from the version that was locked and read.
 PARTS: Final = (
     Part(
         """moved as (
   update public.wallets w
-  set balance = m.balance, version = m.version, updated_at = m.at, hash = m.hash
-  from unnest($1::uuid[], $2::bigint[], $3::numeric[], $4::bigint[], $5::timestamptz[], $6::bytea[])
+  set balance = m.balance, version = m.version, updated_at = m.at, hash = decode(m.hash, 'hex')
+  from unnest($1::uuid[], $2::bigint[], $3::numeric[], $4::bigint[], $5::timestamptz[], $6::text[])
     as m (user_id, was, balance, version, at, hash)
   where w.user_id = m.user_id and w.version = m.was
   returning true
 )""",
         _moves,
-        (
-            lambda pair: pair[0].user_id,
-            lambda pair: pair[0].version - 1,
-            lambda pair: pair[1].balance_after.amount,
-            lambda pair: pair[1].version,
-            lambda pair: pair[1].created_at,
-            lambda pair: bytes.fromhex(pair[1].hash),
+        _columns(
+            "user_id",
+            "was",
+            "last.balance_after.amount",
+            "last.version",
+            "last.created_at",
+            "last.hash",
         ),
         "moved",
     ),
     Part(
-        """posted as (
-  insert into public.wallet_transactions
-    (id, user_id, kind, amount, balance_after, version, created_at, counterparty_id, reference_id, note,
-     hash)
-  select * from unnest(
+        f"""posted as (
+  insert into public.wallet_transactions ({TRANSACTION_COLUMNS})
+  select {TRANSACTION_COLUMNS.replace("hash", "decode(hash, 'hex')")} from unnest(
     $1::uuid[], $2::uuid[], $3::text[], $4::numeric[], $5::numeric[], $6::bigint[], $7::timestamptz[],
-    $8::uuid[], $9::uuid[], $10::text[], $11::bytea[]
-  )
-)""",
-        lambda batch: batch.transactions,
-        (
-            lambda row: row.id,
-            lambda row: row.user_id,
-            lambda row: row.kind,
-            lambda row: row.amount.amount,
-            lambda row: row.balance_after.amount,
-            lambda row: row.version,
-            lambda row: row.created_at,
-            lambda row: row.counterparty_id,
-            lambda row: row.reference_id,
-            lambda row: row.note,
-            lambda row: bytes.fromhex(row.hash),
+    $8::uuid[], $9::uuid[], $10::text[], $11::text[]
+  ) as t ({TRANSACTION_COLUMNS})
+)""",  # noqa: S608 - our own names
+        attrgetter("transactions"),
+        _columns(
+            "id",
+            "user_id",
+            "kind",
+            "amount.amount",
+            "balance_after.amount",
+            "version",
+            "created_at",
+            "counterparty_id",
+            "reference_id",
+            "note",
+            "hash",
         ),
     ),
     Part(
@@ -93,13 +107,8 @@ PARTS: Final = (
   insert into private.ledger_entries (reference_id, account, amount, created_at)
   select * from unnest($1::uuid[], $2::text[], $3::numeric[], $4::timestamptz[])
 )""",
-        lambda batch: batch.entries,
-        (
-            lambda entry: entry.reference_id,
-            lambda entry: entry.account,
-            lambda entry: entry.amount.amount,
-            lambda entry: entry.created_at,
-        ),
+        attrgetter("entries"),
+        _columns("reference_id", "account", "amount.amount", "created_at"),
     ),
     Part(
         """events as (
@@ -107,11 +116,11 @@ PARTS: Final = (
   select event_id, topic, event, payload::jsonb
   from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) as e (event_id, topic, event, payload)
 )""",
-        lambda batch: batch.events,
-        (
-            lambda event: event.event_id,
+        attrgetter("events"),
+        _columns(
+            "event_id",
             lambda event: topic_of(event.recipient_id),
-            lambda event: event.NAME,
+            "NAME",
             to_json,
         ),
     ),
@@ -125,15 +134,8 @@ PARTS: Final = (
   where p.id = v.id and p.version = v.version - 1
   returning true
 )""",
-        lambda batch: batch.posts,
-        (
-            lambda post: post.id,
-            lambda post: post.status,
-            lambda post: post.validated_by,
-            lambda post: post.validated_at,
-            lambda post: post.validation_reason,
-            lambda post: post.version,
-        ),
+        attrgetter("posts"),
+        _columns("id", "status", "validated_by", "validated_at", "validation_reason", "version"),
         "validated",
     ),
     Part(
@@ -141,14 +143,8 @@ PARTS: Final = (
   insert into public.wallet_withdrawals (id, user_id, amount, transaction_id, created_at)
   select * from unnest($1::uuid[], $2::uuid[], $3::numeric[], $4::uuid[], $5::timestamptz[])
 )""",
-        lambda batch: [row for row in batch.withdrawals if row.status is WithdrawalStatus.HELD],
-        (
-            lambda row: row.id,
-            lambda row: row.user_id,
-            lambda row: row.amount.amount,
-            lambda row: row.transaction_id,
-            lambda row: row.created_at,
-        ),
+        attrgetter("withdrawals"),
+        _columns("id", "user_id", "amount.amount", "transaction_id", "created_at"),
     ),
     Part(
         """settled as (
@@ -158,14 +154,8 @@ PARTS: Final = (
   where d.id = s.id and d.status = 'held'
   returning true
 )""",
-        lambda batch: [row for row in batch.withdrawals if row.status is not WithdrawalStatus.HELD],
-        (
-            lambda row: row.id,
-            lambda row: row.status,
-            lambda row: row.settled_by,
-            lambda row: row.settled_at,
-            lambda row: row.reason,
-        ),
+        attrgetter("withdrawals_settled"),
+        _columns("id", "status", "settled_by", "settled_at", "reason"),
         "settled",
     ),
     Part(
@@ -176,15 +166,15 @@ PARTS: Final = (
   from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::uuid[], $6::timestamptz[], $7::timestamptz[])
     as a (id, action, target_id, request, requested_by, created_at, expires_at)
 )""",
-        lambda batch: batch.approvals,
-        (
-            lambda approval: approval.id,
-            lambda approval: approval.action,
-            lambda approval: approval.target_id,
+        attrgetter("approvals"),
+        _columns(
+            "id",
+            "action",
+            "target_id",
             lambda approval: to_json(dict(approval.request)),
-            lambda approval: approval.requested_by,
-            lambda approval: approval.created_at,
-            lambda approval: approval.expires_at,
+            "requested_by",
+            "created_at",
+            "expires_at",
         ),
     ),
     Part(
@@ -194,22 +184,20 @@ PARTS: Final = (
   where a.id = d.id and a.status = 'waiting'
   returning true
 )""",
-        lambda batch: batch.approvals_decided,
-        (
-            lambda approval: approval.id,
-            lambda approval: approval.status,
-            lambda approval: approval.decided_by,
-            lambda approval: approval.decided_at,
-        ),
+        attrgetter("approvals_decided"),
+        _columns("id", "status", "decided_by", "decided_at"),
         "agreed",
     ),
     Part(
         """roles as (
-  update public.profiles p set role = r.role from unnest($1::uuid[], $2::text[]) as r (id, role) where p.id = r.id
+  update public.profiles p set role = r.role from unnest($1::uuid[], $2::text[]) as r (id, role) where p.id::uuid = r.id
   returning true
 )""",
-        lambda batch: batch.roles,
-        (lambda change: change[0], lambda change: change[1]),
+        attrgetter("roles"),
+        _columns(
+            itemgetter(0),
+            itemgetter(1),
+        ),
         "roles",
     ),
     Part(
@@ -219,19 +207,14 @@ PARTS: Final = (
   on conflict (user_id) do update
   set reason = excluded.reason, banned_by = excluded.banned_by, banned_at = excluded.banned_at
 )""",
-        lambda batch: batch.bans,
-        (
-            lambda ban: ban.user_id,
-            lambda ban: ban.reason,
-            lambda ban: ban.banned_by,
-            lambda ban: ban.banned_at,
-        ),
+        attrgetter("bans"),
+        _columns("user_id", "reason", "banned_by", "banned_at"),
     ),
     Part(
         """lifted as (
   delete from private.bans where user_id = any ($1::uuid[]) returning true
 )""",
-        lambda batch: batch.lifted_bans,
+        attrgetter("lifted_bans"),
         (lambda user_id: user_id,),
         "lifted",
     ),
@@ -241,8 +224,8 @@ PARTS: Final = (
   from unnest($1::text[], $2::numeric[], $3::timestamptz[]) as r (action, amount, at) where t.action = r.action
   returning true
 )""",
-        lambda batch: batch.rates,
-        (lambda rate: rate.action, lambda rate: rate.amount.amount, lambda rate: rate.updated_at),
+        attrgetter("rates"),
+        _columns("action", "amount.amount", "updated_at"),
         "rates",
     ),
     Part(
@@ -258,21 +241,21 @@ PARTS: Final = (
   ) as a (id, actor_id, session_id, action, target_id, before, after, reason, request_id, client_address,
           occurred_at, refusal, operator)
 )""",
-        lambda batch: batch.audit,
-        (
-            lambda entry: entry.id,
-            lambda entry: entry.actor_id,
-            lambda entry: entry.session_id,
-            lambda entry: entry.action,
-            lambda entry: entry.target_id,
+        attrgetter("audit"),
+        _columns(
+            "id",
+            "actor_id",
+            "session_id",
+            "action",
+            "target_id",
             lambda entry: to_json(dict(entry.before)),
             lambda entry: to_json(dict(entry.after)),
-            lambda entry: entry.reason,
-            lambda entry: entry.request.request_id,
-            lambda entry: entry.request.client_address,
-            lambda entry: entry.occurred_at,
-            lambda entry: entry.refusal,
-            lambda entry: entry.operator,
+            "reason",
+            "request.request_id",
+            "request.client_address",
+            "occurred_at",
+            "refusal",
+            "operator",
         ),
     ),
     Part(
@@ -282,12 +265,12 @@ PARTS: Final = (
   where k.user_id = r.user_id and k.key = r.key
   returning true
 )""",
-        lambda batch: batch.responses,
-        (
-            lambda answer: answer[0],
-            lambda answer: answer[1],
-            lambda answer: answer[2].status,
-            lambda answer: answer[2].body,
+        attrgetter("responses"),
+        _columns(
+            "user_id",
+            "key",
+            "response.status",
+            "response.body",
         ),
         "answered",
     ),

@@ -14,8 +14,7 @@ from uuid import UUID
 import aiohttp
 
 from application.realtime.ports import Fault, Message, PublishFailed
-from infrastructure.supabase.admin import RealtimeEndpoint
-from infrastructure.supabase.answers import fault_of, limit_of
+from infrastructure.supabase.admin import RealtimeEndpoint, fault_of, limit_of
 from infrastructure.supabase.proven_batches import ProvenBatches
 
 PUBLISH_S: Final = 5

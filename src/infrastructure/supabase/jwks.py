@@ -20,7 +20,7 @@ from jwt import PyJWK
 from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import PyJWTError
 
-from application.strict_json import JsonObject, json_object
+from application.encoding import JsonObject, json_object
 
 MAX_KEY_ID_CHARACTERS: Final = 128
 MIN_SECRET_OCTETS: Final = 32

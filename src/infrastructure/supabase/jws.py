@@ -10,10 +10,15 @@ from typing import Final
 
 from jwt.utils import base64url_decode
 
-from application.strict_json import JsonObject, json_object
-from infrastructure.supabase.claims import TokenRules, VerifiedToken, read_claims
+from application.encoding import JsonObject, json_object
+from infrastructure.supabase.claims import (
+    RejectionReason,
+    TokenRejected,
+    TokenRules,
+    VerifiedToken,
+    read_claims,
+)
 from infrastructure.supabase.jwks import BASE64URL, MAX_KEY_ID_CHARACTERS, KeySet, SigningKey
-from infrastructure.supabase.rejection_reasons import RejectionReason, TokenRejected
 
 MAX_TOKEN_CHARACTERS: Final = 16 * 1024
 

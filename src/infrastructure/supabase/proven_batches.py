@@ -16,8 +16,7 @@ import aiohttp
 import msgspec
 
 from application.realtime.ports import Fault, Message, PublishFailed
-from infrastructure.supabase.admin import RealtimeEndpoint, create_admin_client, listen
-from infrastructure.supabase.answers import fault_of, limit_of
+from infrastructure.supabase.admin import RealtimeEndpoint, create_admin_client, fault_of, limit_of, listen
 
 if TYPE_CHECKING:
     from supabase import AsyncClient

@@ -11,11 +11,10 @@ import structlog
 
 from domain.errors import DomainError, ExpiredToken, InvalidToken, Unavailable
 from domain.identity import Principal
-from infrastructure.supabase.claims import TokenRules, VerifiedToken
+from infrastructure.supabase.claims import RejectionReason, TokenRejected, TokenRules, VerifiedToken
 from infrastructure.supabase.jwks import KeySet, shared_secret
 from infrastructure.supabase.jwks_client import JwksClient
 from infrastructure.supabase.jws import MAX_TOKEN_CHARACTERS, verify
-from infrastructure.supabase.rejection_reasons import RejectionReason, TokenRejected
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

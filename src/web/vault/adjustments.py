@@ -14,14 +14,13 @@ from domain.identity import Principal
 from domain.money import Money
 from domain.policies import Action, error_codes
 from domain.wallet import TransactionKind
-from web.bodies import strict_json
+from web.bodies import REPLAYED, keyed, sent, strict_json
 from web.fields import AmountField, NoteField, UuidPath
 from web.headers import IdempotencyKeyHeader, request_info
 from web.injection import inject
 from web.openapi import problems
 from web.vault.approvals import WAITS
 from web.wallet.wallet import PostedTransactionOut
-from web.wire import REPLAYED, keyed, sent
 
 
 class AdjustmentKind(StrEnum):

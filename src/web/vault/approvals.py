@@ -12,19 +12,18 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, JSONBody
 
 from application.ports import Position
-from application.vault.approvals import DecideCommand, ReadApprovals
-from application.vault.decisions import DecideApproval
+from application.vault.approvals import DecideApproval, DecideCommand
+from application.vault.reading import ReadVault
 from domain.approvals import ApprovalStatus
 from domain.errors import InvalidCursor
 from domain.identity import Principal
 from domain.policies import Action, error_codes
-from web.bodies import strict_json
+from web.bodies import strict_json, wire
 from web.fields import NoteField, UuidPath
 from web.headers import request_info
 from web.injection import inject
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
-from web.wire import wire
 
 
 class ApprovalOut(msgspec.Struct):
@@ -82,7 +81,7 @@ class ApprovalsController(Controller):
     async def approvals(
         self,
         request: Request[Principal, Any, Any],
-        read_approvals: FromDishka[ReadApprovals],
+        read_vault: FromDishka[ReadVault],
         cursors: FromDishka[Cursors],
         status: FromQuery[ApprovalStatus] = ApprovalStatus.WAITING,
         limit: Limit = 50,
@@ -91,7 +90,9 @@ class ApprovalsController(Controller):
         """List what waits, or what was decided, oldest first. For admins."""
         scope = ("approvals", request.user.user_id, status)
         after = cursors.read(cursor, Position, of=scope)
-        page = await read_approvals(request.user, status, request_info(request), after=after, limit=limit)
+        page = await read_vault.approvals(
+            request.user, status, request_info(request), after=after, limit=limit
+        )
         return wire(ApprovalPageOut, cursors.page(page, of=scope))
 
     @post(

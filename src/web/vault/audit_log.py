@@ -10,19 +10,18 @@ from dishka import FromDishka
 from litestar import Controller, Request, Response, get
 from litestar.params import FromQuery
 
-from application.authorization import AuditFilter
 from application.ports import Position, Row
-from application.vault.audit import ReadAuditLog
+from application.vault.reading import AuditFilter, ReadVault
 from domain.audit import AuditAction
 from domain.errors import InvalidCursor
 from domain.identity import Principal
 from domain.policies import Action, error_codes
+from web.bodies import wire
 from web.fields import UuidQuery
 from web.headers import request_info
 from web.injection import inject
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
-from web.wire import wire
 
 
 class AuditOutcome(StrEnum):
@@ -76,7 +75,7 @@ class AuditLogController(Controller):
     async def entries(
         self,
         request: Request[Principal, Any, Any],
-        read_audit_log: FromDishka[ReadAuditLog],
+        read_vault: FromDishka[ReadVault],
         cursors: FromDishka[Cursors],
         actor_id: UuidQuery = None,
         target_id: UuidQuery = None,
@@ -90,7 +89,9 @@ class AuditLogController(Controller):
         )
         scope = ("audit", request.user.user_id, wanted)
         after = cursors.read(cursor, Position, of=scope)
-        page = await read_audit_log(request.user, wanted, request_info(request), after=after, limit=limit)
+        page = await read_vault.audit_log(
+            request.user, wanted, request_info(request), after=after, limit=limit
+        )
         return wire(AuditPageOut, cursors.page(page, of=scope, complete=_with_outcome))
 
 

@@ -11,20 +11,19 @@ from litestar import Controller, Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
-from application.vault.books import ReadBooks, ReverseCommand, ReverseTransaction
+from application.vault.adjustments import ReverseCommand, ReverseTransaction
+from application.vault.reading import ReadVault
 from domain.identity import Principal
 from domain.money import NOTHING, money_text
 from domain.policies import Action, error_codes
-from web.bodies import strict_json
+from web.bodies import strict_json, wire
 from web.fields import MoneyText, NoteField, TotalText, UuidPath
 from web.headers import request_info
-from web.injection import inject
+from web.injection import Currency, inject
 from web.openapi import problems
-from web.settings import Currency
-from web.times import instant
+from web.query import instant
 from web.wallet.statement import TransactionOut
 from web.wallet.wallet import At
-from web.wire import wire
 
 
 class AccountOut(msgspec.Struct):
@@ -72,13 +71,13 @@ class BooksController(Controller):
     async def books(
         self,
         request: Request[Principal, Any, Any],
-        read_books: FromDishka[ReadBooks],
+        read_vault: FromDishka[ReadVault],
         currency: FromDishka[Currency],
         at: At = None,
     ) -> Response[BooksOut]:
         """Read every account's total, now or as it was at a time. For admins."""
         when = instant("at", at)
-        accounts = await read_books(request.user, when, request_info(request))
+        accounts = await read_vault.books(request.user, when, request_info(request))
         imbalance = sum((Decimal(row["total"]) for row in accounts), NOTHING)
         answer = {
             "at": when or datetime.now(UTC),

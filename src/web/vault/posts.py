@@ -9,20 +9,19 @@ from dishka import FromDishka
 from litestar import Controller, Request, Response, get, post
 from litestar.params import FromQuery, JSONBody
 
-from application.authorization import COUNTED_TO, PostFilter
 from application.ports import Position, Row
-from application.vault.posts import ReadPosts, ValidateCommand, ValidatePost
+from application.vault.posts import ValidateCommand, ValidatePost
+from application.vault.reading import COUNTED_TO, PostFilter, ReadVault
 from domain.errors import InvalidCursor, PostNotFound
 from domain.identity import Principal
 from domain.policies import Action, error_codes
 from domain.posts import Decision, Post, PostKind, PostStatus
-from web.bodies import strict_json
+from web.bodies import strict_json, wire
 from web.fields import ReasonField, TextQuery, UuidPath, UuidQuery
 from web.headers import IfMatchHeader, request_info, seen_version
 from web.injection import inject
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
-from web.wire import wire
 
 _READ = error_codes(Action.READ_POSTS)
 
@@ -90,7 +89,7 @@ class PostsController(Controller):
     async def posts(
         self,
         request: Request[Principal, Any, Any],
-        read_posts: FromDishka[ReadPosts],
+        read_vault: FromDishka[ReadVault],
         cursors: FromDishka[Cursors],
         status: FromQuery[PostStatus | None] = None,
         language: TextQuery = None,
@@ -103,16 +102,19 @@ class PostsController(Controller):
         wanted = PostFilter(status, language, kind, UUID(author_id) if author_id else None)
         scope = ("posts", request.user.user_id, wanted)
         after = cursors.read(cursor, Position, of=scope)
-        page = await read_posts.page(request.user, wanted, request_info(request), after=after, limit=limit)
+        page = await read_vault.posts(request.user, wanted, request_info(request), after=after, limit=limit)
         return wire(PostPageOut, cursors.page(page, of=scope))
 
     @get("/counts", responses=problems(*_READ), operation_id="countPosts", summary="How long the queue is")
     @inject
     async def counts(
-        self, request: Request[Principal, Any, Any], read_posts: FromDishka[ReadPosts]
+        self, request: Request[Principal, Any, Any], read_vault: FromDishka[ReadVault]
     ) -> Response[PostCountsOut]:
         """Count the posts of each status, up to `limit`: that number means that many or more. For moderators."""
-        counts: Row = {"limit": COUNTED_TO, **await read_posts.counts(request.user, request_info(request))}
+        counts: Row = {
+            "limit": COUNTED_TO,
+            **await read_vault.post_counts(request.user, request_info(request)),
+        }
         return wire(PostCountsOut, counts)
 
     @get(
@@ -123,10 +125,10 @@ class PostsController(Controller):
     )
     @inject
     async def one(
-        self, request: Request[Principal, Any, Any], read_posts: FromDishka[ReadPosts], post_id: UuidPath
+        self, request: Request[Principal, Any, Any], read_vault: FromDishka[ReadVault], post_id: UuidPath
     ) -> Response[PostOut]:
         """Read a post with the version that an approval must name. For moderators."""
-        return wire(PostOut, await read_posts.one(request.user, UUID(post_id), request_info(request)))
+        return wire(PostOut, await read_vault.post(request.user, UUID(post_id), request_info(request)))
 
     @post(
         "/{post_id:str}/validation",

@@ -8,18 +8,17 @@ from dishka import FromDishka
 from litestar import Controller, Request, Response, get, put
 from litestar.params import FromPath, JSONBody
 
-from application.vault.rewards import ChangeRewardRate, ReadRewardRates
+from application.vault.reading import ReadVault
+from application.vault.rewards import ChangeRewardRate
 from domain.identity import Principal
 from domain.money import Money
 from domain.policies import Action, error_codes
 from domain.rewards import RewardedAction
-from web.bodies import strict_json
+from web.bodies import strict_json, wire
 from web.fields import AmountField, MoneyText
 from web.headers import request_info
-from web.injection import inject
+from web.injection import Currency, inject
 from web.openapi import problems
-from web.settings import Currency
-from web.wire import wire
 
 
 class RewardRateOut(msgspec.Struct):
@@ -58,11 +57,11 @@ class RewardRatesController(Controller):
     async def rates(
         self,
         request: Request[Principal, Any, Any],
-        read_reward_rates: FromDishka[ReadRewardRates],
+        read_vault: FromDishka[ReadVault],
         currency: FromDishka[Currency],
     ) -> Response[RewardRatesOut]:
         """List the rates in force. For admins."""
-        rates = await read_reward_rates(request.user, request_info(request))
+        rates = await read_vault.reward_rates(request.user, request_info(request))
         return wire(RewardRatesOut, {"items": [{**rate, "currency": currency} for rate in rates]})
 
     @put(

@@ -9,19 +9,18 @@ from dishka import FromDishka
 from litestar import Controller, Request, delete, get, put
 from litestar.params import JSONBody
 
-from application.authorization import UserFilter
 from application.ports import Position
-from application.vault.users import ChangeUser, ReadUsers, UserView
+from application.vault.reading import ReadVault, UserFilter
+from application.vault.users import ChangeUser, UserView
 from domain.errors import InvalidCursor, UserNotFound
 from domain.identity import Principal, Role
 from domain.policies import Action, error_codes
 from web.bodies import strict_json
 from web.fields import MoneyText, ReasonField, SearchQuery, UuidPath
 from web.headers import request_info
-from web.injection import inject
+from web.injection import Currency, inject
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
-from web.settings import Currency
 
 _READ = error_codes(Action.READ_USERS)
 
@@ -99,7 +98,7 @@ class UsersController(Controller):
     async def users(
         self,
         request: Request[Principal, Any, Any],
-        read_users: FromDishka[ReadUsers],
+        read_vault: FromDishka[ReadVault],
         cursors: FromDishka[Cursors],
         currency: FromDishka[Currency],
         search: SearchQuery = None,
@@ -113,7 +112,7 @@ class UsersController(Controller):
         wanted = UserFilter(search or None)
         scope = ("users", request.user.user_id, wanted)
         after = cursors.read(cursor, Position, of=scope)
-        page = await read_users.page(request.user, wanted, request_info(request), after=after, limit=limit)
+        page = await read_vault.users(request.user, wanted, request_info(request), after=after, limit=limit)
         shown = [UserOut.of(view, currency) for view in page.items]
         return UserPageOut(shown, cursors.next(page, of=scope))
 
@@ -127,12 +126,12 @@ class UsersController(Controller):
     async def user(
         self,
         request: Request[Principal, Any, Any],
-        read_users: FromDishka[ReadUsers],
+        read_vault: FromDishka[ReadVault],
         currency: FromDishka[Currency],
         user_id: UuidPath,
     ) -> UserOut:
         """Read a user's profile, role and ban. For moderators; admins see the balance."""
-        view = await read_users.one(request.user, UUID(user_id), request_info(request))
+        view = await read_vault.user(request.user, UUID(user_id), request_info(request))
         return UserOut.of(view, currency)
 
     @put(

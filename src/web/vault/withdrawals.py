@@ -10,13 +10,14 @@ from litestar import Controller, Request, Response, get, post
 from litestar.params import FromQuery, JSONBody
 
 from application.ports import Position
-from application.vault.withdrawals import ReadWithdrawalQueue, SettleCommand, SettleWithdrawal
+from application.vault.reading import ReadVault
+from application.vault.withdrawals import SettleCommand, SettleWithdrawal
 from domain.approvals import Approval
 from domain.errors import InvalidCursor
 from domain.identity import Principal
 from domain.policies import Action, error_codes
 from domain.withdrawals import WithdrawalStatus
-from web.bodies import strict_json
+from web.bodies import strict_json, wire
 from web.fields import ReasonField, UuidPath
 from web.headers import request_info
 from web.injection import inject
@@ -24,7 +25,6 @@ from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
 from web.vault.approvals import WAITS
 from web.wallet.withdrawals import WithdrawalOut, WithdrawalPageOut
-from web.wire import wire
 
 
 class Outcome(StrEnum):
@@ -56,7 +56,7 @@ class WithdrawalQueueController(Controller):
     async def withdrawals(
         self,
         request: Request[Principal, Any, Any],
-        read_queue: FromDishka[ReadWithdrawalQueue],
+        read_vault: FromDishka[ReadVault],
         cursors: FromDishka[Cursors],
         status: FromQuery[WithdrawalStatus | None] = None,
         limit: Limit = 50,
@@ -65,7 +65,9 @@ class WithdrawalQueueController(Controller):
         """List everybody's withdrawals, oldest first. For admins."""
         scope = ("withdrawal queue", request.user.user_id, status)
         after = cursors.read(cursor, Position, of=scope)
-        page = await read_queue(request.user, status, request_info(request), after=after, limit=limit)
+        page = await read_vault.withdrawals(
+            request.user, status, request_info(request), after=after, limit=limit
+        )
         return wire(WithdrawalPageOut, cursors.page(page, of=scope))
 
     @post(

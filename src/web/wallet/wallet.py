@@ -16,16 +16,14 @@ from domain.identity import Principal
 from domain.money import Money
 from domain.policies import Action, error_codes
 from domain.wallet import TransactionKind
-from web.bodies import strict_json
+from web.bodies import REPLAYED, keyed, sent, strict_json, wire
 from web.fields import AmountField, MoneyText, NoteField, UuidField
 from web.headers import IdempotencyKeyHeader
-from web.injection import inject
+from web.injection import Currency, inject
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
-from web.settings import Currency
-from web.times import instant
+from web.query import instant
 from web.wallet.statement import StatementOut, TransactionOut, csv_response, to_statement
-from web.wire import REPLAYED, keyed, sent, wire
 
 Since = Annotated[datetime | None, QueryParameter(description="From this time on (RFC 3339).")]
 At = Annotated[datetime | None, QueryParameter(description="As it was at this time (RFC 3339).")]

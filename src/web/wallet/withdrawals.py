@@ -17,14 +17,13 @@ from domain.identity import Principal
 from domain.money import PAYOUT_PLACES, Money
 from domain.policies import Action, error_codes
 from domain.withdrawals import WithdrawalStatus
-from web.bodies import strict_json
+from web.bodies import REPLAYED, keyed, sent, strict_json, wire
 from web.fields import MoneyText, NoteField, PayoutField
 from web.headers import IdempotencyKeyHeader
 from web.injection import inject
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
 from web.wallet.statement import TransactionOut
-from web.wire import REPLAYED, keyed, sent, wire
 
 
 class WithdrawalOut(msgspec.Struct):

@@ -10,11 +10,10 @@ from domain.approvals import Approval
 from domain.audit import AuditEntry
 from domain.errors import SessionRevoked
 from domain.events import Event
-from domain.identity import AccountStatus, Actor, Principal, Role
+from domain.identity import AccountStatus, Actor, Ban, Principal, Role, User
 from domain.ledger import LedgerEntry
 from domain.money import ZERO
 from domain.posts import Post
-from domain.profile import Ban, User
 from domain.rewards import RewardedAction, RewardRate
 from domain.wallet import Transaction, Wallet
 from domain.withdrawals import Withdrawal

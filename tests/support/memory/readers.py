@@ -8,17 +8,16 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
-from application.authorization import COUNTED_TO, AuditFilter, PostFilter, UserFilter
 from application.ports import Position, Row
+from application.vault.reading import COUNTED_TO, AuditFilter, PostFilter, UserFilter
 from application.wallet.reading import TransactionFilter
 from domain.approvals import ApprovalStatus
 from domain.audit import AuditEntry
 from domain.errors import SessionRevoked
-from domain.identity import AccountStatus, Actor, Principal
+from domain.identity import AccountStatus, Actor, Principal, User
 from domain.ledger import Account
 from domain.money import NOTHING, ZERO, Money, money_text
 from domain.posts import Post, PostStatus
-from domain.profile import User
 from domain.wallet import Transaction
 from domain.withdrawals import Withdrawal, WithdrawalStatus
 from support.memory.database import MemoryDatabase
@@ -39,7 +38,7 @@ def _row(entity: Any) -> Row:
 
 
 class MemoryAccounts:
-    """The port :class:`application.profile.reading.Accounts`."""
+    """The port :class:`application.profile.Accounts`."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
@@ -127,7 +126,7 @@ class MemoryWallets:
 
 
 class MemoryVaultReader:
-    """The port :class:`application.authorization.VaultReader`."""
+    """The port :class:`application.vault.reading.VaultReader`."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from application.database import Opened, Opening, WriteBatch
 from application.idempotency import (
     IDEMPOTENCY_KEY_TTL,
     KEYS_PER_DAY,
@@ -14,7 +15,7 @@ from application.idempotency import (
     IdempotencyKey,
     IdempotencyRecord,
 )
-from application.transactions import (
+from application.locks import (
     ApprovalLock,
     Lock,
     LockedApproval,
@@ -23,15 +24,12 @@ from application.transactions import (
     LockedTransaction,
     LockedUser,
     LockedWithdrawal,
-    Opened,
-    Opening,
     PostLock,
     RateLock,
     RefusalsLock,
     TransactionLock,
     UserLock,
     WithdrawalLock,
-    WriteBatch,
 )
 from domain.approvals import ApprovalStatus
 from domain.audit import REFUSALS_KEPT, REFUSALS_PERIOD
@@ -47,7 +45,7 @@ L = TypeVar("L")
 
 @dataclass
 class MemoryTransaction(Generic[L]):
-    """See :class:`application.transactions.OpenTransaction`, which says what is promised."""
+    """See :class:`application.database.OpenTransaction`, which says what is promised."""
 
     database: MemoryDatabase
     opened: Opened[L]
@@ -62,7 +60,9 @@ class MemoryTransaction(Generic[L]):
         database.entries.extend(writes.entries)
         database.approvals.update({row.id: row for row in (*writes.approvals, *writes.approvals_decided)})
         database.posts.update({post.id: post for post in writes.posts})
-        database.withdrawals.update({row.id: row for row in writes.withdrawals})
+        database.withdrawals.update(
+            {row.id: row for row in (*writes.withdrawals, *writes.withdrawals_settled)}
+        )
         for user_id, role in writes.roles:
             database.profiles[user_id] = replace(database.profiles[user_id], role=role)
         database.bans.update({ban.user_id: ban for ban in writes.bans})
@@ -78,7 +78,7 @@ class MemoryTransaction(Generic[L]):
 
 
 class MemoryTransactions:
-    """The port :class:`application.transactions.Database`: one transaction at a time holds everything."""
+    """The port :class:`application.database.Database`: one transaction at a time holds everything."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database

@@ -1,14 +1,20 @@
-"""What ``lingualink outbox`` shows and does."""
+"""What ``lingualink outbox`` and ``grant-role`` show and do."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
+from uuid import UUID, uuid4
 
 import msgspec
 
 from application.realtime.ports import Backlog, DeadLetter
+from application.vault.users import GrantRole
+from domain.identity import Role
+from infrastructure.postgres.accounts import find_account
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import create_pool
+from infrastructure.postgres.errors import acquire_connection, map_database_errors
 from infrastructure.postgres.outbox import PostgresOutbox
+from infrastructure.postgres.transactions import PostgresDatabase
 
 SHOWN = 1_000
 
@@ -49,3 +55,28 @@ def _summary(shown: Sequence[DeadLetter], backlog: Backlog) -> str:
     more = f" ({len(shown)} shown)" if backlog.dead_lettered > len(shown) else ""
     pending = f"{backlog.pending} pending, the oldest for {backlog.oldest_pending_seconds:.1f} s."
     return f"{backlog.dead_lettered} dead-lettered{more}; {pending}"
+
+
+async def grant(database: DatabaseAddress, who: str, role: str) -> str:
+    """Give *who* (an id or an e-mail address) a role; what to say about it.
+
+    Raises:
+        DomainError: there is no such account, or nobody would be an admin any more.
+    """
+    async with map_database_errors(), create_pool(database, 1) as pool:
+        async with acquire_connection(pool) as connection:
+            user_id = await find_account(connection, _id_or_address(who))
+            operator = await connection.fetchval("select session_user")
+        grant_role = GrantRole(PostgresDatabase(pool, lambda _: None), uuid4)
+        granted = await grant_role(user_id, Role(role), operator=operator)
+    if granted.before is granted.after:
+        return f"{granted.user_id} has the role {granted.after} already; nothing was changed."
+    return f"{granted.user_id} is {granted.after} now, was {granted.before}."
+
+
+def _id_or_address(who: str) -> UUID | str:
+    """An operator may spell an id in any way."""
+    try:
+        return UUID(who)
+    except ValueError:
+        return who

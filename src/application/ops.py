@@ -1,14 +1,14 @@
-"""Whether this process can do its work."""
+"""Whether this process can do its work, and whether it is on its way out."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from enum import StrEnum
+from typing import Final, Generic, Literal, TypeVar
 
 import structlog
 
-from application.ops.probe import Probe
-from application.ops.shutdown import ShutdownState
+T = TypeVar("T")
 
 SCHEMA_LEVEL = 7
 """The oldest schema that this code runs on; a newer one is no reason to be unready."""
@@ -20,12 +20,69 @@ Status = Literal["ok", "degraded", "draining", "unavailable"]
 log = structlog.get_logger(__name__)
 
 
+class AdoptionState(StrEnum):
+    """How far a database is that had the app's tables first; ``DONE`` where none did, too."""
+
+    DONE = "ok"
+    NOT_BEGUN = "the app's tables were not taken over: see `lingualink adopt`"
+    UNFINISHED = "the adoption is not finished: run `lingualink adopt` again"
+
+
+class Probe(Generic[T]):
+    """Asks *question*, one at a time: who asks meanwhile shares the answer, and nobody waits longer than *patience*.
+
+    A question that takes longer is not cancelled (a connection that freezes can't be cancelled either): it ends by
+    its own deadline, and until then it is not asked again.
+    """
+
+    def __init__(self, question: Callable[[], Awaitable[T]], patience: float) -> None:
+        self._question = question
+        self._patience = patience
+        self._asked: asyncio.Task[T] | None = None
+
+    async def __call__(self) -> T:
+        """The answer.
+
+        Raises:
+            TimeoutError: there was none within *patience* seconds.
+            Exception: whatever the question raises.
+        """
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.create_task(self._ask(), name="probe")
+            self._asked.add_done_callback(lambda task: task.cancelled() or task.exception())
+        asked = self._asked
+        await asyncio.wait({asked}, timeout=self._patience)
+        if not asked.done():
+            raise TimeoutError
+        return asked.result()
+
+    async def _ask(self) -> T:
+        return await self._question()
+
+
+class ShutdownState:
+    """Set once, when the process is asked to stop; from then on it is not ready, and still finishes what comes."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether the process was asked to stop."""
+        return self._begun
+
+    def begin(self) -> None:
+        """Say that the process was asked to stop; saying it again changes nothing."""
+        self._begun = True
+
+
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
     """What a database that answers says of itself; level 0 is before the first migration."""
 
     schema_level: int
     read_only: bool
+    adoption: AdoptionState = AdoptionState.DONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +136,18 @@ class CheckReadiness:
         except Exception as error:
             log.warning("readiness.database_away", cause=type(error.__cause__ or error).__name__)
             return "away", "unknown"
-        too_old = state.schema_level < SCHEMA_LEVEL
-        return (
-            "read_only" if state.read_only else "ok",
-            f"migrations missing: at {state.schema_level}, needs {SCHEMA_LEVEL}" if too_old else "ok",
-        )
+        return "read_only" if state.read_only else "ok", _judge_schema(state)
 
     async def _prepare_keys(self) -> str:
         try:
             return "ok" if await self._keys() else "not fetched yet"
         except TimeoutError:
             return "not fetched yet"
+
+
+def _judge_schema(state: DatabaseState) -> str:
+    if state.adoption is not AdoptionState.DONE:
+        return state.adoption
+    if state.schema_level < SCHEMA_LEVEL:
+        return f"migrations missing: at {state.schema_level}, needs {SCHEMA_LEVEL}"
+    return "ok"

@@ -2,16 +2,36 @@
 
 import os
 import socket
-from typing import Any, Final
+from typing import Any, Final, Literal
 
+import msgspec
 from dishka import FromDishka
 from litestar import Controller, Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
 
-from application.ops.check_readiness import CheckReadiness
+from application.ops import CheckReadiness
 from web.authentication import PUBLIC
 from web.injection import inject
-from web.ops.schemas import Liveness, ReadinessOut
+
+
+class Liveness(msgspec.Struct):
+    """The process runs; and which it is: release, host, and process id there."""
+
+    status: Literal["ok"]
+    release: str
+    host: str
+    process: int
+
+
+class ReadinessOut(msgspec.Struct):
+    """Whether the process can do its work, with a word for each part; and which process it is."""
+
+    status: Literal["ok", "degraded", "draining", "unavailable"]
+    parts: dict[str, str]
+    release: str
+    host: str
+    process: int
+
 
 _HOST: Final = socket.gethostname()
 

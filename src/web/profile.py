@@ -7,14 +7,13 @@ import msgspec
 from dishka import FromDishka
 from litestar import Controller, Request, Response, get
 
-from application.profile.reading import ReadProfile
+from application.profile import ReadProfile
 from domain.errors import SessionRevoked
 from domain.identity import Principal, Role
+from web.bodies import wire
 from web.fields import MoneyText
-from web.injection import inject
+from web.injection import Currency, inject
 from web.openapi import problems
-from web.settings import Currency
-from web.wire import wire
 
 
 class ProfileOut(msgspec.Struct):

@@ -1,0 +1,140 @@
+"""The port to the shared database: how a transaction begins, what it found, and what it writes at its end."""
+
+from collections.abc import Collection, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from uuid import UUID
+
+from application.idempotency import IdempotencyKey, IdempotencyRecord, StoredResponse
+from application.locks import Lock, LockedUser, UserLock
+from domain.approvals import Approval
+from domain.audit import AuditEntry
+from domain.errors import DomainError
+from domain.events import Event
+from domain.identity import Actor, Ban, Principal, Role
+from domain.ledger import LedgerEntry
+from domain.posts import Post
+from domain.rewards import RewardRate
+from domain.wallet import Transaction, Wallet
+from domain.withdrawals import Withdrawal
+
+L = TypeVar("L")
+L_co = TypeVar("L_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening(Generic[L_co]):
+    """What a transaction begins with; ``roles`` are those for whom anything of others is locked, or a key claimed.
+
+    ``counts_spending``: the caller's wallet says what it gave in the last 24 hours.
+    """
+
+    roles: Collection[Role]
+    lock: Lock[L_co] | None = None
+    key: IdempotencyKey[Any] | None = None
+    wallets: Collection[UUID] = ()
+    counts_spending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opened(Generic[L]):
+    """What the first statements of a transaction found.
+
+    ``wallets`` are locked until the end, and hold those of the users asked for who exist and are not deleted.
+    ``earlier`` is what the request's key already stands for; then nothing is locked. ``locked`` answers the
+    opening's lock: it is there if the caller's role is one of those that were named. ``now`` is the database's
+    time (UTC), taken after the locks; ``epoch`` counts restores to an earlier time. An operator's transaction has
+    no ``actor``.
+    """
+
+    actor: Actor | None
+    now: datetime
+    wallets: Mapping[UUID, Wallet] = field(default_factory=dict)
+    locked: L | DomainError | None = None
+    earlier: IdempotencyRecord | None = None
+    epoch: int = 1
+
+    @property
+    def caller(self) -> Actor:
+        """Who is asking."""
+        if self.actor is None:
+            raise RuntimeError("no session stands behind this transaction")
+        return self.actor
+
+
+class KeyedResponse(NamedTuple):
+    """The answer that a user's key stands for."""
+
+    user_id: UUID
+    key: str
+    response: StoredResponse
+
+
+@dataclass
+class WriteBatch:
+    """All that a transaction will write when it commits; several can be one (:meth:`extend`)."""
+
+    transactions: list[Transaction] = field(default_factory=list)
+    entries: list[LedgerEntry] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    posts: list[Post] = field(default_factory=list)
+    withdrawals: list[Withdrawal] = field(default_factory=list)
+    withdrawals_settled: list[Withdrawal] = field(default_factory=list)
+    roles: list[tuple[UUID, Role]] = field(default_factory=list)
+    bans: list[Ban] = field(default_factory=list)
+    approvals: list[Approval] = field(default_factory=list)
+    approvals_decided: list[Approval] = field(default_factory=list)
+    lifted_bans: list[UUID] = field(default_factory=list)
+    rates: list[RewardRate] = field(default_factory=list)
+    audit: list[AuditEntry] = field(default_factory=list)
+    responses: list[KeyedResponse] = field(default_factory=list)
+
+    def extend(self, other: "WriteBatch") -> None:
+        """Write what *other* would, after what is here."""
+        for part in fields(self):
+            getattr(self, part.name).extend(getattr(other, part.name))
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, part.name) for part in fields(self))
+
+
+class OpenTransaction(Protocol[L]):
+    """A transaction under way; leaving its block without :meth:`commit` undoes it."""
+
+    @property
+    def opened(self) -> Opened[L]:
+        """What it found."""
+        ...
+
+    async def commit(self, writes: WriteBatch) -> None:
+        """Make *writes* true, all of them: one statement, then COMMIT.
+
+        Raises:
+            Unavailable: it is unknown whether it committed; the same request finds out.
+        """
+        ...
+
+
+class Database(Protocol):
+    """Where transactions take place: the port that adapters implement."""
+
+    def begin(
+        self, principal: Principal, opening: Opening[L]
+    ) -> AbstractAsyncContextManager[OpenTransaction[L]]:
+        """Read who is asking, claim the key, and lock what *opening* names, wallets in id order.
+
+        A caller who lives gets a profile and a wallet here if they have none. A key is claimed only for a session
+        that is active, with one of the roles.
+
+        Raises:
+            IdempotencyKeyInProgress: another request with this key did not finish within two seconds.
+            RateLimited: the caller has too many keys that are younger than a day.
+            Unavailable: the database does not answer, or a lock was not to be had in time.
+        """
+        ...
+
+    def begin_as_operator(self, lock: UserLock) -> AbstractAsyncContextManager[OpenTransaction[LockedUser]]:
+        """The same for somebody with access to the database: no session stands behind it."""
+        ...

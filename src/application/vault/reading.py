@@ -1,0 +1,240 @@
+"""Read in the vault: the policy table decides, and what it refuses is recorded before it is told."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+from uuid import UUID
+
+from application.ports import Page, Position, Row, page_of, position_of
+from application.transaction_context import AuditContext
+from application.transactions import Transactions
+from application.vault.users import UserView
+from domain.approvals import ApprovalStatus
+from domain.audit import AuditAction, RequestInfo
+from domain.errors import PostNotFound, UserNotFound
+from domain.identity import Actor, Principal, User
+from domain.policies import Action
+from domain.posts import PostKind, PostStatus
+from domain.withdrawals import WithdrawalStatus
+
+COUNTED_TO: Final = 10_000
+"""Where counting the posts of a status stops: it costs the same however many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostFilter:
+    """Which posts of the queue are wanted."""
+
+    status: PostStatus | None = None
+    language: str | None = None
+    kind: PostKind | None = None
+    author_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UserFilter:
+    """Which users are wanted: whose username or full name begins with ``query``, or whose id it is; any case."""
+
+    query: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which rows of the audit log are wanted."""
+
+    actor_id: UUID | None = None
+    target_id: UUID | None = None
+    action: AuditAction | None = None
+
+
+class VaultReader(Protocol):
+    """The vault's lists, each one statement."""
+
+    async def enter(self, principal: Principal) -> Actor:
+        """Who is asking, with role and account status as they are now."""
+        ...
+
+    async def posts(self, wanted: PostFilter, *, after: Position | None, limit: int) -> Sequence[Row]:
+        """At most *limit* posts after *after*, oldest first."""
+        ...
+
+    async def post(self, post_id: UUID) -> Row | None:
+        """The post; None when there is none."""
+        ...
+
+    async def post_counts(self) -> Row:
+        """How many posts each status has; :data:`COUNTED_TO` means that many or more."""
+        ...
+
+    async def users(self, wanted: UserFilter, *, after: Position | None, limit: int) -> Sequence[User]:
+        """At most *limit* users after *after*, newest first, deleted ones among them."""
+        ...
+
+    async def user(self, user_id: UUID) -> User | None:
+        """The user; None when there is no profile."""
+        ...
+
+    async def reward_rates(self) -> Sequence[Row]:
+        """What actions pay, as far as anything was said, in the order of their names."""
+        ...
+
+    async def approvals(self, status: ApprovalStatus, *, after: Position | None, limit: int) -> Sequence[Row]:
+        """At most *limit* approvals after *after*, oldest first; what has expired does not wait."""
+        ...
+
+    async def books(self, at: datetime | None) -> Sequence[Row]:
+        """``account`` and ``total`` of every account at *at* (UTC), or now; all wallets together are one."""
+        ...
+
+    async def audit_log(self, wanted: AuditFilter, *, after: Position | None, limit: int) -> Sequence[Row]:
+        """At most *limit* entries after *after*, newest first."""
+        ...
+
+    async def withdrawals(
+        self, status: WithdrawalStatus | None, *, after: Position | None, limit: int
+    ) -> Sequence[Row]:
+        """At most *limit* withdrawals of everybody after *after*, oldest first."""
+        ...
+
+
+VaultReaderFactory = Callable[[], AbstractAsyncContextManager[VaultReader]]
+
+
+class ReadVault:
+    """What the vault shows, to whom the table allows it; each a page of a list, or one thing.
+
+    Raises:
+        Unauthenticated, Forbidden: the caller may not, which is recorded first; see :func:`domain.policies.refusal`.
+        Unavailable: the database does not answer.
+    """
+
+    def __init__(self, transactions: Transactions, readers: VaultReaderFactory) -> None:
+        self._transactions = transactions
+        self._readers = readers
+
+    async def posts(
+        self,
+        principal: Principal,
+        wanted: PostFilter,
+        request: RequestInfo,
+        *,
+        after: Position | None,
+        limit: int,
+    ) -> Page[Row, Position]:
+        """At most *limit* posts, oldest first."""
+        async with self._reader(principal, Action.READ_POSTS, request) as (reader, _):
+            return page_of(await reader.posts(wanted, after=after, limit=limit + 1), limit, position_of)
+
+    async def post(self, principal: Principal, post_id: UUID, request: RequestInfo) -> Row:
+        """The post with its version.
+
+        Raises:
+            PostNotFound: there is no such post.
+        """
+        async with self._reader(principal, Action.READ_POSTS, request, post_id) as (reader, _):
+            post = await reader.post(post_id)
+        if post is None:
+            raise PostNotFound
+        return post
+
+    async def post_counts(self, principal: Principal, request: RequestInfo) -> Row:
+        """How many posts each status has; see :data:`COUNTED_TO`."""
+        async with self._reader(principal, Action.READ_POSTS, request) as (reader, _):
+            return await reader.post_counts()
+
+    async def users(
+        self,
+        principal: Principal,
+        wanted: UserFilter,
+        request: RequestInfo,
+        *,
+        after: Position | None,
+        limit: int,
+    ) -> Page[UserView, Position]:
+        """At most *limit* users, newest first; fewer where some are deleted, though more may follow."""
+        async with self._reader(principal, Action.READ_USERS, request) as (reader, actor):
+            found = await reader.users(wanted, after=after, limit=limit + 1)
+        page = page_of(found, limit, lambda user: Position(user.created_at, user.id))
+        # Left out here, not in the query: asking Supabase Auth's tables about every match would have no bound.
+        shown = [self._view(actor, user) for user in page.items if not user.deleted]
+        return Page(shown, page.next_after)
+
+    async def user(self, principal: Principal, user_id: UUID, request: RequestInfo) -> UserView:
+        """The user as they are now.
+
+        Raises:
+            UserNotFound: there is no such profile, or its user is deleted.
+        """
+        async with self._reader(principal, Action.READ_USERS, request, user_id) as (reader, actor):
+            user = await reader.user(user_id)
+        if user is None or user.deleted:
+            raise UserNotFound
+        return self._view(actor, user)
+
+    async def reward_rates(self, principal: Principal, request: RequestInfo) -> Sequence[Row]:
+        """Every rate that was ever said; what is missing pays nothing."""
+        async with self._reader(principal, Action.READ_REWARD_RATES, request) as (reader, _):
+            return await reader.reward_rates()
+
+    async def approvals(
+        self,
+        principal: Principal,
+        status: ApprovalStatus,
+        request: RequestInfo,
+        *,
+        after: Position | None,
+        limit: int,
+    ) -> Page[Row, Position]:
+        """At most *limit* approvals, oldest first."""
+        async with self._reader(principal, Action.READ_APPROVALS, request) as (reader, _):
+            return page_of(await reader.approvals(status, after=after, limit=limit + 1), limit, position_of)
+
+    async def books(self, principal: Principal, at: datetime | None, request: RequestInfo) -> Sequence[Row]:
+        """``account`` and ``total`` of each, all wallets together as one, now or as it was at *at* (UTC)."""
+        async with self._reader(principal, Action.READ_BOOKS, request) as (reader, _):
+            return await reader.books(at)
+
+    async def audit_log(
+        self,
+        principal: Principal,
+        wanted: AuditFilter,
+        request: RequestInfo,
+        *,
+        after: Position | None,
+        limit: int,
+    ) -> Page[Row, Position]:
+        """At most *limit* entries, newest first."""
+        async with self._reader(principal, Action.READ_AUDIT_LOG, request) as (reader, _):
+            found = await reader.audit_log(wanted, after=after, limit=limit + 1)
+        return page_of(found, limit, lambda row: Position(row["occurred_at"], row["id"]))
+
+    async def withdrawals(
+        self,
+        principal: Principal,
+        status: WithdrawalStatus | None,
+        request: RequestInfo,
+        *,
+        after: Position | None,
+        limit: int,
+    ) -> Page[Row, Position]:
+        """At most *limit* withdrawals of everybody, oldest first."""
+        async with self._reader(principal, Action.READ_WITHDRAWALS, request) as (reader, _):
+            return page_of(await reader.withdrawals(status, after=after, limit=limit + 1), limit, position_of)
+
+    @asynccontextmanager
+    async def _reader(
+        self, principal: Principal, action: Action, request: RequestInfo, target_id: UUID | None = None
+    ) -> AsyncIterator[tuple[VaultReader, Actor]]:
+        async with self._readers() as reader:
+            actor = await reader.enter(principal)
+            refused = self._transactions.refusal(actor, action)
+            if refused is None:
+                yield reader, actor
+                return
+        await self._transactions.record_refusal(principal, AuditContext(action, request, target_id), refused)
+        raise refused
+
+    def _view(self, actor: Actor, user: User) -> UserView:
+        return UserView(user, self._transactions.refusal(actor, Action.READ_BALANCES) is None)

@@ -1,0 +1,92 @@
+"""What stops an adoption before any change: it would have to guess, or to change what is the app's."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import asyncpg
+
+from infrastructure.adoption.legacy import APP_TABLES
+from infrastructure.adoption.observations import Observation, Part, ask
+from infrastructure.adoption.rows import check_ids
+from infrastructure.adoption.shape import PostsSource, Shape
+from infrastructure.postgres.migrations import MADE_FIRST
+from infrastructure.postgres.ownership import OUR_TABLES
+
+PROFILES: Final = "public.profiles"
+READ_IDS: Final = (
+    *(f"{PROFILES}.id", "public.voice_clips.id", "public.voice_clips.user_id"),
+    *("public.video_clips.id", "public.video_clips.user_id"),
+)
+"""Ids that the service reads as UUIDs."""
+_TEXTS: Final = ("text", "character varying")
+_TYPES: Final = {
+    "id": ("uuid", *_TEXTS),
+    **dict.fromkeys(("username", "full_name", "avatar_url", "role"), _TEXTS),
+    **dict.fromkeys(("created_at", "updated_at"), ("timestamp with time zone",)),
+}
+"""What the service can read the app's columns as; a type may bound its length."""
+_TABLE = """
+select pg_has_role(c.relowner, 'usage') as own,
+       exists (
+         select from pg_index x join pg_attribute a on a.attrelid = c.oid and a.attname = 'id'
+         where x.indrelid = c.oid and x.indisunique and x.indisvalid and x.indpred is null
+           and x.indnatts = 1 and x.indkey[0] = a.attnum
+       ) as id_unique,
+       array(
+         select k.conname || ' ' || pg_get_constraintdef(k.oid) from pg_constraint k
+         join pg_attribute a on a.attrelid = c.oid and a.attname = 'role' and a.attnum = any (k.conkey)
+         where k.conrelid = c.oid and k.contype = 'c'
+           and k.conname not in ('profiles_role_known', 'lingualink_role_there')
+       ) as role_checks
+from pg_class c where c.oid = to_regclass($1)
+"""
+
+
+async def check_obstacles(connection: asyncpg.Connection, shape: Shape) -> list[Observation]:
+    """Everything that has to be cleared away first, by the app's owner."""
+    seen = [*_tables(shape), *_types(shape)]
+    if PROFILES in shape.tables:
+        rows, refused = await ask(connection, Part.STOPS, PROFILES, _TABLE, PROFILES)
+        seen += refused
+        for row in rows:
+            seen += _profiles(row)
+    return [*seen, *await check_ids(connection, shape, READ_IDS)]
+
+
+def _tables(shape: Shape) -> Iterator[Observation]:
+    if PROFILES not in shape.tables:
+        yield _stop("no_profiles", PROFILES, "is not there: the service would not know who is who")
+    for name in shape.tables:
+        if name in OUR_TABLES and name != PROFILES and name not in MADE_FIRST:
+            yield _stop("name_taken", name, "is not ours, and ours has this name: rename it, or move it away")
+    for name, row in shape.tables.items():
+        if row["kind"] != "r" and (name == PROFILES or name in APP_TABLES):
+            yield _stop("not_a_table", name, "is not an ordinary table")
+    if shape.posts_source is PostsSource.CLIPS and "public.posts" in shape.tables:
+        yield _stop("two_sources", "public.posts", "is there beside clips: which of them are the posts?")
+
+
+def _types(shape: Shape) -> Iterator[Observation]:
+    for name, allowed in _TYPES.items():
+        found = shape.type_of(PROFILES, name)
+        if found is not None and found.partition("(")[0] not in allowed:
+            yield _stop(
+                "type", f"{PROFILES}.{name}", f"is {found}; the service can read {' or '.join(allowed)}"
+            )
+    if PROFILES in shape.tables and not shape.has(PROFILES, "id"):
+        yield _stop("type", f"{PROFILES}.id", "is not there")
+
+
+def _profiles(row: asyncpg.Record) -> Iterator[Observation]:
+    if not row["own"]:
+        yield _stop("not_owner", PROFILES, "belongs to a role that MIGRATION_DATABASE_URL may not act as")
+    if not row["id_unique"]:
+        yield _stop("id_not_unique", f"{PROFILES}.id", "has no primary key or unique index of its own")
+    for check in row["role_checks"]:
+        yield _stop(
+            "role_check", f"{PROFILES}.role", f"has a check of the app's, to be dropped first: {check}"
+        )
+
+
+def _stop(code: str, where: str, message: str) -> Observation:
+    return Observation(Part.STOPS, code, where, message)

@@ -1,0 +1,183 @@
+"""Takes a database over, step by step: what is done is recorded, so that it can be killed and started again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import asyncpg
+import stamina
+
+from infrastructure.adoption.observations import Observation, Part
+from infrastructure.adoption.obstacles import check_obstacles
+from infrastructure.adoption.profiles import AFTER_ROLES, BEFORE_MIGRATIONS
+from infrastructure.adoption.roles import ROLE_STEPS, Named, find_people
+from infrastructure.adoption.shape import MADE_PUBLIC_TABLES, PostsSource, Shape, read_revision, read_shape
+from infrastructure.adoption.steps import PATIENCE, Adoption, Rates, Step
+from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.connections import connect
+from infrastructure.postgres.migrations import (
+    PATIENCE_S,
+    AnotherRunner,
+    refuse_transaction_pooler,
+    upgrade,
+    will_pass,
+)
+
+ADOPTION_LOCK: Final = 6_117_005
+"""One number for all adoptions; the migrations have another, since an adoption runs them."""
+_SESSION = (f"set lock_timeout = '{PATIENCE}'", "set statement_timeout = 0")
+_OF_A_TRANSACTION = "set local statement_timeout = '60s'"
+_FIRST_REVISION = "0001"
+_BEGIN = """
+insert into private.adoption (tables, posts_source, confirmed_by) values ($1, $2, session_user) on conflict do nothing
+"""
+_ADOPTION = "select posts_source, adopted_at from private.adoption"
+_HAS_ADOPTION = "select to_regclass('private.adoption') is not null"
+_DONE = "select name from private.adoption_steps"
+_RECORD = "insert into private.adoption_steps (name) values ($1) on conflict do nothing"
+_FINISH = "update private.adoption set adopted_at = clock_timestamp() where adopted_at is null"
+
+
+class AdoptionStopped(Exception):
+    """Nothing was changed: *obstacles* have to be cleared away first."""
+
+    def __init__(self, obstacles: Sequence[Observation]) -> None:
+        super().__init__(f"{len(obstacles)} obstacles")
+        self.obstacles = obstacles
+
+
+class NothingToAdopt(Exception):
+    """The tables are the migrations' own, or there are none; the message is one line that says which."""
+
+
+def _steps(address: DatabaseAddress) -> tuple[Step, ...]:
+    async def migrate(_: asyncpg.Connection, __: Adoption) -> None:
+        await asyncio.to_thread(upgrade, address, adopting=True)
+
+    return (
+        *BEFORE_MIGRATIONS,
+        Step(
+            "migrations",
+            "runs the migrations: the service's own tables, guards and policies; nobody waits longer than a second",
+            migrate,
+            in_transaction=False,
+        ),
+        *ROLE_STEPS,
+        *AFTER_ROLES,
+    )
+
+
+async def plan(connection: asyncpg.Connection, shape: Shape, address: DatabaseAddress) -> list[Observation]:
+    """The steps, each with whether it is done; reads only."""
+    done = await _done(connection)
+    return [
+        Observation(Part.STEPS, "done" if step.name in done else "to_do", step.name, step.what)
+        for step in _steps(address)
+        if step.applies(shape)
+    ]
+
+
+async def adopt(
+    address: DatabaseAddress,
+    named: Named,
+    rates: Rates,
+    tell: Callable[[str], None],
+    *,
+    patience: float = PATIENCE_S,
+) -> bool:
+    """Do all steps that are not done; whether there were any. *tell* hears of each before it begins.
+
+    Raises:
+        AdoptionStopped, NothingToAdopt, NotConfirmed: nothing was changed.
+        MigrationRefused: the address is a transaction-mode pooler's.
+        AnotherRunner: somebody else adopts this database, and did not finish in time.
+        asyncpg.PostgresError: the database refused, or a lock was never free; what is done is recorded.
+        OSError, asyncpg.InterfaceError: no connection, or it was lost.
+    """
+    await refuse_transaction_pooler(address)
+    async with _only_runner(address, patience) as connection:
+        shape = await read_shape(connection)
+        if await _is_adopted(connection):
+            return False
+        await _require_adoptable(connection, shape)
+        roles = await find_people(connection, named)
+        await asyncio.to_thread(upgrade, address, _FIRST_REVISION, adopting=True)
+        source = shape.posts_source or PostsSource.POSTS
+        await connection.execute(_BEGIN, _taken_over(shape), source)
+        recorded = await connection.fetchval("select posts_source from private.adoption")
+        adoption = Adoption(shape, PostsSource(recorded), roles, rates)
+        for step in _steps(address):
+            if step.applies(shape) and step.name not in await _done(connection):
+                tell(f"{step.name}: {step.what}")
+                await _run(connection, step, adoption, patience)
+        await connection.execute(_FINISH)
+    return True
+
+
+def _taken_over(shape: Shape) -> list[str]:
+    """The app's tables that matter; what is private was made just now."""
+    return sorted(name for name in shape.tables if name.startswith("public."))
+
+
+async def _is_adopted(connection: asyncpg.Connection) -> bool:
+    if not await connection.fetchval(_HAS_ADOPTION):
+        return False
+    row = await connection.fetchrow(_ADOPTION)
+    return row is not None and row["adopted_at"] is not None
+
+
+async def _require_adoptable(connection: asyncpg.Connection, shape: Shape) -> None:
+    if (await read_revision(connection) or "") >= MADE_PUBLIC_TABLES:
+        if await connection.fetchval("select count(*) from private.adoption") == 0:
+            raise NothingToAdopt("The tables are the migrations' own.")
+        return
+    if not shape.tables:
+        raise NothingToAdopt("No table of ours or of the app's is there: `lingualink migrate` is the way.")
+    async with connection.transaction(readonly=True):
+        await connection.execute("set local row_security = off")
+        if obstacles := await check_obstacles(connection, shape):
+            raise AdoptionStopped(obstacles)
+
+
+async def _done(connection: asyncpg.Connection) -> set[str]:
+    if not await connection.fetchval(_HAS_ADOPTION):
+        return set()
+    return {row["name"] for row in await connection.fetch(_DONE)}
+
+
+async def _run(connection: asyncpg.Connection, step: Step, adoption: Adoption, patience: float) -> None:
+    async for attempt in stamina.retry_context(
+        on=will_pass, attempts=None, timeout=patience, wait_initial=0.2, wait_max=2.0, wait_jitter=0.3
+    ):
+        with attempt:
+            if not step.in_transaction:
+                await step.run(connection, adoption)
+                await connection.execute(_RECORD, step.name)
+                continue
+            async with connection.transaction():
+                await connection.execute(_OF_A_TRANSACTION)
+                await step.run(connection, adoption)
+                await connection.execute(_RECORD, step.name)
+
+
+@asynccontextmanager
+async def _only_runner(address: DatabaseAddress, patience: float) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that holds the lock of adoptions for as long as it lives, on the server's side.
+
+    Raises:
+        AnotherRunner: it is taken, and was not given back in time.
+    """
+    connection = await connect(address)
+    try:
+        async for attempt in stamina.retry_context(
+            on=AnotherRunner, attempts=None, timeout=patience, wait_initial=0.2, wait_max=2.0, wait_jitter=0.3
+        ):
+            with attempt:
+                if not await connection.fetchval("select pg_try_advisory_lock($1)", ADOPTION_LOCK):
+                    raise AnotherRunner("another runner is adopting this database")
+        for setting in _SESSION:
+            await connection.execute(setting)
+        yield connection
+    finally:
+        await connection.close()

@@ -1,0 +1,79 @@
+"""Databases that have the app's tables already, and what is done to them from the command line."""
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+from click.testing import CliRunner, Result
+
+from bootstrap.cli import main
+from devstack.postgres import LocalPostgres, binaries
+from support.database import MIGRATOR, Database, make_project
+
+HERE = Path(__file__).parent
+KINDS = {name: (HERE / f"{name}.sql").read_text() for name in ("quickstart", "lingualink")}
+
+
+async def make_adoptee(cluster: LocalPostgres, *scripts: str) -> Database:
+    """A Supabase project whose app's owner ran *scripts*."""
+    made = await make_project(cluster, f"test_{uuid4().hex}")
+    await run_as_owner(made, *scripts)
+    return made
+
+
+async def run_as_owner(database: Database, *scripts: str) -> None:
+    """Run *scripts* as the dashboard would: as Supabase's ``postgres``, which may refer to Auth's users."""
+    connection = await asyncpg.connect(database.superuser_url)
+    try:
+        await connection.execute(f"grant references, trigger on auth.users to {MIGRATOR}")
+        await connection.execute(f"set role {MIGRATOR}")
+        for script in scripts:
+            await connection.execute(script)
+    finally:
+        await connection.close()
+
+
+async def drop(database: Database) -> None:
+    """Forget it."""
+    connection = await asyncpg.connect(database.cluster.url())
+    try:
+        await connection.execute(f'drop database "{database.name}" with (force)')
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def adoptee(cluster: LocalPostgres, *scripts: str) -> Iterator[Database]:
+    """One for as long as the block runs."""
+    made = asyncio.run(make_adoptee(cluster, *scripts))
+    try:
+        yield made
+    finally:
+        asyncio.run(drop(made))
+
+
+def command(database: Database, *words: str, given: str | None = None) -> Result:
+    """Run ``lingualink``; ``-`` among the words reads what is *given*."""
+    environment = {"MIGRATION_DATABASE_URL": database.migrator_url}
+    return CliRunner().invoke(main, list(words), env=environment, input=given)
+
+
+def adopt(database: Database, people: str = "") -> Result:
+    """Take it over, with *people* confirmed."""
+    return command(database, "adopt", "--confirm-roles", "-", given=people)
+
+
+def dumped(database: Database) -> str:
+    """Everything in *database*, and the roles and settings of its cluster."""
+    options = ["--no-comments", "--dbname", database.superuser_url]
+    done = subprocess.run(
+        [str(binaries() / "pg_dump"), *options], capture_output=True, text=True, check=True, timeout=60
+    )
+    # newer releases of pg_dump fence their output with a random word
+    said = "\n".join(line for line in done.stdout.splitlines() if "restrict " not in line[:12])
+    roles = database.run("select rolname::text, rolsuper, rolcanlogin from pg_roles order by 1")
+    return said + repr([tuple(row) for row in roles])
