@@ -14,7 +14,7 @@ from support.database import Database
 from support.documents import ROOT
 from support.ledger import tamper
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]  # each command starts a Python
 
 
 @pytest.fixture
@@ -47,12 +47,11 @@ async def test_a_night_keeps_a_seal_only_of_what_was_proven(
     seals = tmp_path / "seals.jsonl"
     await database.fetch(OPEN_WITH_BALANCE, uuid4(), 5)
 
-    first, second = night(database, path, seals), night(database, path, seals)
-    kept = [msgspec.json.decode(line) for line in seals.read_text().splitlines()]
+    first = night(database, path, seals)
+    [kept] = seals.read_text().splitlines()
     await tamper(database, "update public.wallets set balance = 6")
-    third = night(database, path, seals)
+    second = night(database, path, seals)
 
-    assert (first, second, third) == (0, 0, 1)
-    assert [seal["id"] for seal in kept] == [1, 2]
-    assert kept[1]["previous"] == kept[0]["digest"]
-    assert len(seals.read_text().splitlines()) == 2
+    assert (first, second) == (0, 1)
+    assert msgspec.json.decode(kept)["id"] == 1
+    assert seals.read_text().splitlines() == [kept]
