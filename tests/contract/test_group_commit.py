@@ -12,7 +12,7 @@ import pytest
 from application.idempotency import StoredResponse
 from application.transaction_context import Tx
 from application.wallet.withdrawals import WithdrawCommand, WithdrawFunds
-from contract.world import PostgresWorld, key_of, postgres_world
+from contract.backend import PostgresBackend, key_of, postgres_backend
 from domain.errors import InsufficientFunds, InvalidInput, Unavailable
 from domain.identity import Principal
 from domain.money import Money
@@ -22,7 +22,7 @@ from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.grouped_transactions import GroupedDatabase
 from support.database import Database
 from support.ledger import findings
-from support.wire import Moment, Wire, wire_to
+from support.tcp_proxy import CutPoint, TcpProxy, proxy_to
 
 pytestmark = pytest.mark.anyio
 PATH = "/wallet/withdrawals"
@@ -30,48 +30,48 @@ PATH = "/wallet/withdrawals"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A world with one lane, whose database is reached through a wire that counts, freezes and cuts."""
+    """A backend with one lane, whose database is reached through a proxy that counts, freezes and cuts."""
 
-    world: PostgresWorld
-    wire: Wire
+    backend: PostgresBackend
+    proxy: TcpProxy
     database: Database
 
     async def withdraw(self, owner: Principal, key: str, amount: str = "1") -> StoredResponse:
         command = WithdrawCommand(Money.parse(amount))
         request = key_of(key, PATH, {"amount": amount})
-        return await WithdrawFunds(self.world.transactions)(owner, command, request)
+        return await WithdrawFunds(self.backend.transactions)(owner, command, request)
 
     async def decide(self, owner: Principal, key: str, decide: Callable[[Tx[None]], str]) -> StoredResponse:
         """A request with a decision of the test's own."""
         request = key_of(key, PATH, {})
-        transactions = self.world.transactions
+        transactions = self.backend.transactions
         return await transactions.run_idempotent(
             owner, Action.WITHDRAW, request, decide, wallets={owner.user_id}
         )
 
     async def behind_another(self, *requests: Any) -> list[Any]:
         """The answers of *requests*, or their errors; all arrive while another group is under way."""
-        first = asyncio.create_task(self.withdraw(await self.world.user(balance="1.00"), "first"))
+        first = asyncio.create_task(self.withdraw(await self.backend.user(balance="1.00"), "first"))
         await asyncio.sleep(0)
         later = [asyncio.ensure_future(request) for request in requests]
         await first
         return list(await asyncio.gather(*later, return_exceptions=True))
 
     def commits(self) -> int:
-        return sum(statement.lower() == "commit" for statement in self.wire.statements)
+        return sum(statement.lower() == "commit" for statement in self.proxy.statements)
 
     async def posted(self, owner: Principal) -> int:
         """How many withdrawals of *owner* there are."""
-        return len([row for row in await self.world.ledger(owner) if row.kind == "withdrawal"])
+        return len([row for row in await self.backend.ledger(owner) if row.kind == "withdrawal"])
 
 
 @pytest.fixture
 async def place(database: Database) -> AsyncIterator[Place]:
     one_lane = partial(GroupedDatabase, lanes=1)
-    with wire_to(database.service_url) as wire:
-        service = DatabaseAddress.parse(wire.url, pooler=database.pooler)
-        async with postgres_world(database, one_lane, service) as world:
-            yield Place(world, wire, database)
+    with proxy_to(database.service_url) as proxy:
+        service = DatabaseAddress.parse(proxy.url, pooler=database.pooler)
+        async with postgres_backend(database, one_lane, service) as backend:
+            yield Place(backend, proxy, database)
 
 
 def status(answer: Any) -> object:
@@ -79,17 +79,17 @@ def status(answer: Any) -> object:
 
 
 async def test_a_lone_request_costs_what_it_costs_alone(place: Place) -> None:
-    owner = await place.world.user(balance="5.00")
+    owner = await place.backend.user(balance="5.00")
     await place.withdraw(owner, "connects")
-    before = len(place.wire.statements)
+    before = len(place.proxy.statements)
 
     await place.withdraw(owner, "counted")
 
-    assert len(place.wire.statements) - before == 4
+    assert len(place.proxy.statements) - before == 4
 
 
 async def test_requests_that_arrive_while_one_is_under_way_share_one_transaction(place: Place) -> None:
-    owners = [await place.world.user(balance="1.00") for _ in range(20)]
+    owners = [await place.backend.user(balance="1.00") for _ in range(20)]
 
     answers = await place.behind_another(*(place.withdraw(owner, "key") for owner in owners))
 
@@ -99,7 +99,7 @@ async def test_requests_that_arrive_while_one_is_under_way_share_one_transaction
 
 
 async def test_a_group_has_a_bounded_size(place: Place) -> None:
-    owners = [await place.world.user(balance="1.00") for _ in range(33)]
+    owners = [await place.backend.user(balance="1.00") for _ in range(33)]
 
     await place.behind_another(*(place.withdraw(owner, "key") for owner in owners))
 
@@ -107,18 +107,18 @@ async def test_a_group_has_a_bounded_size(place: Place) -> None:
 
 
 async def test_each_decides_on_what_its_predecessors_left(place: Place) -> None:
-    owner = await place.world.user(balance="3.00")
+    owner = await place.backend.user(balance="3.00")
 
     answers = await place.behind_another(*(place.withdraw(owner, f"key {n}") for n in range(5)))
 
     assert [status(answer) for answer in answers] == [201, 201, 201, InsufficientFunds, InsufficientFunds]
-    assert [row.version for row in await place.world.ledger(owner)] == [1, 2, 3, 4]
+    assert [row.version for row in await place.backend.ledger(owner)] == [1, 2, 3, 4]
     assert await findings(place.database) == []  # each hash is over its predecessor's in the same group
     assert place.commits() == 2
 
 
 async def test_two_requests_with_one_key_are_never_in_one_group(place: Place) -> None:
-    owner = await place.world.user(balance="3.00")
+    owner = await place.backend.user(balance="3.00")
 
     one, other = await place.behind_another(place.withdraw(owner, "key"), place.withdraw(owner, "key"))
 
@@ -128,7 +128,7 @@ async def test_two_requests_with_one_key_are_never_in_one_group(place: Place) ->
 
 
 async def test_a_refusal_that_does_not_stick_leaves_the_key_free_and_the_others_alone(place: Place) -> None:
-    clumsy, careful = await place.world.user(balance="1.00"), await place.world.user(balance="1.00")
+    clumsy, careful = await place.backend.user(balance="1.00"), await place.backend.user(balance="1.00")
 
     def refuse(_: Tx[None]) -> str:
         raise InvalidInput("not like this")
@@ -151,7 +151,7 @@ async def test_a_refusal_that_does_not_stick_leaves_the_key_free_and_the_others_
 async def test_who_fails_after_it_posted_leaves_nothing_and_the_next_goes_on_from_what_was_before(
     place: Place,
 ) -> None:
-    owner = await place.world.user(balance="3.00")
+    owner = await place.backend.user(balance="3.00")
 
     def post_and_stumble(tx: Tx[None]) -> str:
         _hold(tx, owner)
@@ -169,7 +169,7 @@ async def test_who_fails_after_it_posted_leaves_nothing_and_the_next_goes_on_fro
     )
 
     assert [status(answer) for answer in answers] == [201, RuntimeError, InsufficientFunds, 201]
-    assert [(row.version, str(row.balance_after)) for row in await place.world.ledger(owner)] == [
+    assert [(row.version, str(row.balance_after)) for row in await place.backend.ledger(owner)] == [
         *((1, "3.00"), (2, "2.00"), (3, "1.00")),
     ]
     assert await findings(place.database) == []
@@ -185,14 +185,14 @@ def _hold(tx: Tx[None], owner: Principal) -> None:
 
 
 async def test_who_leaves_before_its_decision_takes_nothing_along(place: Place) -> None:
-    leaving, staying = await place.world.user(balance="1.00"), await place.world.user(balance="1.00")
+    leaving, staying = await place.backend.user(balance="1.00"), await place.backend.user(balance="1.00")
     left: list[asyncio.Task[Any]] = []
 
     def send_away(_: Tx[None]) -> str:
         left[0].cancel()
         return "stays"
 
-    first = asyncio.create_task(place.withdraw(await place.world.user(balance="1.00"), "first"))
+    first = asyncio.create_task(place.withdraw(await place.backend.user(balance="1.00"), "first"))
     await asyncio.sleep(0)
     stays = asyncio.create_task(place.decide(staying, "stays", send_away))
     await asyncio.sleep(0)
@@ -207,7 +207,7 @@ async def test_who_leaves_before_its_decision_takes_nothing_along(place: Place) 
 
 
 async def test_who_leaves_after_its_decision_has_paid(place: Place) -> None:
-    leaving, staying = await place.world.user(balance="1.00"), await place.world.user(balance="1.00")
+    leaving, staying = await place.backend.user(balance="1.00"), await place.backend.user(balance="1.00")
     tasks: list[asyncio.Task[Any]] = []
 
     def pay_and_go(tx: Tx[None]) -> str:
@@ -215,7 +215,7 @@ async def test_who_leaves_after_its_decision_has_paid(place: Place) -> None:
         tasks[0].cancel()
         return "paid"
 
-    first = asyncio.create_task(place.withdraw(await place.world.user(balance="1.00"), "first"))
+    first = asyncio.create_task(place.withdraw(await place.backend.user(balance="1.00"), "first"))
     await asyncio.sleep(0)
     tasks.append(asyncio.create_task(place.decide(leaving, "leaves", pay_and_go)))
     stays = asyncio.create_task(place.withdraw(staying, "stays"))
@@ -230,7 +230,7 @@ async def test_who_leaves_after_its_decision_has_paid(place: Place) -> None:
 
 
 async def test_a_lock_that_is_not_to_be_had_at_once_holds_up_nobody_else(place: Place) -> None:
-    stuck, free = await place.world.user(balance="1.00"), await place.world.user(balance="1.00")
+    stuck, free = await place.backend.user(balance="1.00"), await place.backend.user(balance="1.00")
     other = await asyncpg.connect(place.database.superuser_url)
     try:
         await other.execute("begin")
@@ -246,31 +246,31 @@ async def test_a_lock_that_is_not_to_be_had_at_once_holds_up_nobody_else(place: 
         await other.close()
 
 
-@pytest.mark.parametrize("moment", [Moment.BEFORE_COMMIT, Moment.AFTER_COMMIT])
+@pytest.mark.parametrize("moment", [CutPoint.BEFORE_COMMIT, CutPoint.AFTER_COMMIT])
 async def test_after_a_commit_of_unknown_outcome_all_are_told_so_and_their_keys_know(
-    place: Place, moment: Moment
+    place: Place, moment: CutPoint
 ) -> None:
-    owners = [await place.world.user(balance="1.00") for _ in range(5)]
-    first = asyncio.create_task(place.withdraw(await place.world.user(balance="1.00"), "first"))
+    owners = [await place.backend.user(balance="1.00") for _ in range(5)]
+    first = asyncio.create_task(place.withdraw(await place.backend.user(balance="1.00"), "first"))
     await asyncio.sleep(0)
     later = [asyncio.create_task(place.withdraw(owner, "key")) for owner in owners]
     await first
-    place.wire.cut_next(moment)
+    place.proxy.cut_next(moment)
 
     answers = await asyncio.gather(*later, return_exceptions=True)
 
     assert [status(answer) for answer in answers] == [Unavailable] * 5
     again = [await place.withdraw(owner, "key") for owner in owners]
     assert [answer.status for answer in again] == [201] * 5
-    assert {answer.replayed for answer in again} == {moment is Moment.AFTER_COMMIT}
+    assert {answer.replayed for answer in again} == {moment is CutPoint.AFTER_COMMIT}
     assert [await place.posted(owner) for owner in owners] == [1] * 5
 
 
 async def test_a_connection_that_is_cut_before_the_commit_costs_nobody_anything(place: Place) -> None:
-    owners = [await place.world.user(balance="1.00") for _ in range(3)]
+    owners = [await place.backend.user(balance="1.00") for _ in range(3)]
 
     def cut(_: Tx[None]) -> str:
-        place.wire.cut_all()
+        place.proxy.cut_all()
         return "decided"
 
     answers = await place.behind_another(

@@ -20,7 +20,7 @@ from support.database import Database, cloned
 from support.forms import sized
 from support.ledger import proven
 from support.stack import SupabaseStack, free_port, supabase_on
-from support.wire import Moment, Wire, wire_to
+from support.tcp_proxy import CutPoint, TcpProxy, proxy_to
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(sized(120, 900))]
 
@@ -32,11 +32,11 @@ FIRST = Decimal("500.00")
 
 @dataclass
 class Service:
-    """The backend behind the wire, which can be killed; ``up`` is set while it answers."""
+    """The backend behind the proxy, which can be killed; ``up`` is set while it answers."""
 
     database: Database
     supabase: SupabaseStack
-    wire: Wire
+    proxy: TcpProxy
     port: int = field(default_factory=free_port)
     up: asyncio.Event = field(default_factory=asyncio.Event)
     _running: ExitStack = field(default_factory=ExitStack)
@@ -47,7 +47,7 @@ class Service:
 
     async def start(self) -> None:
         """Start it, and return when it is ready."""
-        changes = {"DATABASE_URL": self.wire.url}
+        changes = {"DATABASE_URL": self.proxy.url}
         process = backend_process(self.database, self.supabase, self.port, changes)
         await asyncio.to_thread(self._running.enter_context, process)
         self.up.set()
@@ -86,17 +86,17 @@ class Book:
 
 
 @pytest.fixture
-def parts(projects: LocalPostgres) -> Iterator[tuple[Database, SupabaseStack, Wire]]:
+def parts(projects: LocalPostgres) -> Iterator[tuple[Database, SupabaseStack, TcpProxy]]:
     with (
         cloned(projects) as database,
         supabase_on(projects, database.name) as supabase,
-        wire_to(database.service_url) as wire,
+        proxy_to(database.service_url) as proxy,
     ):
-        yield database, supabase, wire
+        yield database, supabase, proxy
 
 
 @pytest.fixture
-async def service(parts: tuple[Database, SupabaseStack, Wire]) -> AsyncIterator[Service]:
+async def service(parts: tuple[Database, SupabaseStack, TcpProxy]) -> AsyncIterator[Service]:
     made = Service(*parts)
     await made.start()
     yield made
@@ -150,9 +150,9 @@ async def _trouble(service: Service) -> None:
     """Cut, cut all, kill, in a steady beat."""
     for turn in range(KILLS * 3):
         await asyncio.sleep(SECONDS / (KILLS * 3 + 1))  # the beat of the trouble
-        service.wire.cut_next(*[Moment.BEFORE_COMMIT, Moment.AFTER_COMMIT] * 5)
+        service.proxy.cut_next(*[CutPoint.BEFORE_COMMIT, CutPoint.AFTER_COMMIT] * 5)
         if turn % 3 == 1:
-            service.wire.cut_all()
+            service.proxy.cut_all()
         elif turn % 3 == 2:
             await service.kill()
             await service.start()
@@ -169,9 +169,9 @@ async def test_what_clients_were_told_is_what_the_database_says(service: Service
         *(_client(service, person, people, admin, book, end) for person in people), _trouble(service)
     )
 
-    cuts = Counter(moment.name for moment in service.wire.cut)
+    cuts = Counter(moment.name for moment in service.proxy.cut)
     print(f"told {dict(book.told)}, repeated {dict(book.repeats)}, kills {KILLS}, cuts {dict(cuts)}")  # noqa: T201
-    assert set(service.wire.cut) == set(Moment)
+    assert set(service.proxy.cut) == set(CutPoint)
     rows = await service.database.fetch("select user_id, balance from public.wallets where version > 0")
     assert {str(UUID(int=row["user_id"].int)): row["balance"] for row in rows} == book.balances
     counts = await service.database.fetch(

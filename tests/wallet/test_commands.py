@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from contract.test_transfers import pay
-from contract.world import PostgresWorld
+from contract.backend import PostgresBackend
 from domain.identity import AccountStatus, Principal
 from support.database import Database
 from support.ledger import tamper
@@ -38,9 +38,9 @@ async def _reconcile(database: Database) -> subprocess.CompletedProcess[str]:
     )
 
 
-async def test_reconcile_says_that_every_cent_is_in_place(world: PostgresWorld, database: Database) -> None:
-    one, other = await world.user(balance="50.00"), await world.user()
-    await pay(world, one, other, "1")
+async def test_reconcile_says_that_every_cent_is_in_place(backend: PostgresBackend, database: Database) -> None:
+    one, other = await backend.user(balance="50.00"), await backend.user()
+    await pay(backend, one, other, "1")
 
     ran = await _reconcile(database)
 
@@ -48,15 +48,15 @@ async def test_reconcile_says_that_every_cent_is_in_place(world: PostgresWorld, 
 
 
 async def test_reconcile_names_what_does_not_add_up_and_fails(
-    world: PostgresWorld, database: Database
+    backend: PostgresBackend, database: Database
 ) -> None:
-    one, other = await world.user(balance="50.00"), await world.user()
-    await pay(world, one, other, "1")
+    one, other = await backend.user(balance="50.00"), await backend.user()
+    await pay(backend, one, other, "1")
     await tamper(database, f"update public.wallets set balance = 2 where user_id = '{other.user_id}'")
 
     ran = await _reconcile(database)
 
-    [row] = await world.ledger(other)
+    [row] = await backend.ledger(other)
     assert ran.returncode == 1
     assert [line.partition(":")[0] for line in ran.stdout.splitlines()] == [
         f"wrong_balance user={other.user_id} id={row.id}",
@@ -90,10 +90,10 @@ async def _erase(database: Database, user: Principal | UUID) -> subprocess.Compl
     return await lingualink("erase-user", str(user_id), MIGRATION_DATABASE_URL=database.migrator_url)
 
 
-async def test_erase_user_tells_what_it_blanked(world: PostgresWorld, database: Database) -> None:
-    person, friend = await world.user(balance="50.00"), await world.user()
-    await pay(world, person, friend, "1", note="hello")
-    await world.has_account_status(person, AccountStatus.DELETED)
+async def test_erase_user_tells_what_it_blanked(backend: PostgresBackend, database: Database) -> None:
+    person, friend = await backend.user(balance="50.00"), await backend.user()
+    await pay(backend, person, friend, "1", note="hello")
+    await backend.has_account_status(person, AccountStatus.DELETED)
 
     ran = await _erase(database, person)
 
@@ -101,8 +101,8 @@ async def test_erase_user_tells_what_it_blanked(world: PostgresWorld, database: 
     assert "notes of transactions: 2" in ran.stdout
 
 
-async def test_erase_user_leaves_a_living_account_alone(world: PostgresWorld, database: Database) -> None:
-    person = await world.user()
+async def test_erase_user_leaves_a_living_account_alone(backend: PostgresBackend, database: Database) -> None:
+    person = await backend.user()
 
     ran = await _erase(database, person)
 

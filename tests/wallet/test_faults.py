@@ -18,7 +18,7 @@ from support.accounts import Account, is_problem, open_account, sign_ups, stored
 from support.database import Database, cloned, make_template
 from support.ledger import proven
 from support.stack import SupabaseStack, free_port, postgres_cluster, serve_in_thread, supabase_on
-from support.wire import Moment, Wire, wire_to
+from support.tcp_proxy import CutPoint, TcpProxy, proxy_to
 
 pytestmark = pytest.mark.anyio
 
@@ -27,11 +27,11 @@ BOUND_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A backend that reaches its database through a wire, and two people with money."""
+    """A backend that reaches its database through a proxy, and two people with money."""
 
     database: Database
     supabase: SupabaseStack
-    wire: Wire
+    proxy: TcpProxy
     http: httpx.AsyncClient
     payer: Account
     payee: Account
@@ -75,9 +75,9 @@ async def line(supabase: tuple[Database, SupabaseStack]) -> AsyncIterator[Line]:
 
 @asynccontextmanager
 async def line_to(database: Database, stack: SupabaseStack, **changes: Any) -> AsyncIterator[Line]:
-    with wire_to(database.service_url) as wire:
+    with proxy_to(database.service_url) as proxy:
         settings = Settings(
-            database_url=SecretStr(wire.url),
+            database_url=SecretStr(proxy.url),
             lingualink_database_pooler=database.pooler,
             supabase_url=stack.url,
             supabase_secret_key=SecretStr(stack.secret_key),
@@ -90,32 +90,32 @@ async def line_to(database: Database, stack: SupabaseStack, **changes: Any) -> A
                 payer = await open_account(database, http, "50.00")
                 payee = await open_account(database, http, "50.00")
                 admin = await open_account(database, http, role="admin")
-                yield Line(database, stack, wire, client, payer, payee, admin)
+                yield Line(database, stack, proxy, client, payer, payee, admin)
 
 
 async def test_a_connection_cut_before_the_commit_moves_nothing_and_the_retry_does(line: Line) -> None:
-    line.wire.cut_next(Moment.BEFORE_COMMIT)
+    line.proxy.cut_next(CutPoint.BEFORE_COMMIT)
 
     cut = await line.pay("cut before")
     balance = await stored(line.database, line.payer)
     retried = await line.pay("cut before")
 
     assert (cut.status_code, is_problem(cut), cut.headers["Retry-After"]) == (503, True, "1")
-    assert line.wire.cut == [Moment.BEFORE_COMMIT]
+    assert line.proxy.cut == [CutPoint.BEFORE_COMMIT]
     assert balance == (Decimal("50.00"), 1)
     assert retried.status_code == 201
     assert "Idempotency-Replayed" not in retried.headers
 
 
 async def test_a_commit_whose_answer_is_lost_is_found_by_the_same_key(line: Line) -> None:
-    line.wire.cut_next(Moment.AFTER_COMMIT)
+    line.proxy.cut_next(CutPoint.AFTER_COMMIT)
 
     cut = await line.pay("cut after")
     balance = await stored(line.database, line.payer)
     retried = await line.pay("cut after")
 
     assert (cut.status_code, is_problem(cut), cut.headers["Retry-After"]) == (503, True, "1")
-    assert line.wire.cut == [Moment.AFTER_COMMIT]
+    assert line.proxy.cut == [CutPoint.AFTER_COMMIT]
     assert balance == (Decimal("49.00"), 2)
     assert retried.status_code == 201
     assert retried.headers["Idempotency-Replayed"] == "true"
@@ -124,7 +124,7 @@ async def test_a_commit_whose_answer_is_lost_is_found_by_the_same_key(line: Line
 
 async def test_a_settlement_whose_answer_is_lost_is_found_by_asking_again(line: Line) -> None:
     withdrawal_id = (await line.withdraw("w")).json()["withdrawal"]["id"]
-    line.wire.cut_next(Moment.AFTER_COMMIT)
+    line.proxy.cut_next(CutPoint.AFTER_COMMIT)
 
     cut = await line.settle(withdrawal_id, "failed")
     retried = await line.settle(withdrawal_id, "failed")
@@ -135,7 +135,7 @@ async def test_a_settlement_whose_answer_is_lost_is_found_by_asking_again(line: 
 
 async def test_a_connection_that_was_cut_while_idle_is_never_handed_out(line: Line) -> None:
     await line.pay("first")
-    line.wire.cut_all()
+    line.proxy.cut_all()
 
     answers = [await line.pay(f"after {number}") for number in range(3)]
 
@@ -146,12 +146,12 @@ async def test_a_connection_that_was_cut_while_idle_is_never_handed_out(line: Li
 
 async def test_a_network_that_swallows_is_answered_in_time_and_forgotten_after(line: Line) -> None:
     await line.pay("first")
-    line.wire.freeze()
+    line.proxy.freeze()
 
     began = time.monotonic()
     swallowed = await line.pay("swallowed")
     took = time.monotonic() - began
-    line.wire.thaw()
+    line.proxy.thaw()
     began = time.monotonic()
     while (healed := await line.pay("swallowed")).status_code == 503:
         assert time.monotonic() - began < BOUND_S
@@ -177,7 +177,7 @@ async def test_a_network_that_swallows_is_answered_in_time_and_forgotten_after(l
 async def test_every_way_to_a_frozen_database_is_answered_in_time(line: Line, path: str) -> None:
     headers = line.admin.headers()
     assert (await line.http.get(path, headers=headers)).is_success
-    line.wire.freeze()
+    line.proxy.freeze()
 
     began = time.monotonic()
     frozen = await line.http.get(path, headers=headers)

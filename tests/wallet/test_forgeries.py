@@ -8,7 +8,7 @@ import pytest
 from contract.test_limits import asked
 from contract.test_validation import decide
 from contract.test_withdrawals import COMPLETED, held, settle
-from contract.world import PostgresWorld
+from contract.backend import PostgresBackend
 from domain.identity import Role
 from domain.posts import PostStatus
 from support.database import Database
@@ -323,17 +323,17 @@ async def attempt(database: Database, sql: str) -> str:
 
 
 @pytest.fixture
-async def thief(world: PostgresWorld, database: Database) -> dict[str, object]:
+async def thief(backend: PostgresBackend, database: Database) -> dict[str, object]:
     """Whom the forgeries are about, on an honest ledger with something of most things."""
-    admin, other = await world.user(Role.ADMIN), await world.user(Role.ADMIN)
-    me = await world.user(balance="10.00")
-    post, paid = await world.post(me), await world.post(me)
-    await world.rate("1.00")
-    await decide(world, admin, paid, PostStatus.APPROVED, seen=1)
-    taken = await held(world, me, "1", key="a")
-    await settle(world, admin, taken, COMPLETED)
-    await held(world, me, "2", key="b")
-    await asked(world, admin, me, "500")
+    admin, other = await backend.user(Role.ADMIN), await backend.user(Role.ADMIN)
+    me = await backend.user(balance="10.00")
+    post, paid = await backend.post(me), await backend.post(me)
+    await backend.rate("1.00")
+    await decide(backend, admin, paid, PostStatus.APPROVED, seen=1)
+    taken = await held(backend, me, "1", key="a")
+    await settle(backend, admin, taken, COMPLETED)
+    await held(backend, me, "2", key="b")
+    await asked(backend, admin, me, "500")
     await record_staff(database)
     await database.fetch("update private.realtime_outbox set delivered_at = now()")
     return {

@@ -20,15 +20,15 @@ from application.vault.adjustments import AdjustBalance, AdjustCommand
 from application.vault.withdrawals import SettleCommand, SettleWithdrawal
 from application.wallet.transfers import PostedTransaction, TransferCommand, TransferFunds
 from application.wallet.withdrawals import PostedWithdrawal, WithdrawCommand, WithdrawFunds
-from contract.world import (
+from contract.backend import (
     Answer,
-    MemoryWorld,
+    MemoryBackend,
     OwedEvent,
-    PostgresWorld,
-    World,
+    PostgresBackend,
+    Backend,
     answered,
     key_of,
-    postgres_world,
+    postgres_backend,
 )
 from domain.audit import RequestInfo
 from domain.errors import DomainError
@@ -55,20 +55,20 @@ OUTSIDE = {
     TransactionKind.PENALTY,
 }
 
-Step = Callable[[World, int], Coroutine[Any, Any, Any]]
+Step = Callable[[Backend, int], Coroutine[Any, Any, Any]]
 
 
 @dataclass
 class Pair:
-    """The two worlds, with the same people in both; and the withdrawals of each, in the order of their making."""
+    """The two backends, with the same people in both; and the withdrawals of each, in the order of their making."""
 
-    postgres: PostgresWorld
+    postgres: PostgresBackend
     people: list[Principal] = field(default_factory=list)
-    memory: MemoryWorld = field(default_factory=MemoryWorld)
+    memory: MemoryBackend = field(default_factory=MemoryBackend)
     withdrawals: list[tuple[Withdrawal, Withdrawal]] = field(default_factory=list)
 
     @property
-    def worlds(self) -> tuple[World, World]:
+    def backends(self) -> tuple[Backend, Backend]:
         return self.memory, self.postgres
 
     async def admit(self) -> None:
@@ -77,19 +77,19 @@ class Pair:
             self.people.append(self.memory.admit(session, role, balance))
 
     async def both(self, step: Step) -> tuple[Any, Any]:
-        """Take *step* in both worlds; they must agree on everything but ids and times."""
-        told = [await _outcome(step(world, side)) for side, world in enumerate(self.worlds)]
+        """Take *step* in both backends; they must agree on everything but ids and times."""
+        told = [await _outcome(step(backend, side)) for side, backend in enumerate(self.backends)]
         assert _plain(told[0]) == _plain(told[1])
         return told[0], told[1]
 
     async def at_once(self, payments: list[tuple[int, int, str]]) -> None:
         """One after the other in memory, together on Postgres; they must agree all the same."""
 
-        def send(world: World, payment: tuple[int, int, str], key: str) -> Coroutine[Any, Any, Any]:
+        def send(backend: Backend, payment: tuple[int, int, str], key: str) -> Coroutine[Any, Any, Any]:
             sender, recipient, amount = payment
             command = TransferCommand(self.people[recipient].user_id, Money.parse(amount), "n")
             request = _request(key, "/wallet/transfers", command)
-            return _outcome(_posted(TransferFunds(world.transactions)(self.people[sender], command, request)))
+            return _outcome(_posted(TransferFunds(backend.transactions)(self.people[sender], command, request)))
 
         keys = [str(uuid4()) for _ in payments]
         one_by_one = [
@@ -109,7 +109,7 @@ async def _outcome(step: Coroutine[Any, Any, Any]) -> Any:
 
 
 def _plain(outcome: Any) -> object:
-    """What an outcome says, without what differs from world to world."""
+    """What an outcome says, without what differs from backend to backend."""
     match outcome:
         case Answer(result, replayed):
             return replayed, _plain(result)
@@ -129,10 +129,10 @@ async def _posted(response: Awaitable[StoredResponse]) -> Answer[PostedTransacti
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """The rules are what people do; the invariants are reliability's, for both worlds after each step."""
+    """The rules are what people do; the invariants are reliability's, for both backends after each step."""
 
     runner: asyncio.Runner
-    postgres: PostgresWorld
+    postgres: PostgresBackend
 
     @initialize()
     def people_with_money(self) -> None:
@@ -145,7 +145,7 @@ class LedgerMachine(RuleBasedStateMachine):
         command = TransferCommand(people[recipient].user_id, Money.parse(amount), "n")
         request = _request(key, "/wallet/transfers", command)
         self._both(
-            lambda world, _: _posted(TransferFunds(world.transactions)(people[sender], command, request))
+            lambda backend, _: _posted(TransferFunds(backend.transactions)(people[sender], command, request))
         )
 
     @rule(sender=PERSON, amount=AMOUNTS, key=KEY)
@@ -153,7 +153,7 @@ class LedgerMachine(RuleBasedStateMachine):
         command = TransferCommand(uuid4(), Money.parse(amount))
         request = _request(key, "/wallet/transfers", command)
         caller = self.pair.people[sender]
-        self._both(lambda world, _: _posted(TransferFunds(world.transactions)(caller, command, request)))
+        self._both(lambda backend, _: _posted(TransferFunds(backend.transactions)(caller, command, request)))
 
     @rule(owner=PERSON, amount=AMOUNTS, key=KEY)
     def withdraw(self, owner: int, amount: str, key: str) -> None:
@@ -161,11 +161,11 @@ class LedgerMachine(RuleBasedStateMachine):
         request = _request(key, "/wallet/withdrawals", command)
         caller = self.pair.people[owner]
 
-        async def withdrawn(world: World) -> Answer[PostedWithdrawal]:
-            response = await WithdrawFunds(world.transactions)(caller, command, request)
+        async def withdrawn(backend: Backend) -> Answer[PostedWithdrawal]:
+            response = await WithdrawFunds(backend.transactions)(caller, command, request)
             return answered(response, PostedWithdrawal)
 
-        made = self._both(lambda world, _: withdrawn(world))
+        made = self._both(lambda backend, _: withdrawn(backend))
         if all(isinstance(answer, Answer) and not answer.replayed for answer in made):
             self.pair.withdrawals.append((made[0].result.withdrawal, made[1].result.withdrawal))
 
@@ -175,7 +175,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         sides, who = self.pair.withdrawals[which], self.pair.people[caller]
         self._both(
-            lambda world, side: SettleWithdrawal(world.transactions)(
+            lambda backend, side: SettleWithdrawal(backend.transactions)(
                 who, SettleCommand(sides[side].id, WithdrawalStatus(outcome), "r"), ORIGIN
             )
         )
@@ -192,8 +192,8 @@ class LedgerMachine(RuleBasedStateMachine):
         command = AdjustCommand(people[owner].user_id, kind, Money.parse(amount), "n")
         request = _request(key, f"/vault/users/{command.user_id}/transactions", command)
         self._both(
-            lambda world, _: _posted(
-                AdjustBalance(world.transactions)(people[caller], command, request, ORIGIN)
+            lambda backend, _: _posted(
+                AdjustBalance(backend.transactions)(people[caller], command, request, ORIGIN)
             )
         )
 
@@ -225,24 +225,24 @@ class LedgerMachine(RuleBasedStateMachine):
         return account_statuses.get(self.pair.people[who].user_id, AccountStatus.ACTIVE)
 
     def _everywhere(self, who: int, account_status: AccountStatus) -> None:
-        for world in self.pair.worlds:
-            self.runner.run(world.has_account_status(self.pair.people[who], account_status))
+        for backend in self.pair.backends:
+            self.runner.run(backend.has_account_status(self.pair.people[who], account_status))
 
 
 async def _check(pair: Pair) -> None:
     ids = {person.user_id for person in pair.people}
-    for world in pair.worlds:
+    for backend in pair.backends:
         rows: list[Transaction] = []
-        owed = [event for event in await world.owed() if event.user_id in ids]
+        owed = [event for event in await backend.owed() if event.user_id in ids]
         for person in pair.people:
-            ledger = list(await world.ledger(person))
-            wallet = await world.wallet(person)
+            ledger = list(await backend.ledger(person))
+            wallet = await backend.wallet(person)
             _one_wallet(ledger, wallet.balance.amount, wallet.version)
             _one_chain(ledger, wallet.hash)
             _told(ledger, [event for event in owed if event.user_id == person.user_id])
             rows += ledger
         _conserved(rows)
-        _balanced(rows, await world.entries())
+        _balanced(rows, await backend.entries())
 
 
 def _one_wallet(ledger: list[Transaction], balance: Decimal, version: int) -> None:
@@ -318,8 +318,8 @@ ADAPTERS: dict[str, tuple[Callable[..., Any], dict[str, None]]] = {
 def test_any_sequence_of_operations_keeps_the_books(database: Database, adapter: str) -> None:
     transacting, without = ADAPTERS[adapter]
     with asyncio.Runner() as runner:
-        world = postgres_world(database, transacting)
-        postgres = runner.run(world.__aenter__())
+        backend = postgres_backend(database, transacting)
+        postgres = runner.run(backend.__aenter__())
         try:
             machine = type("Machine", (LedgerMachine,), {"runner": runner, "postgres": postgres, **without})
             run_state_machine_as_test(
@@ -333,4 +333,4 @@ def test_any_sequence_of_operations_keeps_the_books(database: Database, adapter:
             )
             assert runner.run(proven(database)) == []
         finally:
-            runner.run(world.__aexit__(None, None, None))
+            runner.run(backend.__aexit__(None, None, None))

@@ -7,7 +7,7 @@ import pytest
 
 from contract.test_transfers import pay
 from contract.test_validation import decide
-from contract.world import PostgresWorld
+from contract.backend import PostgresBackend
 from domain.identity import Role
 from domain.posts import PostStatus
 from infrastructure.postgres.ledger import ledger_snapshots
@@ -74,12 +74,12 @@ def test_the_faults_that_are_tried_are_those_that_the_documents_explain() -> Non
     assert tried | {"rewritten"} == explained
 
 
-async def test_a_post_that_was_opened_again_may_be_gone(world: PostgresWorld, database: Database) -> None:
-    author, admin = await world.user(), await world.user(Role.ADMIN)
-    await world.rate("1.00")
-    post = await world.post(author)
-    await decide(world, admin, post, PostStatus.APPROVED, seen=1)
-    await decide(world, admin, post, PostStatus.PENDING, reason="look again")
+async def test_a_post_that_was_opened_again_may_be_gone(backend: PostgresBackend, database: Database) -> None:
+    author, admin = await backend.user(), await backend.user(Role.ADMIN)
+    await backend.rate("1.00")
+    post = await backend.post(author)
+    await decide(backend, admin, post, PostStatus.APPROVED, seen=1)
+    await decide(backend, admin, post, PostStatus.PENDING, reason="look again")
     await database.fetch("delete from public.posts")
 
     assert await proven(database) == []
@@ -94,9 +94,9 @@ where kind = 'opening' and version = (select max(version) from public.wallet_tra
 
 
 async def test_a_wallet_rewritten_as_a_whole_does_not_match_its_seal(
-    world: PostgresWorld, database: Database
+    backend: PostgresBackend, database: Database
 ) -> None:
-    owner = await world.user(balance="10.00")
+    owner = await backend.user(balance="10.00")
     await sealed(database)
     rewritten, *_ = await tamper(
         database,
@@ -111,10 +111,10 @@ async def test_a_wallet_rewritten_as_a_whole_does_not_match_its_seal(
         assert [(finding.fault, finding.user_id) for finding in found] == [("rewritten", owner.user_id)]
 
 
-async def test_a_row_slipped_in_under_a_seal_is_named(world: PostgresWorld, database: Database) -> None:
-    await world.user(balance="1.00")
+async def test_a_row_slipped_in_under_a_seal_is_named(backend: PostgresBackend, database: Database) -> None:
+    await backend.user(balance="1.00")
     seal = await sealed(database)
-    late = await world.user(balance="10.00")
+    late = await backend.user(balance="10.00")
     await tamper(
         database, f"update {T} set created_at = '{seal.sealed_until}' where user_id = '{late.user_id}'"
     )
@@ -134,11 +134,11 @@ async def test_a_row_slipped_in_under_a_seal_is_named(world: PostgresWorld, data
     ],
 )
 async def test_a_seal_that_was_touched_is_named(
-    world: PostgresWorld, database: Database, damage: str
+    backend: PostgresBackend, database: Database, damage: str
 ) -> None:
-    await world.user(balance="1.00")
+    await backend.user(balance="1.00")
     await sealed(database)
-    await world.user(balance="1.00")
+    await backend.user(balance="1.00")
     await sealed(database)
     await tamper(database, damage)
 
@@ -146,9 +146,9 @@ async def test_a_seal_that_was_touched_is_named(
 
 
 async def test_seals_that_were_all_made_anew_differ_from_those_kept_elsewhere(
-    world: PostgresWorld, database: Database
+    backend: PostgresBackend, database: Database
 ) -> None:
-    await world.user(balance="1.00")
+    await backend.user(balance="1.00")
     kept = await sealed(database)
 
     assert await findings(database, {kept.id: kept.digest}) == []
@@ -158,12 +158,12 @@ async def test_seals_that_were_all_made_anew_differ_from_those_kept_elsewhere(
 
 
 async def test_a_seal_holds_each_wallet_that_moved_since_the_one_before(
-    world: PostgresWorld, database: Database
+    backend: PostgresBackend, database: Database
 ) -> None:
-    one, other = await world.user(balance="5.00"), await world.user(balance="5.00")
+    one, other = await backend.user(balance="5.00"), await backend.user(balance="5.00")
     first = await sealed(database)
-    await pay(world, one, other, "1")
-    await world.user(balance="0.00")
+    await pay(backend, one, other, "1")
+    await backend.user(balance="0.00")
 
     second, third = await sealed(database), await sealed(database)
 
@@ -173,11 +173,11 @@ async def test_a_seal_holds_each_wallet_that_moved_since_the_one_before(
     assert await findings(database, since_seal=True) == []
 
 
-async def test_it_looks_at_one_instant_while_money_moves(world: PostgresWorld, database: Database) -> None:
-    one, other = await world.user(balance="50.00"), await world.user()
+async def test_it_looks_at_one_instant_while_money_moves(backend: PostgresBackend, database: Database) -> None:
+    one, other = await backend.user(balance="50.00"), await backend.user()
     async with ledger_snapshots(database.service)() as snapshot:
         before = await snapshot.size()
-        await pay(world, one, other, "1", key=str(uuid4()))
+        await pay(backend, one, other, "1", key=str(uuid4()))
 
         lines = [line async for line in snapshot.lines()]
 

@@ -10,7 +10,7 @@ import pytest
 from contract.test_bookings import book
 from contract.test_transfers import pay
 from contract.test_withdrawals import COMPLETED, held, settle
-from contract.world import postgres_world
+from contract.backend import postgres_backend
 from devstack.postgres import binaries
 from domain.identity import Role
 from domain.wallet import TransactionKind
@@ -69,15 +69,15 @@ def run(program: str, *words: object) -> str:
 async def test_a_dump_of_15_is_restored_into_a_newer_one(
     of_15: Database, bare: Database, tmp_path: Path
 ) -> None:
-    async with postgres_world(of_15) as world:
+    async with postgres_backend(of_15) as backend:
         admin, one, other = (
-            await world.user(Role.ADMIN),
-            await world.user(balance="10.00"),
-            await world.user(),
+            await backend.user(Role.ADMIN),
+            await backend.user(balance="10.00"),
+            await backend.user(),
         )
-        await pay(world, one, other, "2.505")
-        await book(world, admin, other, TransactionKind.BONUS, "3", key="bonus")
-        await settle(world, admin, await held(world, one, "2", key="done"), COMPLETED)
+        await pay(backend, one, other, "2.505")
+        await book(backend, admin, other, TransactionKind.BONUS, "3", key="bonus")
+        await settle(backend, admin, await held(backend, one, "2", key="done"), COMPLETED)
     await record_staff(of_15)
     await of_15.fetch("update private.realtime_outbox set delivered_at = now()")
     seal = await sealed(of_15)

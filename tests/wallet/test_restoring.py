@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from contract.test_transfers import pay
-from contract.world import PostgresWorld
+from contract.backend import PostgresBackend
 from devstack.postgres import LocalPostgres, binaries
 from infrastructure.doctor.catalogue import expected, read_items
 from infrastructure.doctor.restoring import Restored, repair
@@ -79,13 +79,13 @@ async def test_the_new_epoch_is_above_all_that_clients_saw(database: Database) -
     assert (await repaired(database)).epoch >= before.epoch
 
 
-async def test_what_moves_after_it_tells_the_epoch(world: PostgresWorld, database: Database) -> None:
-    one, other = await world.user(balance="10.00"), await world.user()
+async def test_what_moves_after_it_tells_the_epoch(backend: PostgresBackend, database: Database) -> None:
+    one, other = await backend.user(balance="10.00"), await backend.user()
     done = await repaired(database)
 
-    await pay(world, one, other, "1")
+    await pay(backend, one, other, "1")
 
-    assert {event.payload["epoch"] for event in await world.owed()} == {done.epoch}
+    assert {event.payload["epoch"] for event in await backend.owed()} == {done.epoch}
     assert await findings(database) == []
 
 
@@ -101,13 +101,13 @@ async def empty(cluster: LocalPostgres) -> AsyncIterator[Database]:
 
 
 async def test_a_dump_is_restored_and_proven(
-    world: PostgresWorld, database: Database, empty: Database, tmp_path: Path
+    backend: PostgresBackend, database: Database, empty: Database, tmp_path: Path
 ) -> None:
-    one, other = await world.user(balance="10.00"), await world.user()
-    await pay(world, one, other, "1")
+    one, other = await backend.user(balance="10.00"), await backend.user()
+    await pay(backend, one, other, "1")
     dump = tmp_path / "dump.sql"
     _run("pg_dump", "--no-privileges", "-f", dump, database.superuser_url)
-    await pay(world, one, other, "2", key="lost")
+    await pay(backend, one, other, "2", key="lost")
     _run("psql", "-q", "-v", "ON_ERROR_STOP=1", "-f", dump, empty.superuser_url)
 
     done = await repaired(empty)

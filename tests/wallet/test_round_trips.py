@@ -104,11 +104,11 @@ async def test_each_route_costs_what_it_says(line: Line) -> None:
 async def _cost(line: Line, asked: Asked) -> Cost:
     """What *asked* costs, to the end of its transaction: the backend has one connection, which the next read gets."""
     await _ask(line, Asked(line.payer, "GET", "/wallet"))
-    line.wire.statements.clear()
+    line.proxy.statements.clear()
     await _ask(line, asked)
     await _ask(line, Asked(line.payer, "GET", "/wallet"))
     # The doorbell of other relays has a connection of its own.
-    *own, _ = (text.lower() for text in line.wire.statements if not text.startswith(("notify", "select 1")))
+    *own, _ = (text.lower() for text in line.proxy.statements if not text.startswith(("notify", "select 1")))
     return Cost(len(own), own[-1])
 
 

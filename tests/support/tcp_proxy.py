@@ -10,14 +10,14 @@ from urllib.parse import urlsplit, urlunsplit
 SSL_REQUEST = 80877103
 
 
-class Moment(Enum):
+class CutPoint(Enum):
     """When a connection is cut."""
 
     BEFORE_COMMIT = auto()  # the server never sees it
     AFTER_COMMIT = auto()  # the server has committed, and its answer is lost
 
 
-class Wire:
+class TcpProxy:
     """What runs between a backend and its database. Its loop is a thread's own, so tests may block."""
 
     def __init__(self, target: str) -> None:
@@ -25,12 +25,12 @@ class Wire:
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
         self._links: set[_Link] = set()
-        self._cuts: list[Moment] = []
+        self._cuts: list[CutPoint] = []
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._gathering: asyncio.Barrier | None = None
         self.statements: list[str] = []
-        self.cut: list[Moment] = []
+        self.cut: list[CutPoint] = []
         """The cuts that were made."""
 
     @property
@@ -41,7 +41,7 @@ class Wire:
         user = f"{self._target.username}@" if self._target.username else ""
         return urlunsplit(self._target._replace(netloc=f"{user}127.0.0.1:{port}"))
 
-    def cut_next(self, *moments: Moment) -> None:
+    def cut_next(self, *moments: CutPoint) -> None:
         """Cut a connection at each of *moments*, in turn, as commits come by."""
         self._cuts.extend(moments)
 
@@ -100,7 +100,7 @@ class Wire:
         if self._gathering is not None:
             await self._gathering.wait()
 
-    def take_cut(self) -> Moment | None:
+    def take_cut(self) -> CutPoint | None:
         """The cut that the commit at hand is to have."""
         return self._cuts.pop(0) if self._cuts else None
 
@@ -111,8 +111,8 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class _Link:
     """One connection of a client, and ours to the server for it."""
 
-    def __init__(self, wire: Wire, client: Stream, server: Stream) -> None:
-        self._wire = wire
+    def __init__(self, proxy: TcpProxy, client: Stream, server: Stream) -> None:
+        self._proxy = proxy
         self._from_client, self._to_client = client
         self._from_server, self._to_server = server
         self._doomed = False
@@ -130,11 +130,11 @@ class _Link:
             while True:
                 head = await self._from_client.readexactly(5)
                 body = await self._from_client.readexactly(int.from_bytes(head[1:], "big") - 4)
-                await self._wire.flow()
+                await self._proxy.flow()
                 if self._cuts(head[:1], body):
                     break
                 if _is_commit(head[:1], body):
-                    await self._wire.gathered()
+                    await self._proxy.gathered()
                 self._to_server.write(head + body)
                 await self._to_server.drain()
         if not self._doomed:
@@ -144,9 +144,9 @@ class _Link:
         """Server to client; what answers a doomed commit is lost."""
         with suppress(OSError):
             while data := await self._from_server.read(65_536):
-                await self._wire.flow()
+                await self._proxy.flow()
                 if self._doomed:
-                    self._wire.cut.append(Moment.AFTER_COMMIT)
+                    self._proxy.cut.append(CutPoint.AFTER_COMMIT)
                     break
                 self._to_client.write(data)
                 await self._to_client.drain()
@@ -156,7 +156,7 @@ class _Link:
         """Pass a message of the start-up, which has no type; whether another such follows."""
         size = await self._from_client.readexactly(4)
         body = await self._from_client.readexactly(int.from_bytes(size, "big") - 4)
-        await self._wire.flow()
+        await self._proxy.flow()
         self._to_server.write(size + body)
         await self._to_server.drain()
         return int.from_bytes(body[:4], "big") == SSL_REQUEST
@@ -165,15 +165,15 @@ class _Link:
         """Note a message; whether the connection is cut before it goes on."""
         if kind == b"Q":
             text = body.rstrip(b"\0").decode()
-            self._wire.statements.append(text)
+            self._proxy.statements.append(text)
             if _is_commit(kind, body):
-                moment = self._wire.take_cut()
-                self._doomed = moment is Moment.AFTER_COMMIT
-                if moment is Moment.BEFORE_COMMIT:
-                    self._wire.cut.append(moment)
+                moment = self._proxy.take_cut()
+                self._doomed = moment is CutPoint.AFTER_COMMIT
+                if moment is CutPoint.BEFORE_COMMIT:
+                    self._proxy.cut.append(moment)
                     return True
         elif kind == b"E":
-            self._wire.statements.append("(prepared)")
+            self._proxy.statements.append("(prepared)")
         return False
 
 
@@ -182,14 +182,14 @@ def _is_commit(kind: bytes, body: bytes) -> bool:
 
 
 @contextmanager
-def wire_to(url: str) -> Iterator[Wire]:
+def proxy_to(url: str) -> Iterator[TcpProxy]:
     """A proxy before the database at *url*, for as long as the block runs."""
-    wire, ready = Wire(url), threading.Event()
-    thread = threading.Thread(target=wire.run, args=(ready,), name="wire", daemon=True)
+    proxy, ready = TcpProxy(url), threading.Event()
+    thread = threading.Thread(target=proxy.run, args=(ready,), name="proxy", daemon=True)
     thread.start()
     assert ready.wait(10)
     try:
-        yield wire
+        yield proxy
     finally:
-        wire.stop()
+        proxy.stop()
         thread.join(10)
