@@ -43,6 +43,10 @@ test-poolers: .venv/.ready node_modules/.ready ## run it through PgBouncer, in s
 	@LINGUALINK_TEST_POOLER=session $(BIN)/pytest -n auto --dist loadgroup
 	@LINGUALINK_TEST_POOLER=transaction $(BIN)/pytest -n auto --dist loadgroup
 
+test-adopted: .venv/.ready node_modules/.ready ## run what the service does on databases that had the app's tables first
+	@for ids in uuid text; do LINGUALINK_TEST_ADOPTED=$$ids $(BIN)/pytest -n auto --dist loadgroup \
+	  tests/system tests/contract tests/vault tests/wallet/test_erasure.py || exit 1; done
+
 test-postgres-15: .venv/.ready node_modules/.ready ## run it on PostgreSQL 15, Supabase's other version
 	@LINGUALINK_DEV_POSTGRES_BIN=$(POSTGRES_15) $(BIN)/pytest -n auto --dist loadgroup
 

@@ -1,5 +1,6 @@
 """Fixtures of every folder: one cluster a worker, databases cloned from a template, one running system."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import structlog
 
 from devstack.postgres import LocalPostgres
 from support.backend import System, backend
+from support.clips import make_clips
 from support.database import Database, cloned, make_template
 from support.documented import undocumented
 from support.external import external_project, is_external
@@ -74,6 +76,21 @@ def projects(cluster: LocalPostgres) -> LocalPostgres:
 def database(projects: LocalPostgres) -> Iterator[Database]:
     """A database of the test's own."""
     with cloned(projects) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def clips_template(projects: LocalPostgres) -> Iterator[str]:
+    """The name of a template whose posts are LinguaLink's clips."""
+    with cloned(projects) as made:
+        asyncio.run(make_clips(made))
+        yield made.name
+
+
+@pytest.fixture
+def clips_database(projects: LocalPostgres, clips_template: str) -> Iterator[Database]:
+    """A database of the test's own, whose posts are LinguaLink's clips."""
+    with cloned(projects, clips_template) as made:
         yield made
 
 

@@ -10,7 +10,7 @@ depends_on = None
 # Privileges, and on what. The service's are what its statements need, and tests/database/test_privileges.py holds them.
 SERVICE = (
     ("select, insert (id, username, full_name, avatar_url), update (role)", "public.profiles"),
-    ("select, update (validation_status, validated_by, validated_at, validation_reason)", "public.posts"),
+    ("select, update (validation_status, validated_by, validated_at, validation_reason)", "private.posts"),
     # a wallet is opened empty
     ("select, insert (user_id), update (balance, version, updated_at, hash)", "public.wallets"),
     ("select, insert", "public.wallet_transactions"),
@@ -92,6 +92,24 @@ UP = (
     """,
     "revoke all on function private.account_status(uuid, uuid) from public",
     "grant execute on function private.account_status(uuid, uuid) to lingualink_api",
+    """
+    -- Locks a post until the end of the transaction; whether there is one. FOR UPDATE on the view would lock nothing
+    -- where it is a union, and the service has no rights on the tables behind it.
+    create function private.lock_post(post uuid) returns boolean
+    language plpgsql volatile security definer set search_path = '' as $$
+    declare
+      home constant regclass := (select p.home from private.posts p where p.id = post);
+      locked boolean;
+    begin
+      if home is not null then
+        execute format('select true from %s where id::uuid = $1 for update', home) into locked using post;
+      end if;
+      return coalesce(locked, false);
+    end
+    $$
+    """,
+    "revoke all on function private.lock_post(uuid) from public",
+    "grant execute on function private.lock_post(uuid) to lingualink_api",
     *(f"grant {privileges} on {table} to lingualink_api" for privileges, table in SERVICE),
     *(f"grant {right} to {roles}" for right, roles in CLIENTS),
     f"""
@@ -105,6 +123,7 @@ UP = (
 DOWN = (
     *(f"revoke {right} from {roles}" for right, roles in (*CLIENTS, *OF_PROFILES)),
     *(f"revoke all on {table} from lingualink_api" for _, table in SERVICE),
+    "drop function private.lock_post(uuid)",
     "drop function private.account_status(uuid, uuid)",
     "drop function private.spent_today(uuid)",
 )

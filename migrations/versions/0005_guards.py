@@ -26,7 +26,10 @@ FUNCTIONS = (
         "refuse_clients",
         "guard_profile",
         "guard_post",
+        "guard_clip",
         "refuse_banned_author",
+        "keep_post_once",
+        "write_post",
         "keep_history",
         "keep_withdrawal",
         "keep_balanced",
@@ -45,12 +48,33 @@ CLOSED = {
         *("validation_status", "validated_by", "validated_at", "validation_reason"),
     ),
 }
+# The same of LinguaLink's clips, and what a moderator judges. Which of them there are differs between databases.
+CLIP_CLOSED = (
+    *("id", "user_id", "created_at", "status", "validated_by", "validated_at", "validation_reason"),
+    *("is_validated", "is_monetization_unlocked"),
+)
+CLIP_CONTENT = (
+    *("title", "phrase", "translation", "language", "dialect", "audio_url", "video_url", "thumbnail_url"),
+    *("duration", "clip_type", "original_clip_id", "parent_clip_id", "root_clip_id"),
+)
+CLIP_TEXT = ("title", "phrase", "translation", "audio_url", "video_url", "thumbnail_url")
 
 
 def changed(table: str) -> str:
     """Whether one of our closed columns of *table* is not what it was."""
     new, old = (", ".join(f"{row}.{column}" for column in CLOSED[table]) for row in ("new", "old"))
     return f"({new}) is distinct from ({old})"
+
+
+def listed(columns: tuple[str, ...]) -> str:
+    """The names of *columns* as an array."""
+    return f"array[{', '.join(repr(column) for column in columns)}]"
+
+
+def differs(columns: tuple[str, ...]) -> str:
+    """Whether one of those of *columns* that the table has is not what it was."""
+    changed_one = "where was -> name is distinct from is_now -> name"
+    return f"exists (select from unnest({listed(columns)}) c (name) {changed_one})"
 
 
 EACH_ROW = "for each row"
@@ -197,7 +221,7 @@ UP = (
       ) then
         raise insufficient_privilege using message = 'only pending posts of one''s own can be edited';
       end if;
-      if current_user = 'lingualink_api' and new.validation_status <> 'pending'
+      if 'lingualink_api' in (current_user, session_user) and new.validation_status <> 'pending'
          and num_nonnulls(new.validated_by, new.validated_at) < 2 then
         raise insufficient_privilege using message = 'a decision says who made it, and when';
       end if;
@@ -206,19 +230,134 @@ UP = (
     end
     $$
     """,
+    f"""
+    -- The same for clips that an adopted database has as its posts. Their counters are the app's to write, on anybody's
+    -- clip: they are no part of what was judged, and raise no version.
+    create function private.guard_clip() returns trigger language plpgsql set search_path = '' as $$
+    declare
+      client constant boolean := {CLIENT};
+      me constant text := {ME};
+      was constant jsonb := case tg_op when 'INSERT' then '{{}}' else to_jsonb(old) end;
+      is_now constant jsonb := case tg_op when 'DELETE' then '{{}}' else to_jsonb(new) end;
+      editable boolean;
+    begin
+      if tg_op = 'INSERT' then
+        new.status := coalesce(new.status, 'pending');  -- old builds send none
+        if client then
+          if new.user_id::text is distinct from me or new.status <> 'pending'
+             or num_nonnulls(new.validated_by, new.validated_at, new.validation_reason) > 0
+             or 'true' in (is_now ->> 'is_validated', is_now ->> 'is_monetization_unlocked') then
+            raise insufficient_privilege
+              using message = 'a clip is one''s own, and pending until the backend validates it';
+          end if;
+          new.created_at := now();  -- the queue is ordered by it
+        end if;
+        new.version := 1;
+        return new;
+      end if;
+      editable := not client
+        or old.user_id::text is not distinct from me and coalesce(old.status, '') not in ('approved', 'rejected');
+      if tg_op = 'DELETE' then
+        if not editable then
+          raise insufficient_privilege using message = 'only pending clips of one''s own can be deleted';
+        end if;
+        return old;
+      end if;
+      new.version := old.version;
+      if {differs(CLIP_CLOSED)} then
+        if client then
+          raise insufficient_privilege using message = 'a clip is validated by the backend';
+        end if;
+        new.version := old.version + 1;
+      end if;
+      if {differs(CLIP_CONTENT)} then
+        if not editable then
+          raise insufficient_privilege using message = 'only pending clips of one''s own can be edited';
+        end if;
+        new.version := old.version + 1;
+      end if;
+      if new.status is distinct from old.status then
+        if 'lingualink_api' in (current_user, session_user) and new.status <> 'pending'
+           and num_nonnulls(new.validated_by, new.validated_at) < 2 then
+          raise insufficient_privilege using message = 'a decision says who made it, and when';
+        end if;
+        if is_now ? 'is_validated' then
+          new := jsonb_populate_record(new, jsonb_build_object('is_validated', new.status = 'approved'));
+        end if;
+      end if;
+      return new;
+    end
+    $$
+    """,
     """
     -- Definer rights, because clients can't read bans; it looks at the row's author, never at who is asking.
     create function private.refuse_banned_author() returns trigger
     language plpgsql security definer set search_path = '' as $$
+    declare
+      post constant jsonb := to_jsonb(new);
+      author constant text := coalesce(post ->> 'author_id', post ->> 'user_id');
+      status constant text := case when post ? 'validation_status' then 'validation_status' else 'status' end;
     begin
-      if (tg_op = 'INSERT' or new.validation_status = 'pending' and old.validation_status = 'pending')
-         and exists (select from private.bans b where b.user_id = new.author_id) then
+      if (tg_op = 'INSERT' or post ->> status = 'pending' and to_jsonb(old) ->> status = 'pending')
+         and exists (select from private.bans b where b.user_id = author::uuid) then
         raise insufficient_privilege using message = 'a banned user can''t post';
       end if;
       return new;
     end
     $$
     """,
+    """
+    -- An id names one post, whichever table is its home. The lock is for two that are added at the same moment.
+    create function private.keep_post_once() returns trigger
+    language plpgsql security definer set search_path = '' as $$
+    begin
+      perform pg_advisory_xact_lock(6118, hashtext(new.id::text));
+      if exists (select from private.posts p where p.id = new.id::uuid and p.home <> tg_relid) then
+        raise unique_violation using message = format('%s is another post''s id', new.id);
+      end if;
+      return new;
+    end
+    $$
+    """,
+    f"""
+    -- Writes through the view of all posts, where it is a union. Its text is changed by an erasure alone.
+    create function private.write_post() returns trigger
+    language plpgsql security definer set search_path = '' as $$
+    declare
+      home constant regclass := old.home;
+      blanked text := '';
+      written bigint;
+    begin
+      if tg_op = 'DELETE' then
+        execute format('delete from %s where id::uuid = $1', home) using old.id;
+      elsif home = 'public.posts'::regclass then
+        update public.posts
+        set title = new.title, body = new.body, media_url = new.media_url, validation_status = new.validation_status,
+            validated_by = new.validated_by, validated_at = new.validated_at, validation_reason = new.validation_reason
+        where id = old.id;
+      else
+        if (new.title, new.body, new.media_url) is distinct from (old.title, old.body, old.media_url) then
+          select string_agg(format(', %I = %L', attname, case attname when 'title' then new.title else '' end), '')
+          into blanked
+          from pg_attribute
+          where attrelid = home and not attisdropped and attname = any ({listed(CLIP_TEXT)});
+        end if;
+        execute format(
+          'update %s set status = $2, validated_by = $3, validated_at = $4, validation_reason = $5 %s '
+          'where id::uuid = $1',
+          home, coalesce(blanked, '')
+        ) using old.id, new.validation_status, new.validated_by, new.validated_at, new.validation_reason;
+      end if;
+      get diagnostics written = row_count;
+      if written = 0 then
+        return null;
+      elsif tg_op = 'DELETE' then
+        return old;
+      end if;
+      return new;
+    end
+    $$
+    """,  # noqa: S608 - our own names
     """
     -- Rows of the ledger and of the audit log stay as they are, for everybody. Personal notes can be blanked.
     create function private.keep_history() returns trigger language plpgsql set search_path = '' as $$

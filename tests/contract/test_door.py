@@ -14,8 +14,8 @@ from application.transaction_context import Tx
 from application.vault.adjustments import AdjustBalance, AdjustCommand
 from application.wallet.reading import ReadWallet, TransactionFilter
 from application.wallet.transfers import PostedTransaction
+from contract.backend import Answer, Backend, answered, key_of, refused
 from contract.test_transfers import pay
-from contract.world import Answer, World, answered, key_of, refused
 from domain.audit import RequestInfo
 from domain.errors import (
     ClientNotAllowed,
@@ -38,7 +38,7 @@ THREE = Money(Decimal(3))
 
 
 async def take_three(
-    world: World, owner: Principal, then: Callable[[], None] = lambda: None, key: str = "key"
+    backend: Backend, owner: Principal, then: Callable[[], None] = lambda: None, key: str = "key"
 ) -> Answer[PostedTransaction]:
     """Take three units from *owner*, and do something else before it is true."""
 
@@ -48,7 +48,7 @@ async def take_three(
         then()
         return PostedTransaction.of(row, tx.epoch)
 
-    response = await world.transactions.run_idempotent(
+    response = await backend.transactions.run_idempotent(
         owner, Action.TRANSFER, key_of(key, "/", {}), decide, wallets={owner.user_id}
     )
     return answered(response, PostedTransaction)
@@ -58,46 +58,48 @@ def _refuse() -> None:
     raise InsufficientFunds
 
 
-async def test_a_refusal_drops_what_was_posted_before_it_and_sticks(world: World) -> None:
-    owner = await world.user(balance="10.00")
+async def test_a_refusal_drops_what_was_posted_before_it_and_sticks(backend: Backend) -> None:
+    owner = await backend.user(balance="10.00")
 
     with pytest.raises(InsufficientFunds):
-        await take_three(world, owner, _refuse)
+        await take_three(backend, owner, _refuse)
 
-    assert (await world.wallet(owner)).balance == Money(Decimal("10.00"))
-    assert len(await world.ledger(owner)) == 1
-    assert await world.owed() == []
-    assert await take_three(world, owner) == refused("insufficient_funds")
+    assert (await backend.wallet(owner)).balance == Money(Decimal("10.00"))
+    assert len(await backend.ledger(owner)) == 1
+    assert await backend.owed() == []
+    assert await take_three(backend, owner) == refused("insufficient_funds")
 
 
-async def test_a_mistake_in_the_request_drops_what_was_posted_and_leaves_the_key_free(world: World) -> None:
-    owner = await world.user(balance="10.00")
+async def test_a_mistake_in_the_request_drops_what_was_posted_and_leaves_the_key_free(
+    backend: Backend,
+) -> None:
+    owner = await backend.user(balance="10.00")
 
     def mistake() -> None:
         raise InvalidInput
 
     with pytest.raises(InvalidInput):
-        await take_three(world, owner, mistake)
-    again = await take_three(world, owner)
+        await take_three(backend, owner, mistake)
+    again = await take_three(backend, owner)
 
     assert not again.replayed
-    assert (await world.wallet(owner)).balance == Money(Decimal("7.00"))
+    assert (await backend.wallet(owner)).balance == Money(Decimal("7.00"))
 
 
-async def test_a_decision_that_crashes_writes_nothing_and_leaves_the_key_free(world: World) -> None:
-    owner = await world.user(balance="10.00")
+async def test_a_decision_that_crashes_writes_nothing_and_leaves_the_key_free(backend: Backend) -> None:
+    owner = await backend.user(balance="10.00")
 
     def crash() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await take_three(world, owner, crash)
+        await take_three(backend, owner, crash)
 
-    assert not (await take_three(world, owner)).replayed
+    assert not (await take_three(backend, owner)).replayed
 
 
-async def test_a_wallet_moves_by_all_the_rows_of_one_decision(world: World) -> None:
-    owner = await world.user(balance="10.00")
+async def test_a_wallet_moves_by_all_the_rows_of_one_decision(backend: Backend) -> None:
+    owner = await backend.user(balance="10.00")
 
     def decide(tx: Tx[None]) -> PostedTransaction:
         wallet = tx.wallets[owner.user_id]
@@ -107,90 +109,90 @@ async def test_a_wallet_moves_by_all_the_rows_of_one_decision(world: World) -> N
         tx.ledger.post(first, last)
         return PostedTransaction.of(last, tx.epoch)
 
-    await world.transactions.run_idempotent(
+    await backend.transactions.run_idempotent(
         owner, Action.TRANSFER, key_of("key", "/", {}), decide, wallets={owner.user_id}
     )
 
-    wallet = await world.wallet(owner)
+    wallet = await backend.wallet(owner)
     assert (wallet.balance, wallet.version) == (Money(Decimal("8.00")), 3)
-    assert [event.payload["version"] for event in await world.owed()] == [2, 3]
+    assert [event.payload["version"] for event in await backend.owed()] == [2, 3]
 
 
-async def test_who_may_not_act_leaves_no_key(world: World) -> None:
-    admin, owner = await world.user(Role.MODERATOR), await world.user()
+async def test_who_may_not_act_leaves_no_key(backend: Backend) -> None:
+    admin, owner = await backend.user(Role.MODERATOR), await backend.user()
     command = AdjustCommand(owner.user_id, TransactionKind.BONUS, THREE, "note")
 
     for _ in range(2):
         with pytest.raises(Forbidden):
-            await AdjustBalance(world.transactions)(admin, command, key_of("key", "/", {}), ORIGIN)
+            await AdjustBalance(backend.transactions)(admin, command, key_of("key", "/", {}), ORIGIN)
 
-    assert await world.keys_of(admin) == []
-    assert [entry.refusal for entry in await world.audit()] == ["forbidden", "forbidden"]
+    assert await backend.keys_of(admin) == []
+    assert [entry.refusal for entry in await backend.audit()] == ["forbidden", "forbidden"]
 
 
-async def test_a_key_that_stands_for_not_found_is_free_after_an_hour(world: World) -> None:
-    sender, recipient = await world.user(balance="10.00"), await world.newcomer()
+async def test_a_key_that_stands_for_not_found_is_free_after_an_hour(backend: Backend) -> None:
+    sender, recipient = await backend.user(balance="10.00"), await backend.newcomer()
     with pytest.raises(UserNotFound):
-        await pay(world, sender, recipient, "1")
-    await world.accounts.open(recipient)
-    await world.age_keys(timedelta(minutes=59))
-    still = await pay(world, sender, recipient, "1")
-    await world.age_keys(timedelta(minutes=2))
+        await pay(backend, sender, recipient, "1")
+    await backend.accounts.open(recipient)
+    await backend.age_keys(timedelta(minutes=59))
+    still = await pay(backend, sender, recipient, "1")
+    await backend.age_keys(timedelta(minutes=2))
 
     assert still == refused("user_not_found")
-    assert not (await pay(world, sender, recipient, "1")).replayed
+    assert not (await pay(backend, sender, recipient, "1")).replayed
 
 
-async def test_other_keys_stand_for_thirty_days(world: World) -> None:
-    sender, recipient = await world.user(balance="10.00"), await world.user()
-    await pay(world, sender, recipient, "1")
-    await world.age_keys(timedelta(days=29, hours=23))
-    still = await pay(world, sender, recipient, "1")
-    await world.age_keys(timedelta(hours=2))
+async def test_other_keys_stand_for_thirty_days(backend: Backend) -> None:
+    sender, recipient = await backend.user(balance="10.00"), await backend.user()
+    await pay(backend, sender, recipient, "1")
+    await backend.age_keys(timedelta(days=29, hours=23))
+    still = await pay(backend, sender, recipient, "1")
+    await backend.age_keys(timedelta(hours=2))
 
     assert still.replayed
-    assert not (await pay(world, sender, recipient, "1")).replayed
+    assert not (await pay(backend, sender, recipient, "1")).replayed
 
 
-async def test_a_user_has_ten_thousand_keys_a_day_and_old_ones_go_on_answering(world: World) -> None:
-    sender, recipient = await world.user(balance="10.00"), await world.user()
-    await pay(world, sender, recipient, "1", key="first")
-    await world.age_keys(timedelta(hours=23))
-    await world.add_keys(sender, KEYS_PER_DAY - 1)
+async def test_a_user_has_ten_thousand_keys_a_day_and_old_ones_go_on_answering(backend: Backend) -> None:
+    sender, recipient = await backend.user(balance="10.00"), await backend.user()
+    await pay(backend, sender, recipient, "1", key="first")
+    await backend.age_keys(timedelta(hours=23))
+    await backend.add_keys(sender, KEYS_PER_DAY - 1)
 
     with pytest.raises(RateLimited) as refusal:
-        await pay(world, sender, recipient, "1", key="one more")
-    again = await pay(world, sender, recipient, "1", key="first")
+        await pay(backend, sender, recipient, "1", key="one more")
+    again = await pay(backend, sender, recipient, "1", key="first")
 
     assert 3500 <= refusal.value.retry_after_s <= 3600
     assert again.replayed
-    assert len(await world.keys_of(sender)) == KEYS_PER_DAY
-    assert not (await pay(world, recipient, sender, "1", key="another's")).replayed
+    assert len(await backend.keys_of(sender)) == KEYS_PER_DAY
+    assert not (await pay(backend, recipient, sender, "1", key="another's")).replayed
 
 
-async def test_a_foreign_client_reads_for_its_user_and_moves_no_money(world: World) -> None:
-    user, other = await world.user(balance="10.00"), await world.user()
+async def test_a_foreign_client_reads_for_its_user_and_moves_no_money(backend: Backend) -> None:
+    user, other = await backend.user(balance="10.00"), await backend.user()
     through = replace(user, client_id="somebody's")
 
     with pytest.raises(ClientNotAllowed):
-        await pay(world, through, other, "1")
+        await pay(backend, through, other, "1")
 
-    assert (await ReadWallet(world.accounts, world.wallets).balance(through))["balance"] == "10.00"
-    assert await world.keys_of(user) == []
+    assert (await ReadWallet(backend.accounts, backend.wallets).balance(through))["balance"] == "10.00"
+    assert await backend.keys_of(user) == []
 
 
-async def test_a_foreign_client_does_not_act_in_the_vault_and_is_recorded(world: World) -> None:
-    moderator = replace(await world.user(Role.MODERATOR), client_id="somebody's")
+async def test_a_foreign_client_does_not_act_in_the_vault_and_is_recorded(backend: Backend) -> None:
+    moderator = replace(await backend.user(Role.MODERATOR), client_id="somebody's")
 
     with pytest.raises(ClientNotAllowed):
-        await world.read_vault.user(moderator, moderator.user_id, ORIGIN)
+        await backend.read_vault.user(moderator, moderator.user_id, ORIGIN)
 
-    assert [entry.refusal for entry in await world.audit()] == ["client_not_allowed"]
+    assert [entry.refusal for entry in await backend.audit()] == ["client_not_allowed"]
 
 
-async def test_a_client_that_the_deployment_trusts_moves_money(world: World) -> None:
-    user = replace(await world.user(balance="10.00"), client_id="ours")
-    trusting = world.transactions_for(Requirements(oauth_clients=frozenset({"ours"})))
+async def test_a_client_that_the_deployment_trusts_moves_money(backend: Backend) -> None:
+    user = replace(await backend.user(balance="10.00"), client_id="ours")
+    trusting = backend.transactions_for(Requirements(oauth_clients=frozenset({"ours"})))
 
     def decide(tx: Tx[None]) -> PostedTransaction:
         row = tx.wallets[user.user_id].book(TransactionKind.PENALTY, -THREE, id=tx.new_id(), at=tx.now)
@@ -204,32 +206,32 @@ async def test_a_client_that_the_deployment_trusts_moves_money(world: World) -> 
     assert response.status == 201
 
 
-async def test_nothing_is_made_for_the_dead(world: World) -> None:
-    gone = await world.newcomer(DisplayFields("ghost"))
-    await world.has_account_status(gone, AccountStatus.DELETED)
-    wallet = ReadWallet(world.accounts, world.wallets)
+async def test_nothing_is_made_for_the_dead(backend: Backend) -> None:
+    gone = await backend.newcomer(DisplayFields("ghost"))
+    await backend.has_account_status(gone, AccountStatus.DELETED)
+    wallet = ReadWallet(backend.accounts, backend.wallets)
 
     for reading in (
-        ReadProfile(world.accounts)(gone),
+        ReadProfile(backend.accounts)(gone),
         wallet.balance(gone),
         wallet.transactions(gone, TransactionFilter(), before_version=None, limit=1),
         wallet.withdrawals(gone, None, after=None, limit=1),
-        pay(world, gone, await world.user(), "1"),
-        world.read_vault.user(gone, uuid4(), ORIGIN),
+        pay(backend, gone, await backend.user(), "1"),
+        backend.read_vault.user(gone, uuid4(), ORIGIN),
     ):
         with pytest.raises(SessionRevoked):
             await reading
 
-    assert not await world.has_account(gone)
+    assert not await backend.has_account(gone)
 
 
-async def test_what_is_left_of_a_deleted_user_is_shown_to_nobody(world: World) -> None:
-    gone = await world.user(balance="10.00")
-    await world.has_account_status(gone, AccountStatus.DELETED)
-    wallet = ReadWallet(world.accounts, world.wallets)
+async def test_what_is_left_of_a_deleted_user_is_shown_to_nobody(backend: Backend) -> None:
+    gone = await backend.user(balance="10.00")
+    await backend.has_account_status(gone, AccountStatus.DELETED)
+    wallet = ReadWallet(backend.accounts, backend.wallets)
 
     for reading in (
-        ReadProfile(world.accounts)(gone),
+        ReadProfile(backend.accounts)(gone),
         wallet.balance(gone),
         wallet.transactions(gone, TransactionFilter(), before_version=None, limit=1),
         wallet.withdrawals(gone, None, after=None, limit=1),

@@ -14,9 +14,9 @@ from application.vault.approvals import DecideApproval, DecideCommand
 from application.vault.withdrawals import SettleCommand, SettleWithdrawal
 from application.wallet.transfers import TransferCommand, TransferFunds
 from application.wallet.withdrawals import WithdrawCommand, WithdrawFunds
+from contract.backend import Backend, key_of, read_json
 from contract.test_double_entry import totals
 from contract.test_withdrawals import held
-from contract.world import World, key_of, read_json
 from domain.approvals import LIFETIME, Approval, ApprovalStatus, ask
 from domain.audit import RequestInfo
 from domain.errors import BelowMinimum, DailyLimit, DomainError, Forbidden, InsufficientFunds, NotFound
@@ -44,204 +44,224 @@ LIMITS = Limits(
 )
 
 
-async def withdraw(world: World, owner: Principal, amount: str) -> None:
+async def withdraw(backend: Backend, owner: Principal, amount: str) -> None:
     key = key_of(str(uuid4()), "/wallet/withdrawals", {"amount": amount})
-    await WithdrawFunds(world.transactions, LIMITS)(owner, WithdrawCommand(money(amount)), key)
+    await WithdrawFunds(backend.transactions, LIMITS)(owner, WithdrawCommand(money(amount)), key)
 
 
-async def pay(world: World, owner: Principal, to: Principal, amount: str) -> None:
+async def pay(backend: Backend, owner: Principal, to: Principal, amount: str) -> None:
     key = key_of(str(uuid4()), "/wallet/transfers", {"amount": amount})
-    await TransferFunds(world.transactions, LIMITS)(owner, TransferCommand(to.user_id, money(amount)), key)
+    await TransferFunds(backend.transactions, LIMITS)(owner, TransferCommand(to.user_id, money(amount)), key)
 
 
-async def give(world: World, admin: Principal, owner: Principal, amount: str) -> StoredResponse:
+async def give(backend: Backend, admin: Principal, owner: Principal, amount: str) -> StoredResponse:
     command = AdjustCommand(owner.user_id, TransactionKind.BONUS, money(amount), "for the poem")
     key = key_of(str(uuid4()), "/", {"amount": amount})
-    return await AdjustBalance(world.transactions, LIMITS)(admin, command, key, ORIGIN)
+    return await AdjustBalance(backend.transactions, LIMITS)(admin, command, key, ORIGIN)
 
 
-async def asked(world: World, admin: Principal, owner: Principal, amount: str) -> UUID:
-    response = await give(world, admin, owner, amount)
+async def asked(backend: Backend, admin: Principal, owner: Principal, amount: str) -> UUID:
+    response = await give(backend, admin, owner, amount)
     assert response.status == 202
     return read_json(response.body, Approval).id
 
 
 async def decide(
-    world: World, admin: Principal, approval_id: UUID, status: ApprovalStatus = APPROVED
+    backend: Backend, admin: Principal, approval_id: UUID, status: ApprovalStatus = APPROVED
 ) -> Approval:
-    return await DecideApproval(world.transactions)(admin, DecideCommand(approval_id, status), ORIGIN)
+    return await DecideApproval(backend.transactions)(admin, DecideCommand(approval_id, status), ORIGIN)
 
 
-async def balance(world: World, owner: Principal) -> str:
-    return str((await world.wallet(owner)).balance)
+async def balance(backend: Backend, owner: Principal) -> str:
+    return str((await backend.wallet(owner)).balance)
 
 
-async def waiting(world: World, admin: Principal) -> list[UUID]:
-    page = await world.read_vault.approvals(admin, ApprovalStatus.WAITING, ORIGIN, after=None, limit=50)
+async def waiting(backend: Backend, admin: Principal) -> list[UUID]:
+    page = await backend.read_vault.approvals(admin, ApprovalStatus.WAITING, ORIGIN, after=None, limit=50)
     return [row["id"] for row in page.items]
 
 
-async def test_a_small_withdrawal_is_refused(world: World) -> None:
-    owner = await world.user(balance="50.00")
+async def test_a_small_withdrawal_is_refused(backend: Backend) -> None:
+    owner = await backend.user(balance="50.00")
 
     with pytest.raises(BelowMinimum):
-        await withdraw(world, owner, "4.99")
-    await withdraw(world, owner, "5")
+        await withdraw(backend, owner, "4.99")
+    await withdraw(backend, owner, "5")
 
-    assert await balance(world, owner) == "45.00"
-
-
-async def test_a_wallet_pays_out_so_much_a_day(world: World) -> None:
-    owner = await world.user(balance="50.00")
-    await withdraw(world, owner, "15")
-
-    with pytest.raises(DailyLimit):
-        await withdraw(world, owner, "5.01")
-    await withdraw(world, owner, "5")
-
-    assert await balance(world, owner) == "30.00"
+    assert await balance(backend, owner) == "45.00"
 
 
-async def test_a_wallet_sends_so_much_a_day_however_much_it_receives(world: World) -> None:
-    owner, other = await world.user(balance="50.00"), await world.user(balance="50.00")
-    await pay(world, owner, other, "9.9999")
-    await pay(world, other, owner, "10")
+async def test_a_wallet_pays_out_so_much_a_day(backend: Backend) -> None:
+    owner = await backend.user(balance="50.00")
+    await withdraw(backend, owner, "15")
 
     with pytest.raises(DailyLimit):
-        await pay(world, owner, other, "0.0002")
-    await pay(world, owner, other, "0.0001")
+        await withdraw(backend, owner, "5.01")
+    await withdraw(backend, owner, "5")
+
+    assert await balance(backend, owner) == "30.00"
 
 
-async def test_transfers_and_withdrawals_are_counted_apart(world: World) -> None:
-    owner, other = await world.user(balance="50.00"), await world.user()
-    await pay(world, owner, other, "10")
-    await withdraw(world, owner, "20")
-    assert await balance(world, owner) == "20.00"
+async def test_a_wallet_sends_so_much_a_day_however_much_it_receives(backend: Backend) -> None:
+    owner, other = await backend.user(balance="50.00"), await backend.user(balance="50.00")
+    await pay(backend, owner, other, "9.9999")
+    await pay(backend, other, owner, "10")
+
+    with pytest.raises(DailyLimit):
+        await pay(backend, owner, other, "0.0002")
+    await pay(backend, owner, other, "0.0001")
 
 
-async def test_a_limit_holds_for_requests_at_the_same_moment(world: World) -> None:
-    owner = await world.user(balance="500.00")
-    people = [await world.user() for _ in range(8)]
+async def test_transfers_and_withdrawals_are_counted_apart(backend: Backend) -> None:
+    owner, other = await backend.user(balance="50.00"), await backend.user()
+    await pay(backend, owner, other, "10")
+    await withdraw(backend, owner, "20")
+    assert await balance(backend, owner) == "20.00"
+
+
+async def test_a_limit_holds_for_requests_at_the_same_moment(backend: Backend) -> None:
+    owner = await backend.user(balance="500.00")
+    people = [await backend.user() for _ in range(8)]
 
     results = await asyncio.gather(
-        *(pay(world, owner, person, "3") for person in people), return_exceptions=True
+        *(pay(backend, owner, person, "3") for person in people), return_exceptions=True
     )
 
     refused = [result for result in results if isinstance(result, DomainError)]
     assert len(refused) == 5
     assert {type(result) for result in refused} == {DailyLimit}
-    assert await balance(world, owner) == "491.00"
+    assert await balance(backend, owner) == "491.00"
 
 
-async def test_a_first_payment_to_somebody_counts_too(world: World) -> None:
-    owner, newcomer = await world.user(balance="50.00"), await world.newcomer()
-    await pay(world, owner, await world.user(), "8")
+async def test_a_first_payment_to_somebody_counts_too(backend: Backend) -> None:
+    owner, newcomer = await backend.user(balance="50.00"), await backend.newcomer()
+    await pay(backend, owner, await backend.user(), "8")
 
     with pytest.raises(DomainError):
-        await pay(world, owner, newcomer, "3")
+        await pay(backend, owner, newcomer, "3")
 
-    assert await balance(world, owner) == "42.00"
-
-
-async def test_up_to_the_amount_one_admin_is_enough(world: World) -> None:
-    admin, owner = await world.user(Role.ADMIN), await world.user()
-    assert (await give(world, admin, owner, "100")).status == 201
-    assert await balance(world, owner) == "100.00"
+    assert await balance(backend, owner) == "42.00"
 
 
-async def test_a_large_adjustment_waits_for_another_admin(world: World) -> None:
-    admin, second, owner = await world.user(Role.ADMIN), await world.user(Role.ADMIN), await world.user()
+async def test_up_to_the_amount_one_admin_is_enough(backend: Backend) -> None:
+    admin, owner = await backend.user(Role.ADMIN), await backend.user()
+    assert (await give(backend, admin, owner, "100")).status == 201
+    assert await balance(backend, owner) == "100.00"
 
-    approval_id = await asked(world, admin, owner, "100.0001")
 
-    assert await balance(world, owner) == "0.00"
-    assert await waiting(world, second) == [approval_id]
-    assert [entry.action.value for entry in await world.audit()] == ["approval.requested"]
+async def test_a_large_adjustment_waits_for_another_admin(backend: Backend) -> None:
+    admin, second, owner = (
+        await backend.user(Role.ADMIN),
+        await backend.user(Role.ADMIN),
+        await backend.user(),
+    )
 
-    approval = await decide(world, second, approval_id)
+    approval_id = await asked(backend, admin, owner, "100.0001")
+
+    assert await balance(backend, owner) == "0.00"
+    assert await waiting(backend, second) == [approval_id]
+    assert [entry.action.value for entry in await backend.audit()] == ["approval.requested"]
+
+    approval = await decide(backend, second, approval_id)
 
     assert (approval.status, approval.decided_by) == (APPROVED, second.user_id)
-    assert await balance(world, owner) == "100.0001"
-    assert await waiting(world, second) == []
-    entry = (await world.audit())[-1]
+    assert await balance(backend, owner) == "100.0001"
+    assert await waiting(backend, second) == []
+    entry = (await backend.audit())[-1]
     assert (entry.actor_id, entry.before["requested_by"]) == (second.user_id, str(admin.user_id))
-    assert entry.after["transaction_id"] == str((await world.ledger(owner))[-1].id)
-    assert await totals(world) == {"adjustments": Decimal("-100.0001")}
+    assert entry.after["transaction_id"] == str((await backend.ledger(owner))[-1].id)
+    assert await totals(backend) == {"adjustments": Decimal("-100.0001")}
 
 
-async def test_nobody_decides_on_their_own_request_or_wallet(world: World) -> None:
-    admin, second = await world.user(Role.ADMIN), await world.user(Role.ADMIN)
-    approval_id = await asked(world, admin, second, "500")
+async def test_nobody_decides_on_their_own_request_or_wallet(backend: Backend) -> None:
+    admin, second = await backend.user(Role.ADMIN), await backend.user(Role.ADMIN)
+    approval_id = await asked(backend, admin, second, "500")
 
-    for somebody in (admin, second, await world.user(Role.MODERATOR)):
+    for somebody in (admin, second, await backend.user(Role.MODERATOR)):
         with pytest.raises(Forbidden):
-            await decide(world, somebody, approval_id)
+            await decide(backend, somebody, approval_id)
 
-    assert await balance(world, second) == "0.00"
+    assert await balance(backend, second) == "0.00"
 
 
-async def test_a_rejected_request_does_nothing(world: World) -> None:
-    admin, second, owner = await world.user(Role.ADMIN), await world.user(Role.ADMIN), await world.user()
-    approval_id = await asked(world, admin, owner, "500")
+async def test_a_rejected_request_does_nothing(backend: Backend) -> None:
+    admin, second, owner = (
+        await backend.user(Role.ADMIN),
+        await backend.user(Role.ADMIN),
+        await backend.user(),
+    )
+    approval_id = await asked(backend, admin, owner, "500")
 
-    await decide(world, second, approval_id, REJECTED)
+    await decide(backend, second, approval_id, REJECTED)
 
-    assert await balance(world, owner) == "0.00"
+    assert await balance(backend, owner) == "0.00"
     with pytest.raises(NotFound):
-        await decide(world, second, approval_id)
+        await decide(backend, second, approval_id)
 
 
-async def test_the_same_decision_again_changes_nothing(world: World) -> None:
-    admin, second, owner = await world.user(Role.ADMIN), await world.user(Role.ADMIN), await world.user()
-    approval_id = await asked(world, admin, owner, "500")
-    first = await decide(world, second, approval_id)
+async def test_the_same_decision_again_changes_nothing(backend: Backend) -> None:
+    admin, second, owner = (
+        await backend.user(Role.ADMIN),
+        await backend.user(Role.ADMIN),
+        await backend.user(),
+    )
+    approval_id = await asked(backend, admin, owner, "500")
+    first = await decide(backend, second, approval_id)
 
-    assert await decide(world, second, approval_id) == first
-    assert await balance(world, owner) == "500.00"
+    assert await decide(backend, second, approval_id) == first
+    assert await balance(backend, owner) == "500.00"
 
 
-async def test_what_can_not_be_done_goes_on_waiting(world: World) -> None:
-    admin, second, owner = await world.user(Role.ADMIN), await world.user(Role.ADMIN), await world.user()
+async def test_what_can_not_be_done_goes_on_waiting(backend: Backend) -> None:
+    admin, second, owner = (
+        await backend.user(Role.ADMIN),
+        await backend.user(Role.ADMIN),
+        await backend.user(),
+    )
     command = AdjustCommand(owner.user_id, TransactionKind.PENALTY, money("500"), "n")
-    response = await AdjustBalance(world.transactions, LIMITS)(admin, command, key_of("key", "/", {}), ORIGIN)
+    response = await AdjustBalance(backend.transactions, LIMITS)(
+        admin, command, key_of("key", "/", {}), ORIGIN
+    )
     approval_id = read_json(response.body, Approval).id
 
     with pytest.raises(InsufficientFunds):
-        await decide(world, second, approval_id)
+        await decide(backend, second, approval_id)
 
-    assert await waiting(world, second) == [approval_id]
+    assert await waiting(backend, second) == [approval_id]
 
 
-async def settle(world: World, admin: Principal, withdrawal_id: UUID, outcome: WithdrawalStatus) -> object:
+async def settle(
+    backend: Backend, admin: Principal, withdrawal_id: UUID, outcome: WithdrawalStatus
+) -> object:
     command = SettleCommand(withdrawal_id, outcome)
-    return await SettleWithdrawal(world.transactions, LIMITS)(admin, command, ORIGIN)
+    return await SettleWithdrawal(backend.transactions, LIMITS)(admin, command, ORIGIN)
 
 
-async def test_a_large_payout_waits_for_another_admin(world: World) -> None:
-    admin, second = await world.user(Role.ADMIN), await world.user(Role.ADMIN)
-    withdrawal = await held(world, await world.user(balance="500.00"), "200")
+async def test_a_large_payout_waits_for_another_admin(backend: Backend) -> None:
+    admin, second = await backend.user(Role.ADMIN), await backend.user(Role.ADMIN)
+    withdrawal = await held(backend, await backend.user(balance="500.00"), "200")
 
-    first = await settle(world, admin, withdrawal.id, WithdrawalStatus.COMPLETED)
-    again = await settle(world, second, withdrawal.id, WithdrawalStatus.COMPLETED)
+    first = await settle(backend, admin, withdrawal.id, WithdrawalStatus.COMPLETED)
+    again = await settle(backend, second, withdrawal.id, WithdrawalStatus.COMPLETED)
     assert isinstance(first, Approval)
     assert again == first
-    assert (await totals(world))["payouts_pending"] == 200
+    assert (await totals(backend))["payouts_pending"] == 200
 
-    await decide(world, second, first.id)
+    await decide(backend, second, first.id)
 
-    assert (await totals(world))["payouts_paid"] == 200
-    settled = await settle(world, admin, withdrawal.id, WithdrawalStatus.COMPLETED)
+    assert (await totals(backend))["payouts_paid"] == 200
+    settled = await settle(backend, admin, withdrawal.id, WithdrawalStatus.COMPLETED)
     assert not isinstance(settled, Approval)
 
 
-async def test_a_payout_that_failed_needs_one_admin(world: World) -> None:
-    admin = await world.user(Role.ADMIN)
-    owner = await world.user(balance="500.00")
-    withdrawal = await held(world, owner, "200")
+async def test_a_payout_that_failed_needs_one_admin(backend: Backend) -> None:
+    admin = await backend.user(Role.ADMIN)
+    owner = await backend.user(balance="500.00")
+    withdrawal = await held(backend, owner, "200")
 
-    await settle(world, admin, withdrawal.id, WithdrawalStatus.FAILED)
+    await settle(backend, admin, withdrawal.id, WithdrawalStatus.FAILED)
 
-    assert await balance(world, owner) == "500.00"
+    assert await balance(backend, owner) == "500.00"
 
 
 def test_what_nobody_decided_in_seven_days_has_expired() -> None:

@@ -254,7 +254,7 @@ async def test_an_index_of_the_app_s_that_is_called_as_ours_could_be_stays(proje
 @pytest.mark.parametrize(
     "change",
     [
-        "alter table public.posts drop column dialect",
+        "alter table public.posts drop column dialect cascade",
         "alter table public.wallets alter column version type int",
         "alter table public.wallets add column pending numeric",
         "alter table private.bans alter column reason drop not null",

@@ -11,7 +11,7 @@ import pytest
 
 from application.database import Opening, WriteBatch
 from application.locks import RefusalsLock
-from contract.world import PostgresWorld, postgres_world
+from contract.backend import PostgresBackend, postgres_backend
 from domain.errors import Unavailable
 from domain.identity import Role
 from infrastructure.postgres.address import DatabaseAddress
@@ -59,16 +59,16 @@ async def test_whoever_refuses_the_connection_and_however_it_is_unavailable(stat
 
 
 @pytest.fixture
-async def world(database: Database) -> AsyncIterator[PostgresWorld]:
-    async with postgres_world(database) as made:
+async def backend(database: Database) -> AsyncIterator[PostgresBackend]:
+    async with postgres_backend(database) as made:
         yield made
 
 
-async def test_an_aborted_transaction_is_not_taken_for_committed(world: PostgresWorld) -> None:
+async def test_an_aborted_transaction_is_not_taken_for_committed(backend: PostgresBackend) -> None:
     opening: Opening[int] = Opening(frozenset(Role), RefusalsLock())
-    caller = await world.user()
+    caller = await backend.user()
 
-    async with world.database.begin(caller, opening) as transaction:
+    async with backend.database.begin(caller, opening) as transaction:
         assert isinstance(transaction, PostgresTransaction)
         with pytest.raises(asyncpg.DivisionByZeroError):
             await transaction.connection.fetchval("select 1 / 0")

@@ -21,8 +21,8 @@ from infrastructure.settings import Settings
 from support.accounts import Account, open_account, sign_ups
 from support.database import Database
 from support.stack import SupabaseStack, free_port, serve_in_thread, supabase_on
+from support.tcp_proxy import TcpProxy, proxy_to
 from support.tracing import Trace, Traced
-from support.wire import Wire, wire_to
 
 pytestmark = pytest.mark.anyio
 
@@ -51,7 +51,7 @@ class Service:
 
     database: Database
     app: Traced
-    proxy: Wire
+    proxy: TcpProxy
     http: httpx.AsyncClient
     payer: Account
     payee: Account
@@ -102,7 +102,7 @@ def _settings(database: Database, supabase: SupabaseStack, url: str, **changes: 
 
 @pytest.fixture
 async def service(database: Database, supabase: SupabaseStack) -> AsyncIterator[Service]:
-    with wire_to(database.service_url) as proxy:
+    with proxy_to(database.service_url) as proxy:
         app = Traced(create_app(_settings(database, supabase, proxy.url, lingualink_relay="off")))
         with serve_in_thread(app, free_port()) as url:
             async with sign_ups(supabase) as people, httpx.AsyncClient(base_url=url, timeout=15) as http:

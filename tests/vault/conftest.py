@@ -8,17 +8,21 @@ import pytest
 from devstack.keys import SigningKey
 from devstack.postgres import LocalPostgres
 from support.backend import backend
-from support.database import cloned
+from support.database import TEMPLATE, cloned
 from support.stack import supabase_on
-from vault.cast import Cast, Place
+from vault.factories import Factories, Place
 
 
-@pytest.fixture(scope="session")
-def place(projects: LocalPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+@pytest.fixture(scope="session", params=["posts", "clips"])
+def place(
+    request: pytest.FixtureRequest, projects: LocalPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    """Twice: posts are in our table, and then LinguaLink's clips are the posts."""
+    template = request.getfixturevalue("clips_template") if request.param == "clips" else TEMPLATE
     keys = tmp_path_factory.mktemp("keys")
     proxies = ["127.0.0.1", "10.0.0.0/8"]
     with (
-        cloned(projects) as database,
+        cloned(projects, template) as database,
         supabase_on(projects, database.name, key_folder=keys) as supabase,
         backend(database, supabase, lingualink_relay="off") as usual,
         backend(
@@ -34,9 +38,9 @@ def place(projects: LocalPostgres, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-async def cast(place: Place) -> AsyncIterator[Cast]:
+async def factories(place: Place) -> AsyncIterator[Factories]:
     platform = await asyncpg.connect(place.database.superuser_url)
     try:
-        yield Cast(place, platform)
+        yield Factories(place, platform)
     finally:
         await platform.close()

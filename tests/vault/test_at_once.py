@@ -11,7 +11,7 @@ import pytest
 
 from application.vault.posts import ValidateCommand, ValidatePost
 from application.vault.users import ChangeUser
-from contract.world import PostgresWorld, postgres_world
+from contract.backend import PostgresBackend, postgres_backend
 from domain.audit import AuditAction, RequestInfo
 from domain.errors import Banned, DomainError, Forbidden, VersionMismatch
 from domain.identity import Principal, Role
@@ -28,18 +28,25 @@ where datname = current_database() and wait_event_type = 'Lock' and cardinality(
 """
 
 
+@pytest.fixture(params=["database", "clips_database"], ids=["posts", "clips"])
+def place(request: pytest.FixtureRequest) -> Database:
+    """A database of the test's own, whose posts are in our table or are clips."""
+    made: Database = request.getfixturevalue(request.param)
+    return made
+
+
 @pytest.fixture
-async def world(database: Database) -> AsyncIterator[PostgresWorld]:
-    """A world in which nobody may run into a deadlock, though use-cases would try again."""
-    async with postgres_world(database) as made:
+async def backend(place: Database) -> AsyncIterator[PostgresBackend]:
+    """A backend in which nobody may run into a deadlock, though use-cases would try again."""
+    async with postgres_backend(place) as made:
         yield made
     counted = "select deadlocks from pg_stat_database where datname = $1"
-    assert (await database.fetch(counted, database.name))[0]["deadlocks"] == 0
+    assert (await place.fetch(counted, place.name))[0]["deadlocks"] == 0
 
 
 @pytest.fixture
-async def bystander(database: Database) -> AsyncIterator["Bystander"]:
-    holding, watching = [await asyncpg.connect(database.superuser_url) for _ in range(2)]
+async def bystander(place: Database) -> AsyncIterator["Bystander"]:
+    holding, watching = [await asyncpg.connect(place.superuser_url) for _ in range(2)]
     try:
         yield Bystander(holding, watching)
     finally:
@@ -70,59 +77,61 @@ class Bystander:
                 pass
 
 
-async def decide(world: PostgresWorld, who: Principal, post: Post, status: PostStatus) -> Post:
+async def decide(backend: PostgresBackend, who: Principal, post: Post, status: PostStatus) -> Post:
     command = ValidateCommand(post.id, Decision(status, "because", post.version))
-    return await ValidatePost(world.transactions)(who, command, ORIGIN)
+    return await ValidatePost(backend.transactions)(who, command, ORIGIN)
 
 
-async def change_role(world: PostgresWorld, who: Principal, whom: Principal, role: Role) -> object:
-    return await ChangeUser(world.transactions).role(who, whom.user_id, role, ORIGIN)
+async def change_role(backend: PostgresBackend, who: Principal, whom: Principal, role: Role) -> object:
+    return await ChangeUser(backend.transactions).role(who, whom.user_id, role, ORIGIN)
 
 
-async def test_twenty_moderators_who_approve_one_post_pay_once_and_record_once(world: PostgresWorld) -> None:
-    await world.rate("2.50")
-    author = await world.user()
-    moderators = [await world.user(Role.MODERATOR) for _ in range(20)]
-    post = await world.post(author)
+async def test_twenty_moderators_who_approve_one_post_pay_once_and_record_once(
+    backend: PostgresBackend,
+) -> None:
+    await backend.rate("2.50")
+    author = await backend.user()
+    moderators = [await backend.user(Role.MODERATOR) for _ in range(20)]
+    post = await backend.post(author)
 
-    answers = await asyncio.gather(*(decide(world, who, post, PostStatus.APPROVED) for who in moderators))
+    answers = await asyncio.gather(*(decide(backend, who, post, PostStatus.APPROVED) for who in moderators))
 
     assert {answer.version for answer in answers} == {2}
-    assert len(await world.ledger(author)) == len(await world.audit()) == 1
-    assert (await world.wallet(author)).balance == Money(Decimal("2.50"))
-    assert Counter(event.name for event in await world.owed()) == {
+    assert len(await backend.ledger(author)) == len(await backend.audit()) == 1
+    assert (await backend.wallet(author)).balance == Money(Decimal("2.50"))
+    assert Counter(event.name for event in await backend.owed()) == {
         "balance_updated": 1,
         "post_validation_changed": 1,
     }
 
 
 async def test_of_twenty_moderators_who_disagree_the_first_wins_and_the_others_are_told(
-    world: PostgresWorld,
+    backend: PostgresBackend,
 ) -> None:
-    author = await world.user()
-    moderators = [await world.user(Role.MODERATOR) for _ in range(20)]
-    post = await world.post(author)
+    author = await backend.user()
+    moderators = [await backend.user(Role.MODERATOR) for _ in range(20)]
+    post = await backend.post(author)
     wanted = [PostStatus.APPROVED, PostStatus.REJECTED] * 10
 
     answers = await asyncio.gather(
-        *(decide(world, who, post, status) for who, status in zip(moderators, wanted, strict=True)),
+        *(decide(backend, who, post, status) for who, status in zip(moderators, wanted, strict=True)),
         return_exceptions=True,
     )
 
-    stored = await world.read_post(post.id)
+    stored = await backend.read_post(post.id)
     assert sum(isinstance(answer, Post) and answer == stored for answer in answers) == 10
     assert sum(isinstance(answer, VersionMismatch) for answer in answers) == 10
-    assert len(await world.audit()) == 1
+    assert len(await backend.audit()) == 1
 
 
 async def test_an_author_who_swaps_the_content_is_caught_by_the_version(
-    world: PostgresWorld, bystander: Bystander
+    backend: PostgresBackend, bystander: Bystander
 ) -> None:
-    author, moderator = await world.user(), await world.user(Role.MODERATOR)
-    post = await world.post(author)
-    await bystander.hold("update public.posts set body = 'something else' where id = $1", post.id)
+    author, moderator = await backend.user(), await backend.user(Role.MODERATOR)
+    post = await backend.post(author)
+    await bystander.hold("update private.posts set body = 'something else' where id = $1", post.id)
 
-    approval = asyncio.create_task(decide(world, moderator, post, PostStatus.APPROVED))
+    approval = asyncio.create_task(decide(backend, moderator, post, PostStatus.APPROVED))
     await bystander.sees_waiting(1)
     await bystander.let_go()
 
@@ -131,17 +140,17 @@ async def test_an_author_who_swaps_the_content_is_caught_by_the_version(
 
 
 async def test_a_demotion_waits_for_what_the_moderator_is_deciding(
-    world: PostgresWorld, bystander: Bystander
+    backend: PostgresBackend, bystander: Bystander
 ) -> None:
-    admin, moderator = await world.user(Role.ADMIN), await world.user(Role.MODERATOR)
-    post, next_post = await world.post(await world.user()), await world.post(await world.user())
-    await bystander.hold("select from public.posts where id = $1 for update", post.id)
+    admin, moderator = await backend.user(Role.ADMIN), await backend.user(Role.MODERATOR)
+    post, next_post = await backend.post(await backend.user()), await backend.post(await backend.user())
+    await bystander.hold("select private.lock_post($1)", post.id)
 
-    decision = asyncio.create_task(decide(world, moderator, post, PostStatus.APPROVED))
+    decision = asyncio.create_task(decide(backend, moderator, post, PostStatus.APPROVED))
     await bystander.sees_waiting(1)
-    demotion = asyncio.create_task(change_role(world, admin, moderator, Role.USER))
+    demotion = asyncio.create_task(change_role(backend, admin, moderator, Role.USER))
     await bystander.sees_waiting(2)
-    late = asyncio.create_task(decide(world, moderator, next_post, PostStatus.APPROVED))
+    late = asyncio.create_task(decide(backend, moderator, next_post, PostStatus.APPROVED))
     await bystander.sees_waiting(3)
     await bystander.let_go()
 
@@ -149,7 +158,7 @@ async def test_a_demotion_waits_for_what_the_moderator_is_deciding(
     await demotion
     with pytest.raises(Forbidden):
         await late
-    assert [(entry.action, entry.refusal) for entry in await world.audit()] == [
+    assert [(entry.action, entry.refusal) for entry in await backend.audit()] == [
         (AuditAction.POST_VALIDATION_CHANGED, None),
         (AuditAction.ROLE_CHANGED, None),
         (AuditAction.POST_VALIDATION_CHANGED, "forbidden"),
@@ -157,31 +166,35 @@ async def test_a_demotion_waits_for_what_the_moderator_is_deciding(
 
 
 @pytest.mark.parametrize("others", [0, 1])
-async def test_of_two_admins_who_demote_each_other_one_succeeds(world: PostgresWorld, others: int) -> None:
-    one, other = await world.user(Role.ADMIN), await world.user(Role.ADMIN)
+async def test_of_two_admins_who_demote_each_other_one_succeeds(
+    backend: PostgresBackend, others: int
+) -> None:
+    one, other = await backend.user(Role.ADMIN), await backend.user(Role.ADMIN)
     for _ in range(others):
-        await world.user(Role.ADMIN)
+        await backend.user(Role.ADMIN)
 
     for _ in range(5):
         outcomes = await asyncio.gather(
-            change_role(world, one, other, Role.USER),
-            change_role(world, other, one, Role.USER),
+            change_role(backend, one, other, Role.USER),
+            change_role(backend, other, one, Role.USER),
             return_exceptions=True,
         )
 
         assert sum(isinstance(outcome, Forbidden) for outcome in outcomes) == 1
-        roles = [await world.role(one), await world.role(other)]
+        roles = [await backend.role(one), await backend.role(other)]
         assert sorted(roles) == [Role.ADMIN, Role.USER]
         winner, loser = (one, other) if roles[0] is Role.ADMIN else (other, one)
-        await change_role(world, winner, loser, Role.ADMIN)
+        await change_role(backend, winner, loser, Role.ADMIN)
 
 
-async def test_of_two_admins_who_ban_and_demote_each_other_one_can_still_act(world: PostgresWorld) -> None:
-    one, other = await world.user(Role.ADMIN), await world.user(Role.ADMIN)
+async def test_of_two_admins_who_ban_and_demote_each_other_one_can_still_act(
+    backend: PostgresBackend,
+) -> None:
+    one, other = await backend.user(Role.ADMIN), await backend.user(Role.ADMIN)
 
     outcomes = await asyncio.gather(
-        ChangeUser(world.transactions).ban(one, other.user_id, "coup", ORIGIN),
-        change_role(world, other, one, Role.USER),
+        ChangeUser(backend.transactions).ban(one, other.user_id, "coup", ORIGIN),
+        change_role(backend, other, one, Role.USER),
         return_exceptions=True,
     )
 
@@ -189,19 +202,19 @@ async def test_of_two_admins_who_ban_and_demote_each_other_one_can_still_act(wor
 
 
 async def test_many_changes_of_rights_and_decisions_at_once_end_without_a_deadlock(
-    world: PostgresWorld,
+    backend: PostgresBackend,
 ) -> None:
-    staff = [await world.user(Role.ADMIN) for _ in range(3)]
-    posts = [await world.post(await world.user()) for _ in range(4)]
+    staff = [await backend.user(Role.ADMIN) for _ in range(3)]
+    posts = [await backend.post(await backend.user()) for _ in range(4)]
 
     outcomes = await asyncio.gather(
-        *(change_role(world, one, other, Role.MODERATOR) for one in staff for other in staff),
+        *(change_role(backend, one, other, Role.MODERATOR) for one in staff for other in staff),
         *(
-            ChangeUser(world.transactions).ban(one, other.user_id, "x", ORIGIN)
+            ChangeUser(backend.transactions).ban(one, other.user_id, "x", ORIGIN)
             for one in staff
             for other in staff
         ),
-        *(decide(world, one, post, PostStatus.REJECTED) for one in staff for post in posts),
+        *(decide(backend, one, post, PostStatus.REJECTED) for one in staff for post in posts),
         return_exceptions=True,
     )
 
@@ -214,37 +227,37 @@ async def test_many_changes_of_rights_and_decisions_at_once_end_without_a_deadlo
     active = [
         person
         for person in staff
-        if await world.role(person) is Role.ADMIN and not await world.banned(person)
+        if await backend.role(person) is Role.ADMIN and not await backend.banned(person)
     ]
     assert active
 
 
-async def test_refusals_at_once_are_counted_one_by_one(world: PostgresWorld) -> None:
-    user = await world.user()
+async def test_refusals_at_once_are_counted_one_by_one(backend: PostgresBackend) -> None:
+    user = await backend.user()
 
     outcomes = await asyncio.gather(
-        *(world.read_vault.user(user, user.user_id, ORIGIN) for _ in range(30)),
+        *(backend.read_vault.user(user, user.user_id, ORIGIN) for _ in range(30)),
         return_exceptions=True,
     )
 
     assert all(isinstance(outcome, Forbidden) for outcome in outcomes)
-    assert len(await world.audit()) == 10
+    assert len(await backend.audit()) == 10
 
 
 async def test_a_ban_waits_for_what_the_moderator_is_deciding(
-    world: PostgresWorld, bystander: Bystander
+    backend: PostgresBackend, bystander: Bystander
 ) -> None:
-    admin, moderator = await world.user(Role.ADMIN), await world.user(Role.MODERATOR)
-    post = await world.post(await world.user())
-    await bystander.hold("select from public.profiles where id = $1 for update", moderator.user_id)
+    admin, moderator = await backend.user(Role.ADMIN), await backend.user(Role.MODERATOR)
+    post = await backend.post(await backend.user())
+    await bystander.hold("select from public.profiles where id::uuid = $1 for update", moderator.user_id)
 
-    ban = asyncio.create_task(ChangeUser(world.transactions).ban(admin, moderator.user_id, "spam", ORIGIN))
+    ban = asyncio.create_task(ChangeUser(backend.transactions).ban(admin, moderator.user_id, "spam", ORIGIN))
     await bystander.sees_waiting(1)
-    late = asyncio.create_task(decide(world, moderator, post, PostStatus.REJECTED))
+    late = asyncio.create_task(decide(backend, moderator, post, PostStatus.REJECTED))
     await bystander.sees_waiting(2)
     await bystander.let_go()
 
     await ban
     with pytest.raises(Banned):
         await late
-    assert (await world.read_post(post.id)).status is PostStatus.PENDING
+    assert (await backend.read_post(post.id)).status is PostStatus.PENDING

@@ -10,7 +10,7 @@ import pytest
 from application.vault.posts import ValidateCommand, ValidatePost
 from application.vault.rewards import ChangeRewardRate
 from application.vault.users import ChangeUser
-from contract.world import PostgresWorld, postgres_world
+from contract.backend import PostgresBackend, postgres_backend
 from domain.audit import RequestInfo
 from domain.identity import Role
 from domain.money import Money
@@ -29,8 +29,8 @@ values (gen_random_uuid(), $1, $2, $3, 'role.changed', '{}', '{}', 'r', now())
 
 
 @pytest.fixture
-async def world(database: Database) -> AsyncIterator[PostgresWorld]:
-    async with postgres_world(database) as made:
+async def backend(database: Database) -> AsyncIterator[PostgresBackend]:
+    async with postgres_backend(database) as made:
         yield made
 
 
@@ -82,25 +82,27 @@ async def test_a_row_has_a_user_with_a_session_or_an_operator(
 
 
 async def test_where_nothing_can_be_recorded_nothing_happens(
-    world: PostgresWorld, database: Database
+    backend: PostgresBackend, database: Database
 ) -> None:
-    await world.rate("2.50")
-    admin, author = await world.user(Role.ADMIN), await world.user()
-    post = await world.post(author)
+    await backend.rate("2.50")
+    admin, author = await backend.user(Role.ADMIN), await backend.user()
+    post = await backend.post(author)
     await database.fetch("revoke insert on private.audit_log from lingualink_api")
     approve = ValidateCommand(post.id, Decision(PostStatus.APPROVED, None, 1))
 
     for act in (
-        ValidatePost(world.transactions)(admin, approve, ORIGIN),
-        ChangeUser(world.transactions).role(admin, author.user_id, Role.ADMIN, ORIGIN),
-        ChangeUser(world.transactions).ban(admin, author.user_id, "spam", ORIGIN),
-        ChangeRewardRate(world.transactions)(admin, RewardedAction.POST_APPROVED, Money(Decimal(9)), ORIGIN),
+        ValidatePost(backend.transactions)(admin, approve, ORIGIN),
+        ChangeUser(backend.transactions).role(admin, author.user_id, Role.ADMIN, ORIGIN),
+        ChangeUser(backend.transactions).ban(admin, author.user_id, "spam", ORIGIN),
+        ChangeRewardRate(backend.transactions)(
+            admin, RewardedAction.POST_APPROVED, Money(Decimal(9)), ORIGIN
+        ),
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await act
 
-    assert await world.read_post(post.id) == post
-    assert (await world.ledger(author), await world.owed()) == ([], [])
-    assert (await world.role(author), await world.banned(author)) == (Role.USER, False)
+    assert await backend.read_post(post.id) == post
+    assert (await backend.ledger(author), await backend.owed()) == ([], [])
+    assert (await backend.role(author), await backend.banned(author)) == (Role.USER, False)
     [rate] = await database.fetch("select amount from private.reward_rates")
     assert rate["amount"] == Decimal("2.50")

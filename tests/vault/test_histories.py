@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, ExitStack
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -18,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from application.vault.posts import ValidateCommand, ValidatePost
 from application.vault.rewards import ChangeRewardRate
 from application.vault.users import ChangeUser
-from contract.world import MemoryWorld, World, postgres_world
+from contract.backend import Backend, MemoryBackend, postgres_backend
 from devstack.postgres import LocalPostgres
 from domain.audit import REFUSALS_KEPT, AuditAction, RequestInfo
 from domain.errors import DomainError
@@ -28,14 +29,14 @@ from domain.policies import Action, Requirements, Target, audit_action, refusal
 from domain.posts import TRANSITIONS, Decision, Post, PostStatus
 from domain.rewards import RewardedAction
 from domain.wallet import TransactionKind
-from support.database import cloned
+from support.database import TEMPLATE, cloned
 
 LONG = bool(os.environ.get("LINGUALINK_TEST_LONG"))
 ORIGIN = RequestInfo("request", "192.0.2.1")
-CAST = (Role.USER, Role.USER, Role.MODERATOR, Role.MODERATOR, Role.ADMIN, Role.ADMIN)
+ROLES = (Role.USER, Role.USER, Role.MODERATOR, Role.MODERATOR, Role.ADMIN, Role.ADMIN)
 AUTHORS = (0, 0, 1, 2, 4)
 
-people = st.integers(0, len(CAST) - 1)
+people = st.integers(0, len(ROLES) - 1)
 posts = st.integers(0, len(AUTHORS) - 1)
 versions = st.sampled_from((None, 0, 1))
 reasons = st.sampled_from((None, "because"))
@@ -46,11 +47,12 @@ class Histories(RuleBasedStateMachine):
     """What the vault does, beside a model of roles, bans, statuses and records."""
 
     projects: ClassVar[LocalPostgres | None] = None
+    template: ClassVar[str] = TEMPLATE
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.Runner()
-        self.databases, self.worlds = ExitStack(), AsyncExitStack()
+        self.databases, self.backends = ExitStack(), AsyncExitStack()
         self.recorded: Counter[tuple[Principal, AuditAction, str | None]] = Counter()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -58,20 +60,20 @@ class Histories(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.world: World = MemoryWorld()
+        self.backend: Backend = MemoryBackend()
         if self.projects is not None:
-            database = self.databases.enter_context(cloned(self.projects))
-            self.world = self.run(self.worlds.enter_async_context(postgres_world(database)))
-        self.people = [self.run(self.world.user(role)) for role in CAST]
-        self.roles = dict(enumerate(CAST))
+            database = self.databases.enter_context(cloned(self.projects, self.template))
+            self.backend = self.run(self.backends.enter_async_context(postgres_backend(database)))
+        self.people = [self.run(self.backend.user(role)) for role in ROLES]
+        self.roles = dict(enumerate(ROLES))
         self.banned: set[int] = set()
-        made = [self.run(self.world.post(self.people[author])) for author in AUTHORS]
+        made = [self.run(self.backend.post(self.people[author])) for author in AUTHORS]
         self.posts: dict[int, Post] = dict(enumerate(made))
         self.rate = Decimal("2.50")
-        self.run(self.world.rate("2.50"))
+        self.run(self.backend.rate("2.50"))
 
     def teardown(self) -> None:
-        self.run(self.worlds.aclose())
+        self.run(self.backends.aclose())
         self.databases.close()
         self.loop.close()
 
@@ -113,7 +115,7 @@ class Histories(RuleBasedStateMachine):
         post = self.posts[number]
         version = None if seen is None else max(1, post.version - seen)
         decision = Decision(status, reason, version)
-        use_case = ValidatePost(self.world.transactions)
+        use_case = ValidatePost(self.backend.transactions)
         author = Target(post.author_id)
         result = self.attempt(
             who,
@@ -139,7 +141,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(who=people, whom=people, role=st.sampled_from(Role))
     def change_role(self, who: int, whom: int, role: Role) -> None:
-        use_case = ChangeUser(self.world.transactions).role
+        use_case = ChangeUser(self.backend.transactions).role
         call = use_case(self.people[who], self.people[whom].user_id, role, ORIGIN)
         result = self.attempt(who, Action.CHANGE_ROLE, self.target(whom), call)
         if not isinstance(result, str) and self.roles[whom] is not role:
@@ -148,7 +150,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(who=people, whom=people)
     def ban(self, who: int, whom: int) -> None:
-        use_case = ChangeUser(self.world.transactions).ban
+        use_case = ChangeUser(self.backend.transactions).ban
         call = use_case(self.people[who], self.people[whom].user_id, "spam", ORIGIN)
         result = self.attempt(who, Action.BAN_USER, self.target(whom), call)
         if not isinstance(result, str) and whom not in self.banned:
@@ -157,7 +159,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(who=people, whom=people)
     def lift(self, who: int, whom: int) -> None:
-        use_case = ChangeUser(self.world.transactions).lift_ban
+        use_case = ChangeUser(self.backend.transactions).lift_ban
         call = use_case(self.people[who], self.people[whom].user_id, ORIGIN)
         result = self.attempt(who, Action.LIFT_BAN, self.target(whom), call)
         if not isinstance(result, str) and whom in self.banned:
@@ -166,7 +168,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(who=people, amount=st.sampled_from((Decimal(0), Decimal("2.50"), Decimal("99999999.99"))))
     def change_rate(self, who: int, amount: Decimal) -> None:
-        use_case = ChangeRewardRate(self.world.transactions)
+        use_case = ChangeRewardRate(self.backend.transactions)
         call = use_case(self.people[who], RewardedAction.POST_APPROVED, Money(amount), ORIGIN)
         result = self.attempt(who, Action.CHANGE_REWARD_RATE, Target(), call)
         if not isinstance(result, str) and amount != self.rate:
@@ -176,16 +178,16 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def a_post_earns_once_and_the_ledger_explains_every_balance(self) -> None:
         for person in self.people:
-            ledger = self.run(self.world.ledger(person))
+            ledger = self.run(self.backend.ledger(person))
             earned = Counter(row.reference_id for row in ledger if row.kind is TransactionKind.EARNING)
             assert all(count == 1 for count in earned.values())
-            balance = self.run(self.world.wallet(person)).balance
+            balance = self.run(self.backend.wallet(person)).balance
             assert balance.amount == sum(row.amount.amount for row in ledger)
 
     @invariant()
     def the_audit_log_has_every_decision_and_nothing_else(self) -> None:
         by_id = {person.user_id: person for person in self.people}
-        entries = self.run(self.world.audit())
+        entries = self.run(self.backend.audit())
         found = Counter(
             (by_id[entry.actor_id], entry.action, entry.refusal) for entry in entries if entry.actor_id
         )
@@ -197,7 +199,7 @@ class Histories(RuleBasedStateMachine):
         assert stored == self.admins() != set()
 
     async def _administers(self, person: Principal) -> bool:
-        return await self.world.role(person) is Role.ADMIN and not await self.world.banned(person)
+        return await self.backend.role(person) is Role.ADMIN and not await self.backend.banned(person)
 
 
 _BY_POLICY = {"forbidden", "own_post", "banned", "last_admin", "anonymous_session", "mfa_required"}
@@ -216,11 +218,14 @@ def test_no_history_in_memory_pays_twice_loses_a_record_or_passes_the_table() ->
     run_state_machine_as_test(Histories, settings=_histories(60, 40))
 
 
+@pytest.mark.parametrize("home", ["posts", "clips"])
 def test_no_history_on_postgres_pays_twice_loses_a_record_or_passes_the_table(
-    projects: LocalPostgres,
+    home: str, projects: LocalPostgres, request: pytest.FixtureRequest
 ) -> None:
     class OnPostgres(Histories):
         pass
 
     OnPostgres.projects = projects
+    if home == "clips":
+        OnPostgres.template = request.getfixturevalue("clips_template")
     run_state_machine_as_test(OnPostgres, settings=_histories(4, 20))

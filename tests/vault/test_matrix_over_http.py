@@ -8,8 +8,8 @@ import pytest
 
 from domain.identity import AccountStatus, Role
 from domain.policies import POLICIES, Action, audit_action
-from vault.cast import Cast, Player
-from vault.matrix import ROLE_OF_AIM, Aim, Situation, situations
+from vault.factories import Factories, TestUser
+from vault.matrix import ROLE_OF_TARGET, Case, Target, cases
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("vault")]
 
@@ -81,40 +81,38 @@ async def test_every_action_has_a_row_in_the_table_and_a_route() -> None:
 
 
 @pytest.mark.parametrize("action", Action)
-async def test_a_route_answers_and_records_what_the_table_says(cast: Cast, action: Action) -> None:
-    async with cast.client() as usual, cast.client(strict=True) as strict:
-        for situation in situations(action):
-            me = await cast.somebody(
-                situation.role, anonymous=situation.anonymous, assurance=situation.assurance
-            )
-            http = strict if situation.strict else usual
+async def test_a_route_answers_and_records_what_the_table_says(factories: Factories, action: Action) -> None:
+    async with factories.client() as usual, factories.client(strict=True) as strict:
+        for case in cases(action):
+            me = await factories.make_user(case.role, anonymous=case.anonymous, assurance=case.assurance)
+            http = strict if case.strict else usual
             http.headers["Authorization"] = f"Bearer {me.token}"
-            target = await _target(cast, situation, me)
-            await cast.has_account_status(me, situation.account_status)
+            target = await _target(factories, case, me)
+            await factories.has_account_status(me, case.account_status)
 
             answer = await REQUESTS[action](http, target)
 
-            assert _code(answer, action) == situation.expected, situation
-            assert await cast.audit(me) == _recorded(situation, answer), situation
+            assert _code(answer, action) == case.expected, case
+            assert await factories.audit(me) == _recorded(case, answer), case
 
 
-async def _target(cast: Cast, situation: Situation, me: Player) -> UUID:
-    role = ROLE_OF_AIM.get(situation.aim, Role.USER)
-    somebody = me if situation.aim is Aim.ONESELF else await cast.somebody(role)
-    if situation.action is Action.VALIDATE_POST:
-        return await cast.post(somebody)
-    if situation.action is Action.REOPEN_POST:
-        return await cast.post(somebody, validation_status="rejected")
-    if situation.action is Action.SETTLE_WITHDRAWAL:
-        return await cast.withdrawal(somebody)
-    if situation.action is Action.REVERSE_TRANSACTION:
-        return await cast.bonus(somebody)
-    if situation.action is Action.DECIDE_APPROVAL:
-        return await cast.approval(somebody, await cast.somebody(Role.USER))
-    if situation.action is Action.LIFT_BAN and somebody is not me:
-        await cast.has_account_status(somebody, AccountStatus.BANNED)
-    if situation.action is Action.CHANGE_REWARD_RATE:
-        await cast.platform.execute("delete from private.reward_rates")
+async def _target(factories: Factories, case: Case, me: TestUser) -> UUID:
+    role = ROLE_OF_TARGET.get(case.target, Role.USER)
+    somebody = me if case.target is Target.ONESELF else await factories.make_user(role)
+    if case.action is Action.VALIDATE_POST:
+        return await factories.post(somebody)
+    if case.action is Action.REOPEN_POST:
+        return await factories.post(somebody, validation_status="rejected")
+    if case.action is Action.SETTLE_WITHDRAWAL:
+        return await factories.withdrawal(somebody)
+    if case.action is Action.REVERSE_TRANSACTION:
+        return await factories.bonus(somebody)
+    if case.action is Action.DECIDE_APPROVAL:
+        return await factories.approval(somebody, await factories.make_user(Role.USER))
+    if case.action is Action.LIFT_BAN and somebody is not me:
+        await factories.has_account_status(somebody, AccountStatus.BANNED)
+    if case.action is Action.CHANGE_REWARD_RATE:
+        await factories.platform.execute("delete from private.reward_rates")
     return somebody.id
 
 
@@ -128,11 +126,11 @@ def _code(answer: httpx.Response, action: Action) -> str | None:
     return None
 
 
-def _recorded(situation: Situation, answer: httpx.Response) -> list[tuple[str, str | None]]:
+def _recorded(case: Case, answer: httpx.Response) -> list[tuple[str, str | None]]:
     """What the audit log must say: every refusal in the vault, and every change."""
-    action, refused = situation.action, situation.expected
+    action, refused = case.action, case.expected
     if action in UNRECORDED or (answer.is_success and action in READING):
         return []
-    if refused is None and action is Action.CHANGE_ROLE and situation.aim is Aim.MODERATOR:
+    if refused is None and action is Action.CHANGE_ROLE and case.target is Target.MODERATOR:
         return []  # is one already
     return [(audit_action(action), refused)]

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from domain.identity import Role
-from vault.cast import Cast
+from vault.factories import Factories
 from web.profile import ProfileOut
 from web.vault.audit_log import AuditEntryOut
 from web.vault.posts import PostCountsOut, PostOut
@@ -17,10 +17,10 @@ from web.wallet.withdrawals import PostedWithdrawalOut, WithdrawalOut
 pytestmark = pytest.mark.anyio
 
 
-async def test_every_answer_has_the_shape_that_is_documented(cast: Cast) -> None:
-    admin, learner = await cast.somebody(Role.ADMIN, name="Shaped"), await cast.somebody()
-    post = await cast.post(learner)
-    async with cast.client(admin) as vault, cast.client(learner) as wallet:
+async def test_every_answer_has_the_shape_that_is_documented(factories: Factories) -> None:
+    admin, learner = await factories.make_user(Role.ADMIN, name="Shaped"), await factories.make_user()
+    post = await factories.post(learner)
+    async with factories.client(admin) as vault, factories.client(learner) as wallet:
         bonus = await vault.post(
             f"/vault/users/{learner.id}/transactions",
             json={"kind": "bonus", "amount": "5", "note": "n"},

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import asyncpg
 import pytest
 
+from contract.backend import PostgresBackend
 from contract.test_transfers import pay
-from contract.world import PostgresWorld
 from support.database import Database
 
 pytestmark = pytest.mark.anyio
@@ -118,34 +118,34 @@ async def refused(database: Database, statement: str) -> None:
             await connection.close()
 
 
-async def test_what_is_honest_is_written(world: PostgresWorld, database: Database) -> None:
-    owner = await world.user(balance="10.00")
+async def test_what_is_honest_is_written(backend: PostgresBackend, database: Database) -> None:
+    owner = await backend.user(balance="10.00")
     connection = await asyncpg.connect(database.service_url, statement_cache_size=0)
     try:
         assert await connection.execute(STATEMENT.format(**HONEST)) == "INSERT 0 1"
     finally:
         await connection.close()
-    assert str((await world.wallet(owner)).balance) == "15.00"
+    assert str((await backend.wallet(owner)).balance) == "15.00"
 
 
 @pytest.mark.parametrize("forgery", FORGERIES, ids=lambda forgery: forgery.words)
 async def test_no_statement_leaves_the_books_unbalanced(
-    world: PostgresWorld, database: Database, forgery: Forgery
+    backend: PostgresBackend, database: Database, forgery: Forgery
 ) -> None:
-    await world.user(balance="10.00")
+    await backend.user(balance="10.00")
     await refused(database, STATEMENT.format(**{**HONEST, **forgery.change}))
 
 
 @pytest.mark.parametrize("statement", ALONE)
-async def test_nothing_moves_alone(world: PostgresWorld, database: Database, statement: str) -> None:
-    await world.user(balance="10.00")
+async def test_nothing_moves_alone(backend: PostgresBackend, database: Database, statement: str) -> None:
+    await backend.user(balance="10.00")
     await refused(database, statement)
 
 
-async def test_sql_and_domain_hash_alike(world: PostgresWorld, database: Database) -> None:
-    one, other = await world.user(balance="10.00"), await world.user(balance="0.0001")
-    await pay(world, one, other, "2.505")
-    await pay(world, other, one, "0.1", key="back")
+async def test_sql_and_domain_hash_alike(backend: PostgresBackend, database: Database) -> None:
+    one, other = await backend.user(balance="10.00"), await backend.user(balance="0.0001")
+    await pay(backend, one, other, "2.505")
+    await pay(backend, other, one, "0.1", key="back")
 
     rows = await database.fetch(
         """

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from contract.backend import PostgresBackend
 from contract.test_transfers import pay
 from contract.backend import PostgresBackend
 from domain.identity import AccountStatus, Principal

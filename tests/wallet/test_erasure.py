@@ -2,6 +2,7 @@
 
 import pytest
 
+from contract.backend import PostgresBackend
 from contract.test_transfers import pay
 from contract.test_withdrawals import FAILED, held, settle
 from contract.backend import PostgresBackend
@@ -32,7 +33,7 @@ async def _everywhere(backend: PostgresBackend, database: Database) -> tuple[Pri
     admin = await backend.user(Role.ADMIN)
     await database.fetch("alter table public.profiles add column bio text")
     await database.fetch(
-        "update public.profiles set username = $2, full_name = $2, avatar_url = $2, bio = $2 where id = $1",
+        "update public.profiles set username = $2, full_name = $2, avatar_url = $2, bio = $2 where id::uuid = $1",
         person.user_id,
         SECRET,
     )

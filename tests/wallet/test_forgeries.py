@@ -183,13 +183,13 @@ FORGERIES = (
     Forgery("a record of tomorrow", record("role.changed", ADMIN, quoted("admin"), age="1 day")),
     Forgery(
         "an approval",
-        "update public.posts set validation_status = 'approved', validated_by = '{admin}', validated_at = now() "
+        "update private.posts set validation_status = 'approved', validated_by = '{admin}', validated_at = now() "
         "where id = '{post}'",
         "decision_without_record",
     ),
     Forgery(
         "an approval that says nothing of who made it",
-        "update public.posts set validation_status = 'approved' where id = '{post}'",
+        "update private.posts set validation_status = 'approved' where id = '{post}'",
     ),
     Forgery("a rate", "update private.reward_rates set amount = 1000", "rate_without_record"),
     Forgery(

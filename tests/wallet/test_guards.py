@@ -6,9 +6,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from contract.backend import Backend
 from contract.test_transfers import pay
 from contract.test_withdrawals import COMPLETED, held, settle
-from contract.world import World
 from domain.identity import Role
 from support.database import Database
 
@@ -39,10 +39,10 @@ LEDGER = "public.wallet_transactions"
     ],
 )
 async def test_the_services_own_role_changes_no_history(
-    world: World, database: Database, statement: str
+    backend: Backend, database: Database, statement: str
 ) -> None:
-    owner, admin = await world.user(balance="10.00"), await world.user(Role.ADMIN)
-    await settle(world, admin, await held(world, owner, "1"), COMPLETED)
+    owner, admin = await backend.user(balance="10.00"), await backend.user(Role.ADMIN)
+    await settle(backend, admin, await held(backend, owner, "1"), COMPLETED)
     connection = await asyncpg.connect(database.service_url)
 
     try:
@@ -70,10 +70,10 @@ async def test_the_services_own_role_changes_no_history(
     ],
 )
 async def test_not_even_the_owner_of_the_tables_changes_history(
-    world: World, database: Database, statement: str
+    backend: Backend, database: Database, statement: str
 ) -> None:
-    owner, admin = await world.user(balance="10.00"), await world.user(Role.ADMIN)
-    await settle(world, admin, await held(world, owner, "1"), COMPLETED)
+    owner, admin = await backend.user(balance="10.00"), await backend.user(Role.ADMIN)
+    await settle(backend, admin, await held(backend, owner, "1"), COMPLETED)
     connection = await asyncpg.connect(database.migrator_url)
 
     try:
@@ -84,8 +84,8 @@ async def test_not_even_the_owner_of_the_tables_changes_history(
 
 
 @pytest.mark.parametrize("amount", ["NaN", "100000000", "-0.01"])
-async def test_no_balance_leaves_its_range(world: World, database: Database, amount: str) -> None:
-    await world.user(balance="10.00")
+async def test_no_balance_leaves_its_range(backend: Backend, database: Database, amount: str) -> None:
+    await backend.user(balance="10.00")
 
     with pytest.raises((asyncpg.CheckViolationError, asyncpg.NumericValueOutOfRangeError)):
         await database.fetch("update public.wallets set balance = $1", Decimal(amount))
@@ -132,8 +132,8 @@ async def test_no_withdrawal_is_of_an_impossible_amount(database: Database, amou
         )
 
 
-async def test_a_version_is_given_once(world: World, database: Database) -> None:
-    owner = await world.user(balance="1.00")
+async def test_a_version_is_given_once(backend: Backend, database: Database) -> None:
+    owner = await backend.user(balance="1.00")
 
     with pytest.raises(asyncpg.UniqueViolationError):
         await database.fetch(
@@ -145,11 +145,11 @@ async def test_a_version_is_given_once(world: World, database: Database) -> None
 
 
 async def test_a_user_sees_only_their_own_withdrawals_and_writes_none(
-    world: World, database: Database
+    backend: Backend, database: Database
 ) -> None:
-    owner, other = await world.user(balance="10.00"), await world.user(balance="10.00")
-    withdrawal = await held(world, owner, "1")
-    await held(world, other, "1")
+    owner, other = await backend.user(balance="10.00"), await backend.user(balance="10.00")
+    withdrawal = await held(backend, owner, "1")
+    await held(backend, other, "1")
     connection = await asyncpg.connect(database.superuser_url)
 
     try:
@@ -167,10 +167,12 @@ async def test_a_user_sees_only_their_own_withdrawals_and_writes_none(
         await connection.close()
 
 
-async def test_deleting_the_auth_user_touches_no_row_of_the_books(world: World, database: Database) -> None:
-    owner, other = await world.user(balance="10.00"), await world.user()
-    await pay(world, owner, other, "1")
-    await held(world, owner, "2", key="withdrawal")
+async def test_deleting_the_auth_user_touches_no_row_of_the_books(
+    backend: Backend, database: Database
+) -> None:
+    owner, other = await backend.user(balance="10.00"), await backend.user()
+    await pay(backend, owner, other, "1")
+    await held(backend, owner, "2", key="withdrawal")
     tables = (LEDGER, "public.wallets", "public.wallet_withdrawals", "private.idempotency_keys")
     before = [await database.fetch(f"select t::text from {table} t order by 1") for table in tables]
 

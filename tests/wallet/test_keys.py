@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 
 from application.idempotency import BATCH, purge_idempotency_keys
+from contract.backend import PostgresBackend
 from contract.test_transfers import pay
-from contract.world import PostgresWorld
 from domain.errors import IdempotencyKeyInProgress, Unavailable
 from infrastructure.postgres.connections import create_pool
 from infrastructure.postgres.idempotency_keys import PostgresIdempotencyKeys
@@ -24,26 +24,26 @@ async def _claim(connection: "asyncpg.Connection[asyncpg.Record]", user_id: UUID
 
 
 async def test_a_key_that_stays_claimed_is_told_to_be_in_progress(
-    world: PostgresWorld, database: Database
+    backend: PostgresBackend, database: Database
 ) -> None:
-    sender, recipient = await world.user(balance="10.00"), await world.user()
+    sender, recipient = await backend.user(balance="10.00"), await backend.user()
     first = await asyncpg.connect(database.superuser_url)
 
     try:
         await first.execute("begin")
         await _claim(first, sender.user_id, "slow")
         with pytest.raises(IdempotencyKeyInProgress):
-            await pay(world, sender, recipient, "1", key="slow")
+            await pay(backend, sender, recipient, "1", key="slow")
     finally:
         await first.close()
 
-    assert len(await world.ledger(sender)) == 1
+    assert len(await backend.ledger(sender)) == 1
 
 
 async def test_a_retry_goes_first_when_the_first_request_is_undone(
-    world: PostgresWorld, database: Database
+    backend: PostgresBackend, database: Database
 ) -> None:
-    sender, recipient = await world.user(balance="10.00"), await world.user()
+    sender, recipient = await backend.user(balance="10.00"), await backend.user()
     first = await asyncpg.connect(database.superuser_url)
     watcher = await asyncpg.connect(database.superuser_url)
 
@@ -51,7 +51,7 @@ async def test_a_retry_goes_first_when_the_first_request_is_undone(
         undone = first.transaction()
         await undone.start()
         await _claim(first, sender.user_id, "undone")
-        retry = asyncio.create_task(pay(world, sender, recipient, "1", key="undone"))
+        retry = asyncio.create_task(pay(backend, sender, recipient, "1", key="undone"))
         while not await watcher.fetchval("select exists (select from pg_locks where not granted)"):
             assert not retry.done()
         await undone.rollback()
@@ -64,9 +64,9 @@ async def test_a_retry_goes_first_when_the_first_request_is_undone(
 
 
 async def test_a_wallet_that_stays_locked_is_told_to_be_unavailable(
-    world: PostgresWorld, database: Database
+    backend: PostgresBackend, database: Database
 ) -> None:
-    sender, recipient = await world.user(balance="10.00"), await world.user()
+    sender, recipient = await backend.user(balance="10.00"), await backend.user()
     holder = await asyncpg.connect(database.superuser_url)
 
     try:
@@ -75,12 +75,12 @@ async def test_a_wallet_that_stays_locked_is_told_to_be_unavailable(
                 "select from public.wallets where user_id = $1 for update", recipient.user_id
             )
             with pytest.raises(Unavailable) as refused:
-                await pay(world, sender, recipient, "1", key="later")
+                await pay(backend, sender, recipient, "1", key="later")
     finally:
         await holder.close()
 
     assert not isinstance(refused.value, IdempotencyKeyInProgress)
-    assert not (await pay(world, sender, recipient, "1", key="later")).replayed
+    assert not (await pay(backend, sender, recipient, "1", key="later")).replayed
 
 
 async def _age(database: Database, count: int, days: int) -> None:

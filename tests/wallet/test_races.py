@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.xdist_group("two servers"),  # they are started once
 ]
 
-TRIES = 200
+CALLS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Cluster:
 
     async def settled(self, payer: Account, payee: Account, amount: str, key: str) -> httpx.Response:
         """The same, repeated for as long as the answer is that it may be repeated."""
-        for _ in range(TRIES):
+        for _ in range(CALLS):
             answer = await self.pay(payer, payee, amount, key)
             if "Retry-After" not in answer.headers:
                 return answer

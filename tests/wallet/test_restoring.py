@@ -10,6 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from contract.backend import PostgresBackend
 from contract.test_transfers import pay
 from contract.backend import PostgresBackend
 from devstack.postgres import LocalPostgres, binaries

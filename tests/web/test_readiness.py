@@ -13,7 +13,7 @@ from support.accounts import open_account, sign_ups
 from support.backend import System, backend
 from support.database import Database
 from support.stack import SupabaseStack, free_port, supabase_on
-from support.wire import Wire, wire_to
+from support.tcp_proxy import TcpProxy, proxy_to
 
 pytestmark = pytest.mark.anyio
 
@@ -139,32 +139,32 @@ def supabase(database: Database) -> Iterator[SupabaseStack]:
 
 
 @pytest.fixture
-def wire(database: Database) -> Iterator[Wire]:
-    with wire_to(database.service_url) as wire:
-        yield wire
+def proxy(database: Database) -> Iterator[TcpProxy]:
+    with proxy_to(database.service_url) as proxy:
+        yield proxy
 
 
 @pytest.fixture
-def behind_the_wire(database: Database, supabase: SupabaseStack, wire: Wire) -> Iterator[System]:
-    with backend(database, supabase, database_url=wire.url, lingualink_relay="off") as up:
+def behind_the_proxy(database: Database, supabase: SupabaseStack, proxy: TcpProxy) -> Iterator[System]:
+    with backend(database, supabase, database_url=proxy.url, lingualink_relay="off") as up:
         yield up
 
 
 async def test_a_database_that_freezes_leaves_readiness_quick_and_requests_answered_503(
-    behind_the_wire: System, wire: Wire
+    behind_the_proxy: System, proxy: TcpProxy
 ) -> None:
-    async with sign_ups(behind_the_wire.supabase) as people:
-        person = await open_account(behind_the_wire.database, people)
-    async with httpx.AsyncClient(base_url=behind_the_wire.api_url, timeout=30) as http:
+    async with sign_ups(behind_the_proxy.supabase) as people:
+        person = await open_account(behind_the_proxy.database, people)
+    async with httpx.AsyncClient(base_url=behind_the_proxy.api_url, timeout=30) as http:
         before = await http.get("/health/ready")
-        wire.freeze()
+        proxy.freeze()
         began = time.monotonic()
         ready = await http.get("/health/ready")
         taken = time.monotonic() - began
         wallet = await http.get("/wallet", headers=person.headers())
         live = await http.get("/health/live")
-        wire.thaw()
-        wire.cut_all()
+        proxy.thaw()
+        proxy.cut_all()
 
     assert (before.status_code, before.json()["status"]) == (200, "ok")
     assert (ready.status_code, ready.json()["status"]) == (200, "degraded")

@@ -3,7 +3,6 @@ import { expect, onTestFinished, test } from 'vitest'
 import {
   createBackendClient,
   type Problem,
-  subscribeToPostValidations,
   subscribeToWallet,
   type TopicStatus,
   type WalletChange,
@@ -334,18 +333,4 @@ test('what an onChange throws does not keep the others from hearing', async () =
   const { changes } = follow(person)
   await changes.first(isVersion(0))
   expect(await uncaught.first(() => true)).toMatchObject({ message: 'a bug of the app' })
-})
-
-test('decisions on posts come once each', async () => {
-  const person = await signUp()
-  const { statuses } = follow(person)
-  const told = new Told<{ version: number }>()
-  onTestFinished(subscribeToPostValidations(person.backend, told.add))
-  await statuses.first((status) => status === 'live')
-  const postId = randomUUID()
-  for (const version of [2, 2, 1, 3]) {
-    await broadcast(person.id, 'post_validation_changed', { post_id: postId, version })
-  }
-  await told.first(({ version }) => version === 3)
-  expect(told.things.map(({ version }) => version)).toEqual([2, 3])
 })

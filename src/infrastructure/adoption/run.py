@@ -10,6 +10,7 @@ import stamina
 
 from infrastructure.adoption.observations import Observation, Part
 from infrastructure.adoption.obstacles import check_obstacles
+from infrastructure.adoption.posts import POST_STEPS
 from infrastructure.adoption.profiles import AFTER_ROLES, BEFORE_MIGRATIONS
 from infrastructure.adoption.roles import ROLE_STEPS, Named, find_people
 from infrastructure.adoption.shape import MADE_PUBLIC_TABLES, PostsSource, Shape, read_revision, read_shape
@@ -65,6 +66,7 @@ def _steps(address: DatabaseAddress) -> tuple[Step, ...]:
         ),
         *ROLE_STEPS,
         *AFTER_ROLES,
+        *POST_STEPS,
     )
 
 

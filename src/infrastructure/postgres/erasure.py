@@ -44,9 +44,9 @@ _STEPS = {
     "reasons of withdrawals": """
         update public.wallet_withdrawals set reason = null where user_id = $1 and reason is not null
         """,
-    "undecided posts": "delete from public.posts where author_id = $1 and validation_status = 'pending'",
+    "undecided posts": "delete from private.posts where author_id = $1 and validation_status = 'pending'",
     "posts": """
-        update public.posts
+        update private.posts
         set title = 'erased', body = null, media_url = null, validation_reason = null where author_id = $1
         """,
     "reasons of bans": "update private.bans set reason = 'erased' where user_id = $1",
@@ -65,7 +65,7 @@ values ($1, session_user, $2, $3, '{}', '{}', 'lingualink erase-user', clock_tim
 _KNOWN = """
 select exists (select from public.profiles where id::uuid = $1)
   or exists (select from public.wallets where user_id = $1)
-  or exists (select from public.posts where author_id = $1)
+  or exists (select from private.posts where author_id = $1)
   or exists (select from public.wallet_transactions where user_id = $1)
   or exists (select from private.audit_log where target_id = $1)
 """

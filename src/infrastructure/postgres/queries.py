@@ -182,9 +182,9 @@ _LOCKED_CALLER = """caller as materialized (
 _ALLOWED = "exists (select from caller where role = any ($3::text[]))"
 LOCK_POST = f"""
 with {_LOCKED_CALLER}, locked as materialized (
-  select from public.posts where id = $2 and {_ALLOWED} for update
+  select private.lock_post($2) as found from caller where role = any ($3::text[])
 )
-select count(*) from locked
+select count(*) from locked where found
 """  # noqa: S608
 LOCK_WITHDRAWAL = f"""
 with {_LOCKED_CALLER}, locked as materialized (
@@ -253,7 +253,7 @@ _MAY_SEE = "exists (select from caller where caller_role = any ($4::text[]))"
 # What a post earned, whether that was taken back, and what an approval pays: the post's lock orders all of it.
 READ_POST = f"""
 with {_CALLER}, post as materialized (
-  select {POST_COLUMNS} from public.posts where id = $3 and {_MAY_SEE}
+  select {POST_COLUMNS} from private.posts where id = $3 and {_MAY_SEE}
 ), wallet as materialized (
   select balance, version, hash from public.wallets where user_id = (select author_id from post) for update
 )

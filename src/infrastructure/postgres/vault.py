@@ -12,6 +12,7 @@ from advanced_alchemy.filters import LimitOffset, OrderBy
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy import ColumnElement, Uuid, cast, func, or_, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.orm import DeclarativeBase
 
 from application.ports import Position, Row
 from application.vault.reading import COUNTED_TO, AuditFilter, PostFilter, UserFilter, VaultReaderFactory
@@ -27,8 +28,7 @@ from infrastructure.postgres.tables import (
     ApprovalRow,
     AuditRow,
     BanRow,
-    Base,
-    PostRow,
+    PostView,
     ProfileRow,
     RewardRateRow,
     WalletRow,
@@ -46,7 +46,7 @@ _CALLER = text(
 _COUNT = text(
     """
     select s.status, (
-      select count(*) from (select from public.posts where validation_status = s.status limit :counted_to) p
+      select count(*) from (select from private.posts where validation_status = s.status limit :counted_to) p
     ) as counted
     from unnest(cast(:statuses as text[])) as s (status)
     """
@@ -59,10 +59,10 @@ _LAST: Final = "\U0010ffff"
 _user_id: Final = cast(ProfileRow.id, Uuid)
 
 
-class PostRepository(SQLAlchemyAsyncRepository[PostRow]):
+class PostRepository(SQLAlchemyAsyncRepository[PostView]):
     """Posts, for lists."""
 
-    model_type = PostRow
+    model_type = PostView
 
 
 class WithdrawalRepository(SQLAlchemyAsyncRepository[WithdrawalRow]):
@@ -108,14 +108,14 @@ class PostgresVaultReader:
     async def posts(self, wanted: PostFilter, *, after: Position | None, limit: int) -> Sequence[Row]:
         """See the port: along the index of the queue."""
         conditions = _equal(
-            (PostRow.validation_status, wanted.status),
-            (PostRow.language, wanted.language),
-            (PostRow.kind, wanted.kind),
-            (PostRow.author_id, wanted.author_id),
+            (PostView.validation_status, wanted.status),
+            (PostView.language, wanted.language),
+            (PostView.kind, wanted.kind),
+            (PostView.author_id, wanted.author_id),
         )
         if after is not None:
-            conditions.append(tuple_(PostRow.created_at, PostRow.id) > (after.at, after.id))
-        order = (OrderBy(PostRow.created_at), OrderBy(PostRow.id))
+            conditions.append(tuple_(PostView.created_at, PostView.id) > (after.at, after.id))
+        order = (OrderBy(PostView.created_at), OrderBy(PostView.id))
         repository = PostRepository(session=self._session)
         return [_row(post) for post in await repository.get_many(*conditions, LimitOffset(limit, 0), *order)]
 
@@ -230,7 +230,7 @@ def _equal(*wanted: tuple[Any, object]) -> list[ColumnElement[bool]]:
     return [column == value for column, value in wanted if value is not None]
 
 
-def _row(entity: Base, *money: str) -> Row:
+def _row(entity: DeclarativeBase, *money: str) -> Row:
     """An entity as it goes to the wire."""
     return wire_row({column.key: getattr(entity, column.key) for column in entity.__table__.columns}, money)
 

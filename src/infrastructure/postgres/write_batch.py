@@ -127,7 +127,7 @@ PARTS: Final = (
     # The database raises the version itself.
     Part(
         """validated as (
-  update public.posts p
+  update private.posts p
   set validation_status = v.status, validated_by = v.by, validated_at = v.at, validation_reason = v.reason
   from unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::text[], $6::int[])
     as v (id, status, by, at, reason, version)

@@ -1,4 +1,4 @@
-"""A world to try use-cases in, on memory or on Postgres: the same words set the scene and look at what came of it."""
+"""A backend to try use-cases in, on memory or on Postgres: the same words set the scene and look at what came of it."""
 
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -37,6 +37,7 @@ from infrastructure.postgres.queries import TRANSACTION_COLUMNS
 from infrastructure.postgres.transactions import PostgresDatabase
 from infrastructure.postgres.vault import vault_readers
 from infrastructure.postgres.wallets import PostgresWallets
+from support.clips import add_post
 from support.database import Database
 from support.memory.database import MemoryDatabase, StoredKey
 from support.memory.readers import MemoryAccounts, MemoryVaultReader, MemoryWallets
@@ -107,7 +108,7 @@ class OwedEvent:
     payload: dict[str, object]
 
 
-class World(Protocol):
+class Backend(Protocol):
     """The ports, and the words."""
 
     database: Transacting
@@ -229,8 +230,8 @@ def _post(author: Principal, changes: dict[str, object]) -> Post:
 
 
 @dataclass
-class MemoryWorld(World):
-    """The world in memory."""
+class MemoryBackend(Backend):
+    """The backend in memory."""
 
     tables: MemoryDatabase = field(default_factory=MemoryDatabase)
 
@@ -328,8 +329,8 @@ class MemoryWorld(World):
             stored.created_at -= by
 
 
-class PostgresWorld(World):
-    """The world on a database of its own, which the platform (a superuser) sets up and looks at."""
+class PostgresBackend(Backend):
+    """The backend on a database of its own, which the platform (a superuser) sets up and looks at."""
 
     def __init__(
         self,
@@ -365,7 +366,7 @@ class PostgresWorld(World):
     ) -> Principal:
         session = await self._sign_in(_session(is_anonymous=is_anonymous))
         await self._platform.execute(
-            "insert into public.profiles (id, role) values ($1, $2)", session.user_id, role
+            "insert into public.profiles (id, role) values ($1::uuid, $2)", session.user_id, role
         )
         await self._platform.execute("insert into public.wallets (user_id) values ($1)", session.user_id)
         await self._platform.execute(OPEN_WITH_BALANCE, session.user_id, Decimal(balance))
@@ -390,19 +391,16 @@ class PostgresWorld(World):
 
     async def post(self, author: Principal, **changes: object) -> Post:
         made = _post(author, changes)
-        await self._platform.execute(
-            """
-            insert into public.posts (id, author_id, kind, title, body, language, validation_status, created_at)
-            values ($1, $2, $3, $4, $5, $6, $7, $8)
-            """,
-            made.id,
-            made.author_id,
-            made.kind,
-            made.title,
-            made.body,
-            made.language,
-            made.status,
-            made.created_at,
+        await add_post(
+            self._platform,
+            id=made.id,
+            author_id=made.author_id,
+            kind=made.kind,
+            title=made.title,
+            body=made.body,
+            language=made.language,
+            validation_status=made.status,
+            created_at=made.created_at,
         )
         return await self.read_post(made.id)
 
@@ -444,7 +442,7 @@ class PostgresWorld(World):
 
     async def role(self, session: Principal) -> Role:
         role = await self._platform.fetchval(
-            "select role from public.profiles where id = $1", session.user_id
+            "select role from public.profiles where id::uuid = $1", session.user_id
         )
         return Role(role)
 
@@ -458,13 +456,13 @@ class PostgresWorld(World):
         return [_entry(row) for row in reversed(rows)]
 
     async def read_post(self, post_id: UUID) -> Post:
-        row = await self._platform.fetchrow("select * from public.posts where id = $1", post_id)
+        row = await self._platform.fetchrow("select * from private.posts where id = $1", post_id)
         assert row is not None
         return post_of(row)
 
     async def has_account(self, principal: Principal) -> bool:
         found = """
-            select exists (select from public.profiles where id = $1)
+            select exists (select from public.profiles where id::uuid = $1)
               or exists (select from public.wallets where user_id = $1)
         """
         return bool(await self._platform.fetchval(found, principal.user_id))
@@ -495,17 +493,17 @@ def _entry(row: Row) -> AuditEntry:
 
 
 @asynccontextmanager
-async def postgres_world(
+async def postgres_backend(
     database: Database,
     adapter: Callable[..., Transacting] = PostgresDatabase,
     service: DatabaseAddress | None = None,
-) -> AsyncIterator[PostgresWorld]:
-    """A world on *database*, as the service's own role; *service* is another way to it."""
+) -> AsyncIterator[PostgresBackend]:
+    """A backend on *database*, as the service's own role; *service* is another way to it."""
     platform = await asyncpg.connect(database.superuser_url)
     try:
         async with create_pool(database.service if service is None else service, 10) as pool:
-            world = PostgresWorld(platform, pool, database, adapter)
-            yield world
-            await world.dispose()
+            backend = PostgresBackend(platform, pool, database, adapter)
+            yield backend
+            await backend.dispose()
     finally:
         await platform.close()

@@ -16,7 +16,7 @@ from application.vault.users import ChangeUser
 from application.vault.withdrawals import SettleCommand, SettleWithdrawal
 from application.wallet.transfers import TransferCommand, TransferFunds
 from application.wallet.withdrawals import WithdrawCommand, WithdrawFunds
-from contract.world import World, key_of
+from contract.backend import Backend, key_of
 from domain.approvals import ApprovalStatus
 from domain.audit import RequestInfo
 from domain.errors import Forbidden, InsufficientFunds
@@ -33,10 +33,10 @@ ONE = Money(Decimal(1))
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class Call:
     """Somebody tries something on a target: the id of a user, a post, a withdrawal, a transaction or an approval."""
 
-    world: World
+    backend: Backend
     requirements: Requirements
     me: Principal
     target: UUID
@@ -44,43 +44,43 @@ class Try:
     @property
     def transactions(self) -> Transactions:
         """The door of the deployment."""
-        return self.world.transactions_for(self.requirements)
+        return self.backend.transactions_for(self.requirements)
 
     @property
     def read_vault(self) -> ReadVault:
         """The way to the vault's lists."""
-        return self.world.read_vault_for(self.requirements)
+        return self.backend.read_vault_for(self.requirements)
 
 
-async def _transfer(at: Try) -> None:
+async def _transfer(at: Call) -> None:
     command = TransferCommand(at.target, ONE)
     with suppress(InsufficientFunds):
         await TransferFunds(at.transactions)(at.me, command, key_of(str(uuid4()), "/", {}))
 
 
-async def _withdraw(at: Try) -> None:
+async def _withdraw(at: Call) -> None:
     with suppress(InsufficientFunds):
         await WithdrawFunds(at.transactions)(at.me, WithdrawCommand(ONE), key_of(str(uuid4()), "/", {}))
 
 
-async def _book(at: Try) -> None:
+async def _book(at: Call) -> None:
     command = AdjustCommand(at.target, TransactionKind.BONUS, ONE, "for the poem")
     book = AdjustBalance(at.transactions)
     await book(at.me, command, key_of(str(uuid4()), "/", {}), ORIGIN)
 
 
-async def _decide(at: Try, status: PostStatus) -> None:
+async def _decide(at: Call, status: PostStatus) -> None:
     validate = ValidatePost(at.transactions)
     await validate(at.me, ValidateCommand(at.target, Decision(status, None, None)), ORIGIN)
 
 
-async def _read_balance(at: Try) -> None:
+async def _read_balance(at: Call) -> None:
     shown = await at.read_vault.user(at.me, at.target, ORIGIN)
     if not shown.with_balance:
         raise Forbidden
 
 
-TRIES: Mapping[Action, Callable[[Try], Awaitable[object]]] = {
+CALLS: Mapping[Action, Callable[[Call], Awaitable[object]]] = {
     Action.TRANSFER: _transfer,
     Action.WITHDRAW: _withdraw,
     Action.ADJUST_BALANCE: _book,

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import ClassVar
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -11,6 +12,7 @@ import httpx
 from devstack.keys import SigningKey
 from domain.identity import AccountStatus, Assurance, Role
 from infrastructure.postgres.accounts import OPEN_WITH_BALANCE
+from support.clips import add_post
 from support.database import Database
 
 
@@ -26,29 +28,31 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Player:
+class TestUser:
     """Somebody signed in."""
+
+    __test__: ClassVar[bool] = False  # no tests, whatever its name says to pytest
 
     id: UUID
     session_id: UUID
     token: str
 
 
-class Cast:
+class Factories:
     """Makes people and posts, and looks at what came of them."""
 
     def __init__(self, place: Place, platform: "asyncpg.Connection[asyncpg.Record]") -> None:
         self.place = place
         self.platform = platform
 
-    async def somebody(
+    async def make_user(
         self,
         role: Role = Role.USER,
         *,
         anonymous: bool = False,
         assurance: Assurance = Assurance.AAL1,
         name: str | None = None,
-    ) -> Player:
+    ) -> TestUser:
         """A user with a profile, a wallet, and a session."""
         user_id, session_id = uuid4(), uuid4()
         email = None if anonymous else f"{user_id}@lingualink.test"
@@ -60,23 +64,26 @@ class Cast:
                 anonymous,
             )
             await self.platform.execute(
-                "insert into public.profiles (id, username, role) values ($1, $2, $3)", user_id, name, role
+                "insert into public.profiles (id, username, role) values ($1::uuid, $2, $3)",
+                user_id,
+                name,
+                role,
             )
             await self.platform.execute("insert into public.wallets (user_id) values ($1)", user_id)
             await self.platform.execute(
                 "insert into auth.sessions (id, user_id) values ($1, $2)", session_id, user_id
             )
-        return Player(user_id, session_id, self._token(user_id, session_id, anonymous, assurance))
+        return TestUser(user_id, session_id, self._token(user_id, session_id, anonymous, assurance))
 
-    async def has_account_status(self, player: Player, account_status: AccountStatus) -> None:
+    async def has_account_status(self, user: TestUser, account_status: AccountStatus) -> None:
         """From now on the session is over, or the user banned or deleted."""
         if account_status is AccountStatus.REVOKED:
-            await self.platform.execute("delete from auth.sessions where id = $1", player.session_id)
+            await self.platform.execute("delete from auth.sessions where id = $1", user.session_id)
         elif account_status is AccountStatus.DELETED:
-            await self.platform.execute("delete from auth.users where id = $1", player.id)
+            await self.platform.execute("delete from auth.users where id = $1", user.id)
         elif account_status is AccountStatus.BANNED:
             await self.platform.execute(
-                "insert into private.bans (user_id, reason, banned_by) values ($1, 'test', $1)", player.id
+                "insert into private.bans (user_id, reason, banned_by) values ($1, 'test', $1)", user.id
             )
 
     def _token(self, user_id: UUID, session_id: UUID, anonymous: bool, assurance: Assurance) -> str:
@@ -97,14 +104,11 @@ class Cast:
             }
         )
 
-    async def post(self, author: Player, **columns: object) -> UUID:
-        """A post, pending unless said otherwise; *columns* are further ones of the table."""
-        made = {"author_id": author.id, "kind": "text", "title": "Good morning", "language": "rw", **columns}
-        places = ", ".join(f"${number}" for number in range(1, len(made) + 1))
-        sql = f"insert into public.posts ({', '.join(made)}) values ({places}) returning id"
-        return UUID(int=(await self.platform.fetchval(sql, *made.values())).int)
+    async def post(self, author: TestUser, **columns: object) -> UUID:
+        """A post, pending unless said otherwise; *columns* are further ones of ``public.posts``."""
+        return await add_post(self.platform, author_id=author.id, **columns)
 
-    async def withdrawal(self, owner: Player) -> UUID:
+    async def withdrawal(self, owner: TestUser) -> UUID:
         """A withdrawal that waits to be settled."""
         made = await self.platform.fetchval(
             "insert into public.wallet_withdrawals (id, user_id, amount, transaction_id, created_at) "
@@ -113,14 +117,14 @@ class Cast:
         )
         return UUID(int=made.int)
 
-    async def bonus(self, owner: Player) -> UUID:
+    async def bonus(self, owner: TestUser) -> UUID:
         """A bonus that can be taken back."""
         given = OPEN_WITH_BALANCE.replace("'opening', -amount", "'adjustments', -amount")
         await self.platform.execute(given.replace("'opening'", "'bonus'"), owner.id, Decimal(1))
         newest = "select id from public.wallet_transactions where user_id = $1"
         return UUID(int=(await self.platform.fetchval(newest, owner.id)).int)
 
-    async def approval(self, requested_by: Player, owner: Player) -> UUID:
+    async def approval(self, requested_by: TestUser, owner: TestUser) -> UUID:
         """A bonus that waits for a second admin."""
         made = await self.platform.fetchval(
             "insert into private.approvals (id, action, target_id, request, requested_by, created_at, expires_at) "
@@ -132,7 +136,7 @@ class Cast:
         )
         return UUID(int=made.int)
 
-    async def audit(self, actor: Player) -> list[tuple[str, str | None]]:
+    async def audit(self, actor: TestUser) -> list[tuple[str, str | None]]:
         """What was recorded of *actor*, oldest first: action and refusal."""
         rows = await self.platform.fetch(
             "select action, refusal from private.audit_log where actor_id = $1 order by occurred_at, id",
@@ -140,18 +144,18 @@ class Cast:
         )
         return [(row["action"], row["refusal"]) for row in rows]
 
-    async def account_status_of(self, player: Player) -> tuple[str, bool]:
+    async def account_status_of(self, user: TestUser) -> tuple[str, bool]:
         """The role as stored, and whether there is a ban of ours."""
         row = await self.platform.fetchrow(
             "select role, exists (select from private.bans where user_id = $1) as banned "
-            "from public.profiles where id = $1",
-            player.id,
+            "from public.profiles where id::uuid = $1",
+            user.id,
         )
         assert row is not None
         return row["role"], row["banned"]
 
-    def client(self, player: Player | None = None, *, strict: bool = False) -> httpx.AsyncClient:
-        """A client of the backend, as *player*."""
-        headers = {} if player is None else {"Authorization": f"Bearer {player.token}"}
+    def client(self, user: TestUser | None = None, *, strict: bool = False) -> httpx.AsyncClient:
+        """A client of the backend, as *user*."""
+        headers = {} if user is None else {"Authorization": f"Bearer {user.token}"}
         base_url = self.place.strict_url if strict else self.place.api_url
         return httpx.AsyncClient(base_url=base_url, headers=headers, timeout=15)
