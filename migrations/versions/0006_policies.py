@@ -111,10 +111,6 @@ SERVICE_ONLY = {
         "public.wallet_withdrawals as restrictive for update to {role} "
         f"using (true) with check ({now_is('settled_at')})"
     ),
-    "decides_now": (
-        "public.posts as restrictive for update to {role} "
-        f"using (true) with check (validation_status = 'pending' or {now_is('validated_at')})"
-    ),
     "keeps_young_keys": (
         "private.idempotency_keys as restrictive for delete to {role} using ("
         "status is null or created_at < now() - interval '30 days' "

@@ -246,23 +246,23 @@ async def test_a_lock_that_is_not_to_be_had_at_once_holds_up_nobody_else(place: 
         await other.close()
 
 
-@pytest.mark.parametrize("moment", [CutPoint.BEFORE_COMMIT, CutPoint.AFTER_COMMIT])
+@pytest.mark.parametrize("cut_point", [CutPoint.BEFORE_COMMIT, CutPoint.AFTER_COMMIT])
 async def test_after_a_commit_of_unknown_outcome_all_are_told_so_and_their_keys_know(
-    place: Place, moment: CutPoint
+    place: Place, cut_point: CutPoint
 ) -> None:
     owners = [await place.backend.user(balance="1.00") for _ in range(5)]
     first = asyncio.create_task(place.withdraw(await place.backend.user(balance="1.00"), "first"))
     await asyncio.sleep(0)
     later = [asyncio.create_task(place.withdraw(owner, "key")) for owner in owners]
     await first
-    place.proxy.cut_next(moment)
+    place.proxy.cut_next(cut_point)
 
     answers = await asyncio.gather(*later, return_exceptions=True)
 
     assert [status(answer) for answer in answers] == [Unavailable] * 5
     again = [await place.withdraw(owner, "key") for owner in owners]
     assert [answer.status for answer in again] == [201] * 5
-    assert {answer.replayed for answer in again} == {moment is CutPoint.AFTER_COMMIT}
+    assert {answer.replayed for answer in again} == {cut_point is CutPoint.AFTER_COMMIT}
     assert [await place.posted(owner) for owner in owners] == [1] * 5
 
 

@@ -167,10 +167,10 @@ class _Link:
             text = body.rstrip(b"\0").decode()
             self._proxy.statements.append(text)
             if _is_commit(kind, body):
-                moment = self._proxy.take_cut()
-                self._doomed = moment is CutPoint.AFTER_COMMIT
-                if moment is CutPoint.BEFORE_COMMIT:
-                    self._proxy.cut.append(moment)
+                cut_point = self._proxy.take_cut()
+                self._doomed = cut_point is CutPoint.AFTER_COMMIT
+                if cut_point is CutPoint.BEFORE_COMMIT:
+                    self._proxy.cut.append(cut_point)
                     return True
         elif kind == b"E":
             self._proxy.statements.append("(prepared)")

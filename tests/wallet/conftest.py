@@ -7,13 +7,13 @@ from decimal import Decimal
 import pytest
 
 from application.vault.withdrawals import SettleCommand, SettleWithdrawal
+from contract.backend import PostgresBackend, postgres_backend
 from contract.test_bookings import book
 from contract.test_limits import LIMITS, ORIGIN, asked, decide
 from contract.test_reversals import take_back
 from contract.test_transfers import pay
 from contract.test_validation import decide as decide_on
 from contract.test_withdrawals import COMPLETED, FAILED, held, settle
-from contract.backend import PostgresBackend, postgres_backend
 from domain.approvals import Approval, ApprovalStatus
 from domain.identity import Role
 from domain.posts import PostStatus
@@ -33,7 +33,11 @@ async def backend(database: Database) -> AsyncIterator[PostgresBackend]:
 @pytest.fixture
 async def busy(backend: PostgresBackend, database: Database) -> Database:
     """A ledger with something of everything: each kind of row, each outcome, days that are over."""
-    admin, one, other = await backend.user(Role.ADMIN), await backend.user(balance="50.00"), await backend.user()
+    admin, one, other = (
+        await backend.user(Role.ADMIN),
+        await backend.user(balance="50.00"),
+        await backend.user(),
+    )
     old = await backend.user()
     await database.fetch(OPEN_DAYS_AGO, old.user_id, Decimal(5), timedelta(days=3))
     await pay(backend, one, other, "20")

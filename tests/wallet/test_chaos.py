@@ -169,7 +169,7 @@ async def test_what_clients_were_told_is_what_the_database_says(service: Service
         *(_client(service, person, people, admin, book, end) for person in people), _trouble(service)
     )
 
-    cuts = Counter(moment.name for moment in service.proxy.cut)
+    cuts = Counter(cut_point.name for cut_point in service.proxy.cut)
     print(f"told {dict(book.told)}, repeated {dict(book.repeats)}, kills {KILLS}, cuts {dict(cuts)}")  # noqa: T201
     assert set(service.proxy.cut) == set(CutPoint)
     rows = await service.database.fetch("select user_id, balance from public.wallets where version > 0")

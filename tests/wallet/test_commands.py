@@ -10,7 +10,6 @@ import pytest
 
 from contract.backend import PostgresBackend
 from contract.test_transfers import pay
-from contract.backend import PostgresBackend
 from domain.identity import AccountStatus, Principal
 from support.database import Database
 from support.ledger import tamper
@@ -39,7 +38,9 @@ async def _reconcile(database: Database) -> subprocess.CompletedProcess[str]:
     )
 
 
-async def test_reconcile_says_that_every_cent_is_in_place(backend: PostgresBackend, database: Database) -> None:
+async def test_reconcile_says_that_every_cent_is_in_place(
+    backend: PostgresBackend, database: Database
+) -> None:
     one, other = await backend.user(balance="50.00"), await backend.user()
     await pay(backend, one, other, "1")
 

@@ -5,7 +5,6 @@ import pytest
 from contract.backend import PostgresBackend
 from contract.test_transfers import pay
 from contract.test_withdrawals import FAILED, held, settle
-from contract.backend import PostgresBackend
 from domain.audit import AuditAction
 from domain.errors import UserNotFound
 from domain.identity import AccountStatus, Principal, Role

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import asyncpg
 import pytest
 
+from contract.backend import PostgresBackend
 from contract.test_limits import asked
 from contract.test_validation import decide
 from contract.test_withdrawals import COMPLETED, held, settle
-from contract.backend import PostgresBackend
 from domain.identity import Role
 from domain.posts import PostStatus
 from support.database import Database
@@ -200,7 +200,7 @@ FORGERIES = (
     ),
     Forgery(
         "an approval of a post of yesterday",
-        "update public.posts set validation_status = 'approved', validated_by = '{admin}', "
+        "update private.posts set validation_status = 'approved', validated_by = '{admin}', "
         "validated_at = now() - interval '1 day' where id = '{post}'",
     ),
     Forgery(

@@ -22,10 +22,10 @@ from application.wallet.transfers import PostedTransaction, TransferCommand, Tra
 from application.wallet.withdrawals import PostedWithdrawal, WithdrawCommand, WithdrawFunds
 from contract.backend import (
     Answer,
+    Backend,
     MemoryBackend,
     OwedEvent,
     PostgresBackend,
-    Backend,
     answered,
     key_of,
     postgres_backend,
@@ -89,7 +89,9 @@ class Pair:
             sender, recipient, amount = payment
             command = TransferCommand(self.people[recipient].user_id, Money.parse(amount), "n")
             request = _request(key, "/wallet/transfers", command)
-            return _outcome(_posted(TransferFunds(backend.transactions)(self.people[sender], command, request)))
+            return _outcome(
+                _posted(TransferFunds(backend.transactions)(self.people[sender], command, request))
+            )
 
         keys = [str(uuid4()) for _ in payments]
         one_by_one = [

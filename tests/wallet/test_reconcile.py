@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import pytest
 
+from contract.backend import PostgresBackend
 from contract.test_transfers import pay
 from contract.test_validation import decide
-from contract.backend import PostgresBackend
 from domain.identity import Role
 from domain.posts import PostStatus
 from infrastructure.postgres.ledger import ledger_snapshots
@@ -173,7 +173,9 @@ async def test_a_seal_holds_each_wallet_that_moved_since_the_one_before(
     assert await findings(database, since_seal=True) == []
 
 
-async def test_it_looks_at_one_instant_while_money_moves(backend: PostgresBackend, database: Database) -> None:
+async def test_it_looks_at_one_instant_while_money_moves(
+    backend: PostgresBackend, database: Database
+) -> None:
     one, other = await backend.user(balance="50.00"), await backend.user()
     async with ledger_snapshots(database.service)() as snapshot:
         before = await snapshot.size()

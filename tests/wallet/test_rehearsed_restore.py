@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from contract.backend import postgres_backend
 from contract.test_bookings import book
 from contract.test_transfers import pay
 from contract.test_withdrawals import COMPLETED, held, settle
-from contract.backend import postgres_backend
 from devstack.postgres import binaries
 from domain.identity import Role
 from domain.wallet import TransactionKind

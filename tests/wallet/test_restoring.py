@@ -12,7 +12,6 @@ import pytest
 
 from contract.backend import PostgresBackend
 from contract.test_transfers import pay
-from contract.backend import PostgresBackend
 from devstack.postgres import LocalPostgres, binaries
 from infrastructure.doctor.catalogue import expected, read_items
 from infrastructure.doctor.restoring import Restored, repair

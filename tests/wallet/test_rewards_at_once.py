@@ -9,8 +9,8 @@ from decimal import Decimal
 import asyncpg
 import pytest
 
-from contract.test_validation import decide
 from contract.backend import PostgresBackend, postgres_backend
+from contract.test_validation import decide
 from domain.identity import Principal, Role
 from domain.posts import Post, PostStatus
 from infrastructure.postgres.address import DatabaseAddress

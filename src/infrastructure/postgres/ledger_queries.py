@@ -48,7 +48,7 @@ select {_columns("t")}, {_columns("o", "o_")}, {_columns("p", "p_")}, w.user_id 
            end
        ) as is_recorded,
        t.kind <> 'earning' or coalesce(
-         (select x.author_id = t.user_id from public.posts x where x.id = t.reference_id),
+         (select x.author_id = t.user_id from private.posts x where x.id = t.reference_id),
          (select a.after ->> 'status' = 'pending' from private.audit_log a
           where a.target_id = t.reference_id and a.action = 'post.validation_changed' and a.refusal is null
           order by a.occurred_at desc, a.id desc limit 1),

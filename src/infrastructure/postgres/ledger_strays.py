@@ -162,7 +162,7 @@ STRAYS: Final = {
     "decision_without_record": """
         select p.author_id as user_id, p.id as subject,
                format('%s by %s, which no record made it', p.validation_status, p.validated_by) as detail
-        from public.posts p
+        from private.posts p
         left join lateral (
           select a.after ->> 'status' as status, a.actor_id, a.occurred_at from private.audit_log a
           where a.target_id = p.id and a.action = 'post.validation_changed' and a.refusal is null
