@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -57,6 +58,13 @@ class MemoryBooks:
         return Decimal(0)
 
 
+class NoLegacyTokens:
+    """A deployment without the legacy secret: nothing is ever recorded."""
+
+    async def record(self, accepted_at: datetime) -> None:
+        raise AssertionError(accepted_at)
+
+
 async def test_a_round_is_bounded() -> None:
     keys = MemoryKeys(*([BATCH] * 1000))
 
@@ -69,7 +77,7 @@ async def test_the_loop_outlives_trouble_and_stops_when_asked(
 ) -> None:
     monkeypatch.setattr(maintenance, "EVERY_S", 0.001)
     keys, books = MemoryKeys(trouble, 1), MemoryBooks(trouble)
-    loop = MaintenanceWorker(keys, books)
+    loop = MaintenanceWorker(keys, books, NoLegacyTokens(), lambda: None)
     books.summed = loop.stop
 
     await asyncio.wait_for(loop.run(), 60)

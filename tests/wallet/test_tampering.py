@@ -20,6 +20,7 @@ BESIDE_THE_LEDGER = {
     "private.realtime_outbox": "what users are told; events are tried below",
     "private.schema_level": "no money",
     "private.relay_lease": "no money",
+    "private.legacy_tokens": "who may sign in",
     "private.adoption": "how the database came to be ours",
     "private.adoption_steps": "how the database came to be ours",
     "private.adopted_roles": "what roles were before, and are no more",
