@@ -36,6 +36,7 @@ class AuditAction(StrEnum):
     WITHDRAWAL_SETTLED = "withdrawal.settled"
     USER_ERASED = "user.erased"
     EVENT_DROPPED = "event.dropped"
+    LEDGER_RESTORED = "ledger.restored"
 
 
 @dataclass(frozen=True, slots=True)
