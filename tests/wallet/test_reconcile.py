@@ -97,6 +97,7 @@ UNGUARDED = (
         "private.reward_rates",
     ),
     *("private.ledger_entries", "private.ledger_seals", "private.ledger_days", "private.audit_log"),
+    "private.openings",
 )
 
 
@@ -128,6 +129,8 @@ async def unguard(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
                 "values (gen_random_uuid(), 'rewards', -5, now()), (gen_random_uuid(), 'adjustments', 5, now())"
             ),
         ),
+        ("unopened", "delete from private.openings"),
+        ("unopened", "update private.openings set balance = balance - 1"),
         ("imbalance", "update public.wallets set balance = balance + 1 where version = 0"),
         ("unbooked", "delete from private.audit_log where after ->> 'kind' = 'bonus'"),
         ("unearned", "delete from private.audit_log where action = 'post.validation_changed'"),

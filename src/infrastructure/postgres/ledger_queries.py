@@ -18,7 +18,12 @@ select {_columns("t")}, w.balance, w.version as wallet_version, w.hash as wallet
        {_columns("o", "o_")}, {_columns("p", "p_")},
        d.amount as d_amount, d.status as d_status, d.transaction_id as d_transaction_id, r.amount as given_back,
        e.accounts, e.amounts,
-       t.kind in ('opening', 'transfer_in', 'transfer_out', 'withdrawal') or exists (
+       t.kind in ('transfer_in', 'transfer_out', 'withdrawal')
+       or t.kind = 'opening' and exists (
+         select from private.openings g
+         where g.transaction_id = t.id and g.user_id = t.user_id and g.balance = t.amount
+       )
+       or exists (
          select from private.audit_log a
          where a.occurred_at = t.created_at and a.refusal is null
            and t.id::text in (a.after ->> 'transaction_id', a.after ->> 'other_transaction_id')
