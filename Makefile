@@ -9,7 +9,7 @@ export UV_SYSTEM_CERTS := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-poolers test-postgres-15 test-supabase chaos soak drill drill-sample drill-sabotage bench
+.PHONY: help run test test-poolers test-adopted test-postgres-15 test-supabase chaos soak drill drill-sample drill-sabotage bench
 .PHONY: coverage mutation check check-pipeline format lock catalogue events openapi client demo screenshot image test-image nightly-targets clean
 
 help: ## list these commands
@@ -38,6 +38,10 @@ chaos: .venv/.ready ## the long forms of the wallet's tests: races, kill -9, cut
 test-poolers: .venv/.ready node_modules/.ready ## run it through PgBouncer, in session and in transaction mode
 	@LINGUALINK_TEST_POOLER=session $(BIN)/pytest -n auto --dist loadgroup
 	@LINGUALINK_TEST_POOLER=transaction $(BIN)/pytest -n auto --dist loadgroup
+
+test-adopted: .venv/.ready node_modules/.ready ## run what the service does on databases that had the app's tables first
+	@for ids in uuid text; do LINGUALINK_TEST_ADOPTED=$$ids $(BIN)/pytest -n auto --dist loadgroup \
+	  tests/system tests/contract tests/vault tests/wallet/test_erasure.py || exit 1; done
 
 test-postgres-15: .venv/.ready node_modules/.ready ## run it on PostgreSQL 15, Supabase's other version
 	@LINGUALINK_DEV_POSTGRES_BIN=$(POSTGRES_15) $(BIN)/pytest -n auto --dist loadgroup

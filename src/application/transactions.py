@@ -6,7 +6,8 @@ not at all.
 """
 
 from collections.abc import Callable, Collection, Coroutine
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 import stamina
@@ -23,11 +24,24 @@ from domain.policies import Action, Requirements, Target, refusal, roles_for
 
 T = TypeVar("T")
 L = TypeVar("L")
+P = ParamSpec("P")
+R = TypeVar("R")
 
-retry_conflicts = stamina.retry(
-    on=SerializationConflict, attempts=4, timeout=5, wait_initial=0.01, wait_max=0.2, wait_jitter=0.05
-)
-"""Runs a transaction again, a few times, when the database broke a deadlock or a serialization cycle."""
+
+def retry_conflicts(run: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """*run*, again a few times when the database broke a deadlock or a serialization cycle."""
+    again = stamina.retry(
+        on=SerializationConflict, attempts=3, timeout=5, wait_initial=0.01, wait_max=0.2, wait_jitter=0.05
+    )(run)
+
+    @wraps(run)
+    async def first(*arguments: P.args, **named: P.kwargs) -> R:
+        try:
+            return await run(*arguments, **named)  # nearly always the only time, so it is not counted
+        except SerializationConflict:
+            return await again(*arguments, **named)
+
+    return first
 
 
 class Transactions:

@@ -20,9 +20,10 @@ from infrastructure.metrics import Metrics
 from infrastructure.rate_limits import LocalCounter, SharedCounter
 from infrastructure.settings import Settings
 from infrastructure.supabase.verifier import SupabaseTokenVerifier
-from web.authentication import Authentication
+from web.authentication import Authentication, SessionRequest
 from web.bodies import MAX_BYTES
 from web.headers import TrustedProxies
+from web.injection import Singletons
 from web.openapi import openapi_config
 from web.problems import HANDLERS
 from web.query import query_parameters
@@ -52,7 +53,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        app.state.container = container
+        app.state.singletons = Singletons(container)
         app.state.token_verifier = await container.get(TokenVerifier)
         await (await container.get(SupabaseTokenVerifier)).prepare()
         async with (
@@ -68,6 +69,7 @@ def create_app(
         ROUTES,
         lifespan=[lifespan],
         middleware=[Authentication()],
+        request_class=SessionRequest,
         exception_handlers=HANDLERS,
         cors_config=_cors(settings),
         openapi_config=openapi_config() if settings.lingualink_schema == "on" else None,

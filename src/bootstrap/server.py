@@ -11,6 +11,7 @@ A second signal ends step 2.
 """
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -35,6 +36,9 @@ from infrastructure.settings import Settings
 
 KEEP_ALIVE_S: Final = 75
 """Longer than proxies keep an idle connection (AWS: 60 s), so that it is never us who close one under a request."""
+
+GC_THRESHOLDS: Final = (20_000, 50, 100)
+"""Objects until the youngest are looked through, and such looks until older ones are (Python: 700, 10, 10)."""
 
 log = structlog.get_logger(__name__)
 
@@ -119,6 +123,15 @@ class DrainingServer(uvicorn.Server):
                 loop.remove_signal_handler(number)
                 # A late signal must not turn a clean end into a death.
                 signal.signal(number, signal.SIG_IGN)
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        # Modules, routes and plans live as long as the process: nobody looks through them for garbage again. What a
+        # request leaves is mostly no cycle, so that looking seldom is enough; else a look takes longer than a request.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
 
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

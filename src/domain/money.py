@@ -99,7 +99,11 @@ class Money:
 
 def money_text(amount: Decimal) -> str:
     """A sum as it goes out, from a decimal with exactly four places, as ``numeric(12,4)`` has."""
-    text = f"{amount:f}"
+    return shortened(f"{amount:f}")
+
+
+def shortened(text: str) -> str:
+    """A decimal with exactly four places as it goes out: no zero beyond the second."""
     return text[:-2] + text[-2:].rstrip("0")
 
 

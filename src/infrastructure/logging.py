@@ -12,11 +12,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, MutableMapping
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final
 
 import msgspec
 import structlog
+from structlog.contextvars import merge_contextvars
+from structlog.stdlib import add_log_level
 from typing_extensions import override
 
 from infrastructure.hosts import process_name
@@ -30,6 +33,7 @@ REPEATED_EVERY_S: Final = 60.0
 MOST_KINDS: Final = 500
 
 _NOT_OF_A_KIND: Final = frozenset({"timestamp", "exception", "request_id", "level", "path", "method"})
+_QUIET_LEVELS: Final = frozenset({"debug", "info"})
 _LEVELS_THAT_REPEAT: Final = frozenset({"warning", "error", "critical"})
 # Below warning, these tell each request's address, or what we tell ourselves.
 _QUIET: Final = ("httpx", "httpcore", "alembic", "asyncio", "uvicorn.access")
@@ -48,13 +52,8 @@ def configure_logging(
     least = (level or settings.lingualink_log_level).upper()
     chain = _chain  # one for the life of the process, for loggers keep what they were made with
     chain.descriptor, chain.process = descriptor, process_name(settings.lingualink_release)
-    before: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
     structlog.configure(
-        processors=[*before, _without_locals, chain.damp, chain.render],
+        processors=[_begin, chain.end],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(least)),
         logger_factory=lambda *_: chain,
         cache_logger_on_first_use=True,
@@ -62,13 +61,8 @@ def configure_logging(
     handler = _Handler(chain)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=before,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _without_locals,
-                chain.damp,
-                chain.render,
-            ],
+            foreign_pre_chain=[_begin],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, chain.end],
         )
     )
     root = logging.getLogger()
@@ -104,6 +98,14 @@ def secrets_in(settings: Environment) -> set[str]:
     }
 
 
+def _begin(logger: Any, name: str, event: EventDict) -> EventDict:
+    """When, how grave, and in which request."""
+    merge_contextvars(logger, name, event)
+    add_log_level(logger, name, event)
+    event["timestamp"] = datetime.now(UTC)
+    return event
+
+
 _plain_traceback = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=30)
 )
@@ -123,6 +125,12 @@ class Chain:
         self.process = ""
         self._encode = msgspec.json.Encoder(enc_hook=repr).encode
         self._told: dict[object, tuple[float, int]] = {}
+
+    def end(self, logger: Any, name: str, event: EventDict) -> str:
+        """*event* as one line, unless it is one failure too many."""
+        if name in _QUIET_LEVELS and "exc_info" not in event:
+            return self.render(logger, name, event)
+        return self.render(logger, name, self.damp(logger, name, _without_locals(logger, name, event)))
 
     def damp(self, _logger: Any, _name: str, event: EventDict) -> EventDict:
         """Let the first failure of a kind pass, and one a minute after it, with the number of those between."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from litestar import Request
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -16,6 +17,12 @@ from web.rate_limits import RateLimits
 
 PUBLIC: Final = "public"
 """The key of ``opt`` that opens a route to everybody."""
+
+
+class SessionRequest(Request[Principal, Any, Any]):
+    """What handlers take: a class of its own, for one with parameters is compared by way of an exception each time."""
+
+    __slots__ = ()
 
 
 class Authentication(ASGIMiddleware):

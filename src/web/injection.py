@@ -13,11 +13,26 @@ Currency = NewType("Currency", str)
 """The deployment's one currency (ISO 4217)."""
 
 
-def _container(_: tuple[Any, ...], arguments: dict[str, Any]) -> AsyncContainer:
-    container: AsyncContainer = arguments["request"].app.state.container
-    return container
+class Singletons:
+    """What *container* makes once, without its lock and its look-up for each request."""
+
+    def __init__(self, container: AsyncContainer) -> None:
+        self._container = container
+        self._made: dict[Any, Any] = {}
+
+    async def get(self, kind: Any, component: str = "") -> Any:
+        """The one instance of *kind*."""
+        try:
+            return self._made[kind]
+        except KeyError:
+            made = self._made[kind] = await self._container.get(kind, component)
+            return made
+
+
+def _singletons(_: tuple[Any, ...], arguments: dict[str, Any]) -> Any:
+    return arguments["request"].scope["litestar_app"].state.singletons
 
 
 def inject(handler: Handler) -> Handler:
     """Fill the ``FromDishka`` parameters of *handler*, which must take ``request``."""
-    return cast("Handler", wrap_injection(func=handler, is_async=True, container_getter=_container))
+    return cast("Handler", wrap_injection(func=handler, is_async=True, container_getter=_singletons))

@@ -1,15 +1,15 @@
 """``GET /profile``."""
 
-from typing import Any
 from uuid import UUID
 
 import msgspec
 from dishka import FromDishka
-from litestar import Controller, Request, Response, get
+from litestar import Controller, Response, get
 
 from application.profile import ReadProfile
 from domain.errors import SessionRevoked
-from domain.identity import Principal, Role
+from domain.identity import Role
+from web.authentication import SessionRequest
 from web.bodies import wire
 from web.fields import MoneyText
 from web.injection import Currency, inject
@@ -43,7 +43,7 @@ class ProfileController(Controller):
     @inject
     async def read(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         read_profile: FromDishka[ReadProfile],
         currency: FromDishka[Currency],
     ) -> Response[ProfileOut]:

@@ -1,7 +1,7 @@
 """What holds for every request, whatever answers it: HTTP's manners, an id, private answers, a line in the log."""
 
 import asyncio
-import secrets
+import os
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -78,7 +78,7 @@ class _Exchange:
         """Have *app* answer."""
         began = time.perf_counter()
         scope, state, self._always = self._scope, self._state, always
-        request_id = state["request_id"] = secrets.token_hex(16)
+        request_id = state["request_id"] = os.urandom(16).hex()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         callers_id, fault = _read_headers(scope)
         proxies.apply(scope)

@@ -373,7 +373,7 @@ class PostgresBackend(Backend):
     ) -> Principal:
         session = await self._sign_in(_session(is_anonymous=is_anonymous))
         await self._platform.execute(
-            "insert into public.profiles (id, role) values ($1, $2)", session.user_id, role
+            "insert into public.profiles (id, role) values ($1::uuid, $2)", session.user_id, role
         )
         await self._platform.execute("insert into public.wallets (user_id) values ($1)", session.user_id)
         await self._platform.execute(OPEN_WITH_BALANCE, session.user_id, Decimal(balance))
@@ -454,7 +454,7 @@ class PostgresBackend(Backend):
 
     async def role(self, session: Principal) -> Role:
         role = await self._platform.fetchval(
-            "select role from public.profiles where id = $1", session.user_id
+            "select role from public.profiles where id::uuid = $1", session.user_id
         )
         return Role(role)
 
@@ -474,7 +474,7 @@ class PostgresBackend(Backend):
 
     async def has_account(self, principal: Principal) -> bool:
         found = """
-            select exists (select from public.profiles where id = $1)
+            select exists (select from public.profiles where id::uuid = $1)
               or exists (select from public.wallets where user_id = $1)
         """
         return bool(await self._platform.fetchval(found, principal.user_id))

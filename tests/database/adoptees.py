@@ -1,6 +1,7 @@
 """Databases that have the app's tables already, and what is done to them from the command line."""
 
 import asyncio
+import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +11,19 @@ from uuid import uuid4
 import asyncpg
 from click.testing import CliRunner, Result
 
+import devstack
 from bootstrap.cli import main
 from devstack.postgres import LocalPostgres, binaries
+from infrastructure.doctor.catalogue import check_drift
+from infrastructure.doctor.clients import check_clients
+from infrastructure.doctor.connection import check_level
+from infrastructure.doctor.run_checks import AT_HEAD
+from infrastructure.postgres.connections import connect, create_engine
 from support.database import MIGRATOR, Database, make_project
 
 HERE = Path(__file__).parent
+LINGUALINK = (Path(devstack.__file__).parent / "lingualink.sql").read_text()
+"""LinguaLink's own, with ``:id`` for the type of ids."""
 KINDS = {name: (HERE / f"{name}.sql").read_text() for name in ("quickstart", "lingualink")}
 
 
@@ -77,3 +86,39 @@ def dumped(database: Database) -> str:
     said = "\n".join(line for line in done.stdout.splitlines() if "restrict " not in line[:12])
     roles = database.run("select rolname::text, rolsuper, rolcanlogin from pg_roles order by 1")
     return said + repr([tuple(row) for row in roles])
+
+
+def as_client(database: Database, sql: str, who: str | None) -> str:
+    """Run one statement as PostgREST would, for the user *who* (``{me}``), or with the anon key; the command's tag."""
+
+    async def send() -> str:
+        connection = await asyncpg.connect(database.cluster.url(database.name, "authenticator"))
+        try:
+            async with connection.transaction():
+                role = "anon" if who is None else "authenticated"
+                await connection.execute(f"set local role {role}")
+                claims = json.dumps({"role": role} if who is None else {"role": role, "sub": who})
+                await connection.execute("select set_config('request.jwt.claims', $1, true)", claims)
+                return str(await connection.execute(sql.format(me=who)))
+        finally:
+            await connection.close()
+
+    return asyncio.run(send())
+
+
+def doctor_says(database: Database) -> list[str]:
+    """What the doctor finds in the database, and what clients can do in it."""
+
+    async def look() -> list[str]:
+        service, engine = await connect(database.service), create_engine(database.service)
+        try:
+            found = [*await check_level(service)]
+            for check in AT_HEAD:
+                found += await check(service)
+            found += [*await check_drift(engine), *await check_clients(database.migrator)]
+            return [str(finding) for finding in found]
+        finally:
+            await service.close()
+            await engine.dispose()
+
+    return asyncio.run(look())

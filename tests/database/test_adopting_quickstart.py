@@ -9,14 +9,8 @@ import asyncpg
 import httpx
 import pytest
 
-from database.adoptees import KINDS, adopt, adoptee, command, dumped
+from database.adoptees import KINDS, adopt, adoptee, as_client, command, doctor_says, dumped
 from devstack.postgres import LocalPostgres
-from infrastructure.doctor.adoption import check_adoption
-from infrastructure.doctor.catalogue import check_catalogue, check_drift
-from infrastructure.doctor.clients import check_clients
-from infrastructure.doctor.connection import check_level
-from infrastructure.doctor.rls_bypasses import check_functions
-from infrastructure.postgres.connections import connect, create_engine
 from support.accounts import sign_ups
 from support.backend import api, backend
 from support.database import MIGRATOR, Database
@@ -65,18 +59,7 @@ def test_a_second_run_changes_nothing(quickstart: Database) -> None:
 
 
 def test_the_doctor_finds_nothing_that_is_not_as_it_should_be(ada_s: Database) -> None:
-    async def look() -> list[str]:
-        service, engine = await connect(ada_s.service), create_engine(ada_s.service)
-        try:
-            checks = (check_level, check_catalogue, check_functions, check_adoption)
-            found = [finding for check in checks for finding in await check(service)]
-            found += [*await check_drift(engine), *await check_clients(ada_s.migrator)]
-            return [str(finding) for finding in found]
-        finally:
-            await service.close()
-            await engine.dispose()
-
-    assert asyncio.run(look()) == []
+    assert doctor_says(ada_s) == []
 
 
 # --- what the app does with it, before and after
@@ -94,30 +77,12 @@ OLD_BUILDS = {
 }
 
 
-def as_client(database: Database, sql: str, who: str | None = ADA) -> str:
-    """Run one statement as PostgREST would; the command's tag."""
-
-    async def send() -> str:
-        connection = await asyncpg.connect(database.cluster.url(database.name, "authenticator"))
-        try:
-            async with connection.transaction():
-                role = "anon" if who is None else "authenticated"
-                await connection.execute(f"set local role {role}")
-                claims = json.dumps({"role": role} if who is None else {"role": role, "sub": who})
-                await connection.execute("select set_config('request.jwt.claims', $1, true)", claims)
-                return await connection.execute(sql.format(me=ADA))
-        finally:
-            await connection.close()
-
-    return asyncio.run(send())
-
-
 @pytest.mark.parametrize("doing", OLD_BUILDS)
 def test_an_old_build_does_the_same_before_and_after(quickstart: Database, doing: str) -> None:
-    before = as_client(quickstart, OLD_BUILDS[doing])
+    before = as_client(quickstart, OLD_BUILDS[doing], ADA)
     adopt(quickstart)
 
-    assert as_client(quickstart, OLD_BUILDS[doing]) == before
+    assert as_client(quickstart, OLD_BUILDS[doing], ADA) == before
     assert int(before.split()[-1]) == 1
 
 
@@ -134,7 +99,7 @@ def test_a_client_that_could_write_every_column_can_not_write_those_of_the_servi
     ada_s: Database, attack: str
 ) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        as_client(ada_s, attack)
+        as_client(ada_s, attack, ADA)
 
 
 def test_what_clients_could_not_read_before_they_can_not_read_after(cluster: LocalPostgres) -> None:
@@ -144,9 +109,15 @@ def test_what_clients_could_not_read_before_they_can_not_read_after(cluster: Loc
     reading = "select from public.profiles"
     with adoptee(cluster, private) as database:
         database.run("insert into auth.users (id) values (gen_random_uuid())")
-        assert (as_client(database, reading), as_client(database, reading, None)) == ("SELECT 1", "SELECT 0")
+        assert (as_client(database, reading, ADA), as_client(database, reading, None)) == (
+            "SELECT 1",
+            "SELECT 0",
+        )
         adopt(database)
-        assert (as_client(database, reading), as_client(database, reading, None)) == ("SELECT 1", "SELECT 0")
+        assert (as_client(database, reading, ADA), as_client(database, reading, None)) == (
+            "SELECT 1",
+            "SELECT 0",
+        )
 
 
 def test_where_there_was_no_row_level_security_clients_still_read_and_edit_their_own(
@@ -161,7 +132,8 @@ def test_where_there_was_no_row_level_security_clients_still_read_and_edit_their
         adopt(database)
         assert as_client(database, "select from public.profiles", None) == "SELECT 1"
         assert (
-            as_client(database, "update public.profiles set username = 'ada' where id = '{me}'") == "UPDATE 1"
+            as_client(database, "update public.profiles set username = 'ada' where id = '{me}'", ADA)
+            == "UPDATE 1"
         )
         assert as_client(database, "update public.profiles set username = 'x'", None) == "UPDATE 0"
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ class Table:
         self.gate = asyncio.Event()
         self.error: Exception | None = None
 
-    async def read(self, keys: Sequence[str]) -> Mapping[str, int]:
+    async def read(self, _: None, keys: Sequence[str]) -> Mapping[str, int]:
         self.asked.append(list(keys))
         seen = {key: self.rows[key] for key in keys if key in self.rows}
         await self.gate.wait()
@@ -41,7 +42,7 @@ async def test_a_lone_request_goes_at_once() -> None:
     table = Table({"a": 1})
     table.gate.set()
 
-    assert await SharedReads(table.read).get("a") == 1
+    assert await SharedReads(nullcontext, table.read).get("a") == 1
     assert table.asked == [["a"]]
 
 
@@ -49,12 +50,12 @@ async def test_what_is_not_there_is_none() -> None:
     table = Table({})
     table.gate.set()
 
-    assert await SharedReads(table.read).get("a") is None
+    assert await SharedReads(nullcontext, table.read).get("a") is None
 
 
 async def test_those_who_come_while_one_is_under_way_share_the_next() -> None:
     table = Table({"a": 1, "b": 2, "c": 3})
-    reads = SharedReads(table.read, lanes=1)
+    reads = SharedReads(nullcontext, table.read, lanes=1)
     first = asyncio.create_task(reads.get("a"))
     await _turns()
     others = [asyncio.create_task(reads.get(key)) for key in ("b", "c", "b")]
@@ -68,7 +69,7 @@ async def test_those_who_come_while_one_is_under_way_share_the_next() -> None:
 async def test_an_answer_is_never_older_than_its_request() -> None:
     """The row changes while a statement is under way: who asks afterwards sees the change, though the key is equal."""
     table = Table({"a": 1})
-    reads = SharedReads(table.read, lanes=1)
+    reads = SharedReads(nullcontext, table.read, lanes=1)
     before = asyncio.create_task(reads.get("a"))
     await _turns()
     table.rows["a"] = 2
@@ -81,7 +82,7 @@ async def test_an_answer_is_never_older_than_its_request() -> None:
 
 async def test_a_statement_has_a_bounded_size() -> None:
     table = Table({})
-    reads = SharedReads(table.read, lanes=1, most=2)
+    reads = SharedReads(nullcontext, table.read, lanes=1, most=2)
     asked = [asyncio.create_task(reads.get(str(number))) for number in range(5)]
     await _turns()
     table.gate.set()
@@ -92,7 +93,7 @@ async def test_a_statement_has_a_bounded_size() -> None:
 
 async def test_who_leaves_takes_nobody_along() -> None:
     table = Table({"a": 1})
-    reads = SharedReads(table.read)
+    reads = SharedReads(nullcontext, table.read)
     leaving, staying = (asyncio.create_task(reads.get("a")) for _ in range(2))
     await _turns()
     leaving.cancel()
@@ -107,7 +108,7 @@ async def test_who_leaves_takes_nobody_along() -> None:
 async def test_an_error_reaches_those_who_asked_and_the_next_go_on() -> None:
     table = Table({"a": 1})
     table.error = Unavailable()
-    reads = SharedReads(table.read)
+    reads = SharedReads(nullcontext, table.read)
     asked = [asyncio.create_task(reads.get("a")) for _ in range(2)]
     await _turns()
     table.gate.set()
@@ -125,7 +126,7 @@ async def test_nobody_waits_longer_than_clients_do(monkeypatch: pytest.MonkeyPat
     table = Table({})
 
     with pytest.raises(Unavailable):
-        await SharedReads(table.read).get("a")
+        await SharedReads(nullcontext, table.read).get("a")
     table.gate.set()  # the statement ends late, and nobody misses it
     await _turns()
 
@@ -135,12 +136,12 @@ def test_everybody_gets_the_answer_to_their_own_question(
     waves: list[list[int]], lanes: int, most: int
 ) -> None:
     async def run() -> None:
-        async def read(keys: Sequence[int]) -> Mapping[int, int]:
+        async def read(_: None, keys: Sequence[int]) -> Mapping[int, int]:
             assert len(set(keys)) == len(keys) <= most
             await asyncio.sleep(0)
             return {key: key * key for key in keys if key != 7}
 
-        reads = SharedReads(read, lanes=lanes, most=most)
+        reads = SharedReads(nullcontext, read, lanes=lanes, most=most)
         asked = []
         for wave in waves:
             asked += [(number, asyncio.create_task(reads.get(number))) for number in wave]

@@ -16,7 +16,7 @@ from support.stack import SupabaseStack
 
 _ACCOUNT = """
 with profile as (
-  insert into public.profiles (id, role) values ($1, $2) on conflict (id) do update set role = excluded.role
+  insert into public.profiles (id, role) values ($1::uuid, $2) on conflict (id) do update set role = excluded.role
 )
 insert into public.wallets (user_id) values ($1)
 """

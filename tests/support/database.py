@@ -1,16 +1,20 @@
 """Databases that look like a Supabase project's, with our migrations run, cloned from a template in milliseconds."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
 import asyncpg
 
+import devstack
 from devstack.postgres import LocalPostgres
 from devstack.supabase import install_shim
+from infrastructure.adoption.run import adopt
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.migrations import upgrade
 from support import pooler
@@ -73,10 +77,23 @@ class Database:
 
 
 def make_template(cluster: LocalPostgres) -> None:
-    """Make the database that others are cloned from: a Supabase project at head."""
+    """Make the database that others are cloned from: a Supabase project at head.
+
+    With LINGUALINK_TEST_ADOPTED (``uuid`` or ``text``, for the type of ids) it had LinguaLink's own tables first.
+    """
     template = Database(cluster, TEMPLATE)
     asyncio.run(_make_project(template))
-    upgrade(template.migrator)
+    id_type = os.environ.get("LINGUALINK_TEST_ADOPTED")
+    if id_type is None:
+        upgrade(template.migrator)
+    else:
+        asyncio.run(_adopt(template, id_type))
+
+
+async def _adopt(database: Database, id_type: str) -> None:
+    script = (Path(devstack.__file__).parent / "lingualink.sql").read_text()
+    await _execute(database.migrator_url, script.partition("insert into")[0].replace(":id", id_type))
+    await adopt(database.migrator, {}, {}, lambda _: None)
 
 
 async def make_project(cluster: LocalPostgres, name: str) -> Database:
@@ -110,7 +127,11 @@ def cloned(cluster: LocalPostgres, template: str = TEMPLATE) -> Iterator[Databas
 
 
 async def _as_superuser(cluster: LocalPostgres, sql: str) -> None:
-    connection = await asyncpg.connect(cluster.url())
+    await _execute(cluster.url(), sql)
+
+
+async def _execute(url: str, sql: str) -> None:
+    connection = await asyncpg.connect(url)
     try:
         await connection.execute(sql)
     finally:

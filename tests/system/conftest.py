@@ -28,7 +28,7 @@ async def enter(system: System) -> AsyncIterator[Enter]:
                 await system.database.fetch(OPEN_WITH_BALANCE, UUID(person.id), Decimal(balance))
             if role != "user":
                 await system.database.fetch(
-                    "update public.profiles set role = $2 where id = $1", UUID(person.id), role
+                    "update public.profiles set role = $2 where id::uuid = $1", UUID(person.id), role
                 )
             return person
 

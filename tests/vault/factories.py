@@ -64,7 +64,10 @@ class Factories:
                 anonymous,
             )
             await self.platform.execute(
-                "insert into public.profiles (id, username, role) values ($1, $2, $3)", user_id, name, role
+                "insert into public.profiles (id, username, role) values ($1::uuid, $2, $3)",
+                user_id,
+                name,
+                role,
             )
             await self.platform.execute("insert into public.wallets (user_id) values ($1)", user_id)
             await self.platform.execute(
@@ -145,7 +148,7 @@ class Factories:
         """The role as stored, and whether there is a ban of ours."""
         row = await self.platform.fetchrow(
             "select role, exists (select from private.bans where user_id = $1) as banned "
-            "from public.profiles where id = $1",
+            "from public.profiles where id::uuid = $1",
             user.id,
         )
         assert row is not None

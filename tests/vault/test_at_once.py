@@ -249,7 +249,7 @@ async def test_a_ban_waits_for_what_the_moderator_is_deciding(
 ) -> None:
     admin, moderator = await backend.user(Role.ADMIN), await backend.user(Role.MODERATOR)
     post = await backend.post(await backend.user())
-    await bystander.hold("select from public.profiles where id = $1 for update", moderator.user_id)
+    await bystander.hold("select from public.profiles where id::uuid = $1 for update", moderator.user_id)
 
     ban = asyncio.create_task(ChangeUser(backend.transactions).ban(admin, moderator.user_id, "spam", ORIGIN))
     await bystander.sees_waiting(1)

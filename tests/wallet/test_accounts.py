@@ -101,7 +101,7 @@ async def test_a_deleted_user_gets_no_account_whatever_their_token_says(
     with pytest.raises(SessionRevoked):
         await ReadProfile(backend.accounts)(person)
 
-    [left] = await database.fetch("select count(*) from public.profiles where id = $1", person.user_id)
+    [left] = await database.fetch("select count(*) from public.profiles where id::uuid = $1", person.user_id)
     assert left[0] == (0 if cascading else 1)
 
 

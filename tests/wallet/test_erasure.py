@@ -30,9 +30,9 @@ async def _everywhere(backend: PostgresBackend, database: Database) -> tuple[Pri
     """Somebody whose name stands in every place that takes text, and somebody they dealt with."""
     person, friend = await backend.user(balance="10.00"), await backend.user(balance="10.00")
     admin = await backend.user(Role.ADMIN)
-    await database.fetch("alter table public.profiles add column bio text")
+    await database.fetch("alter table public.profiles add column if not exists bio text")
     await database.fetch(
-        "update public.profiles set username = $2, full_name = $2, avatar_url = $2, bio = $2 where id = $1",
+        "update public.profiles set username = $2, full_name = $2, avatar_url = $2, bio = $2 where id::uuid = $1",
         person.user_id,
         SECRET,
     )

@@ -1,7 +1,7 @@
 """Profiles with their wallets: found, and made where they are missing, opened with a balance too."""
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -85,21 +85,21 @@ def _tell(state: str | None, table: str | None, column: str | None, constraint: 
     log.error("account.refused", sqlstate=state, table=table, column=column, constraint=constraint)
 
 
+async def _read(connection: Any, user_ids: Sequence[UUID]) -> dict[UUID, Row]:
+    rows = await connection.fetch(_FIND, user_ids)
+    return {row["id"]: wire_row(row, ("balance",)) for row in rows}
+
+
 class PostgresAccounts:
     """The port :class:`application.profile.Accounts` on the shared database."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self._found = SharedReads(self._find)
+        self._found = SharedReads(partial(acquire_connection, pool), _read)
 
     async def find(self, user_id: UUID) -> Row | None:
         """See the port."""
         return await self._found.get(user_id)
-
-    async def _find(self, user_ids: Sequence[UUID]) -> dict[UUID, Row]:
-        async with acquire_connection(self._pool) as connection:
-            rows = await connection.fetch(_FIND, user_ids)
-        return {row["id"]: wire_row(row, ("balance",)) for row in rows}
 
     async def open(self, principal: Principal) -> None:
         """See the port."""

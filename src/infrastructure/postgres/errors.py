@@ -88,7 +88,9 @@ async def acquire_connection(
     """
     async with map_database_errors():
         try:
-            connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+            # Not the pool's own timeout, which makes a task for each connection that is taken.
+            async with asyncio.timeout(ACQUIRE_TIMEOUT_S):
+                connection = await pool.acquire()
         except Exception as error:
             raise Unavailable from error
         try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
@@ -40,7 +40,7 @@ def uuid_of(value: UUID | None) -> UUID | None:
 
 def wire_row(row: Stored, money: Iterable[str] = ()) -> Row:
     """*row* as it goes to the wire: the columns named in *money* become text, and so does a hash."""
-    made = dict(row)
+    made: Row = dict(cast("Any", row).items())
     for column in money:
         made[column] = money_text(made[column])
     if "hash" in made:

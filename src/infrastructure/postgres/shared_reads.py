@@ -6,12 +6,15 @@ an answer goes to those who waited before its statement began, and to nobody els
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from typing import Final, Generic, TypeVar
+from contextlib import AbstractAsyncContextManager
+from itertools import chain
+from typing import Any, Final, Generic, TypeVar
 
 from domain.errors import Unavailable
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+C = TypeVar("C")
 
 LANES: Final = 2
 """Statements of one shape under way at a time: with one alone, a request would wait for a whole trip before its own."""
@@ -21,19 +24,29 @@ PATIENCE_S: Final = 4.5
 """How long a request waits for its answer, its place in a lane included: clients wait five seconds."""
 
 
+KEPT_S: Final = 1.0
+"""How long a busy lane keeps its connection: to get one and to give it back costs as much as a statement."""
+
+
 class SharedReads(Generic[K, V]):
-    """Looks up keys by *read*, which gets several of them at once and answers with what it found.
+    """Looks up keys by *read*, which gets several of them at once and answers with what it found, on a connection.
 
     A lone request goes at once: there is no timer. A request that is cancelled leaves the others alone.
     """
 
     def __init__(
-        self, read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], *, lanes: int = LANES, most: int = MOST
+        self,
+        acquire: Callable[[], AbstractAsyncContextManager[C]],
+        read: Callable[[C, Sequence[K]], Awaitable[Mapping[K, V]]],
+        *,
+        lanes: int = LANES,
+        most: int = MOST,
     ) -> None:
+        self._acquire = acquire
         self._read = read
         self._lanes = lanes
         self._most = most
-        self._waiting: dict[K, asyncio.Future[V | None]] = {}
+        self._waiting: dict[K, list[asyncio.Future[V | None]]] = {}
         self._running: set[asyncio.Task[None] | None] = set()
 
     async def get(self, key: K) -> V | None:
@@ -43,17 +56,16 @@ class SharedReads(Generic[K, V]):
             Unavailable: there was no answer in time.
             and what the read raises, to each of its requests.
         """
-        answer = self._waiting.get(key)
-        if answer is None:
-            answer = self._waiting[key] = asyncio.get_running_loop().create_future()
-            if len(self._running) < self._lanes:
-                self._running.add(asyncio.create_task(self._lane(), name="shared reads"))
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[V | None] = loop.create_future()
+        self._waiting.setdefault(key, []).append(answer)
+        if len(self._running) < self._lanes:
+            self._running.add(asyncio.create_task(self._lane(), name="shared reads"))
+        patience = loop.call_later(PATIENCE_S, _give_up, answer)
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                # Shielded, because somebody else may wait for the same answer.
-                return await asyncio.shield(answer)
-        except TimeoutError as error:
-            raise Unavailable from error
+            return await answer
+        finally:
+            patience.cancel()
 
     async def _lane(self) -> None:
         """Read for those who wait, until nobody does."""
@@ -65,14 +77,27 @@ class SharedReads(Generic[K, V]):
             self._running.discard(asyncio.current_task())
 
     async def _share(self) -> None:
-        """One statement, for as many as it takes."""
-        asked = {key: self._waiting.pop(key) for key in list(self._waiting)[: self._most]}
+        """Statements on one connection, each for as many as it takes."""
+        asked = self._next()
         try:
-            found = await self._read(list(asked))
+            async with self._acquire() as connection:
+                until = asyncio.get_running_loop().time() + KEPT_S
+                while asked:
+                    found = await self._read(connection, list(asked))
+                    for key, answers in asked.items():
+                        for answer in answers:
+                            if not answer.done():  # it is, where a request has gone
+                                answer.set_result(found.get(key))
+                    asked = self._next() if asyncio.get_running_loop().time() < until else {}
         except Exception as error:  # raised again by everybody who asked
-            for answer in asked.values():
-                answer.set_exception(error)
-                answer.exception()  # seen, even where everybody who asked has gone
-        else:
-            for key, answer in asked.items():
-                answer.set_result(found.get(key))
+            for answer in chain.from_iterable(asked.values()):
+                if not answer.done():
+                    answer.set_exception(error)
+
+    def _next(self) -> dict[K, list["asyncio.Future[V | None]"]]:
+        return {key: self._waiting.pop(key) for key in list(self._waiting)[: self._most]}
+
+
+def _give_up(answer: "asyncio.Future[Any]") -> None:
+    if not answer.done():
+        answer.set_exception(Unavailable())

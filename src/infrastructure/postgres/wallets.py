@@ -1,8 +1,11 @@
 """Wallets as their owners read them: one prepared statement, one round trip each."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -11,7 +14,7 @@ from application.ports import Position, Row
 from application.wallet.reading import TransactionFilter
 from domain.errors import SessionRevoked
 from domain.identity import Principal
-from domain.money import money_text
+from domain.money import money_text, shortened
 from domain.withdrawals import WithdrawalStatus
 from infrastructure.postgres.errors import acquire_connection
 from infrastructure.postgres.mappers import wire_row
@@ -49,19 +52,26 @@ from (select) one left join lateral (
   order by version limit $4
 ) found on true
 """  # noqa: S608
-_TRANSACTIONS = _OWNED.format(
-    query=f"""
-  select {TRANSACTION_COLUMNS}
-  from public.wallet_transactions
-  where user_id = $1
-    and ($2::bigint is null or version < $2)
-    and ($3::text is null or kind = $3)
-    and ($4::timestamptz is null or created_at >= $4)
-    and ($5::timestamptz is null or created_at < $5)
-  order by version desc
-  limit $6
-"""  # noqa: S608 - our own column list
+# Pages of several wallets: arrays of owners $1, versions below which a page begins $2, kinds $3, times $4 and $5,
+# lengths $6. What only goes to the wire is text already: no object is made of it to be written down again.
+_TRANSACTIONS = """
+with page as materialized (
+  select p.*, private.account_status(user_id, null) = 'deleted' as deleted
+  from unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::int[])
+    with ordinality as p (user_id, below, kind, since, until, length, number)
 )
+select page.number, page.deleted, t.id::text, t.kind, t.amount::text, t.balance_after::text, t.version, t.created_at,
+       t.counterparty_id::text, t.reference_id::text, t.note, t.hash
+from page left join lateral (
+  select * from public.wallet_transactions
+  where user_id = page.user_id and version < page.below
+    and (page.kind is null or kind = page.kind)
+    and (page.since is null or created_at >= page.since)
+    and (page.until is null or created_at < page.until)
+  order by version desc
+  limit page.length
+) t on true
+"""
 _WITHDRAWALS = _OWNED.format(
     query=f"""
   select {WITHDRAWAL_COLUMNS}
@@ -75,12 +85,73 @@ _WITHDRAWALS = _OWNED.format(
 )
 
 
+LAST_VERSION: Final = 2**63 - 1
+PAGES: Final = 8
+"""Pages of one statement: they are long, and the event loop reads them at one go."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Whose transactions are asked for, and which of them."""
+
+    user_id: UUID
+    below: int
+    wanted: TransactionFilter
+    length: int
+
+
+def _transaction(user_id: str, row: asyncpg.Record) -> Row:
+    """A row of :data:`_TRANSACTIONS` as it goes to the wire."""
+    _, _, own_id, kind, amount, balance, version, created_at, counterparty_id, reference_id, note, digest = (
+        row
+    )
+    return {
+        "id": own_id,
+        "user_id": user_id,
+        "kind": kind,
+        "amount": shortened(amount),
+        "balance_after": shortened(balance),
+        "version": version,
+        "created_at": created_at,
+        "counterparty_id": counterparty_id,
+        "reference_id": reference_id,
+        "note": note,
+        "hash": digest.hex(),
+    }
+
+
+async def _read_wallets(connection: Any, user_ids: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:
+    return {row["user_id"]: row for row in await connection.fetch(_WALLETS, user_ids)}
+
+
+async def _read_pages(connection: Any, pages: Sequence[_Page]) -> dict[_Page, list[Row]]:
+    """The pages of those who are not deleted."""
+    columns = (
+        [page.user_id for page in pages],
+        [page.below for page in pages],
+        [page.wanted.kind for page in pages],
+        [page.wanted.since for page in pages],
+        [page.wanted.until for page in pages],
+        [page.length for page in pages],
+    )
+    found: dict[_Page, list[Row]] = {}
+    for row in await connection.fetch(_TRANSACTIONS, *columns):
+        page = pages[row["number"] - 1]
+        if row["deleted"]:
+            continue
+        items = found.setdefault(page, [])
+        if row["version"] is not None:
+            items.append(_transaction(str(page.user_id), row))
+    return found
+
+
 class PostgresWallets:
     """The port :class:`application.wallet.reading.Wallets` on the shared database."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self._found = SharedReads(self._find)
+        self._found = SharedReads(partial(acquire_connection, pool), _read_wallets)
+        self._pages = SharedReads(partial(acquire_connection, pool), _read_pages, most=PAGES)
 
     async def wallet(self, principal: Principal) -> Row | None:
         """See the port."""
@@ -95,10 +166,6 @@ class PostgresWallets:
             "version": row["version"],
             "epoch": row["epoch"],
         }
-
-    async def _find(self, user_ids: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:
-        async with acquire_connection(self._pool) as connection:
-            return {row["user_id"]: row for row in await connection.fetch(_WALLETS, user_ids)}
 
     async def wallet_at(self, principal: Principal, at: datetime) -> Row:
         """See the port."""
@@ -122,8 +189,11 @@ class PostgresWallets:
         self, principal: Principal, wanted: TransactionFilter, *, before_version: int | None, limit: int
     ) -> Sequence[Row]:
         """See the port."""
-        arguments = (before_version, wanted.kind, wanted.since, wanted.until, limit)
-        return await self._owned(_TRANSACTIONS, ("amount", "balance_after"), principal, *arguments)
+        below = LAST_VERSION if before_version is None else before_version
+        rows = await self._pages.get(_Page(principal.user_id, below, wanted, limit))
+        if rows is None:
+            raise SessionRevoked
+        return rows
 
     async def withdrawals(
         self,

@@ -1,19 +1,18 @@
 """``/vault/users/{user_id}/transactions``: balances that admins correct."""
 
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 import msgspec
 from dishka import FromDishka
-from litestar import Controller, Request, Response, post
+from litestar import Controller, Response, post
 from litestar.params import JSONBody
 
 from application.vault.adjustments import AdjustBalance, AdjustCommand
-from domain.identity import Principal
 from domain.money import Money
 from domain.policies import Action, error_codes
 from domain.wallet import TransactionKind
+from web.authentication import SessionRequest
 from web.bodies import REPLAYED, keyed, sent, strict_json
 from web.fields import AmountField, NoteField, UuidPath
 from web.headers import IdempotencyKeyHeader, request_info
@@ -65,7 +64,7 @@ class AdjustmentsController(Controller):
     @inject
     async def adjust(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         adjust_balance: FromDishka[AdjustBalance],
         user_id: UuidPath,
         data: JSONBody[AdjustmentIn],

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import msgspec
 from dishka import FromDishka
-from litestar import Controller, Request, Response, get, post
+from litestar import Controller, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, JSONBody
 
@@ -16,8 +16,8 @@ from application.vault.approvals import DecideApproval, DecideCommand
 from application.vault.reading import ReadVault
 from domain.approvals import ApprovalStatus
 from domain.errors import InvalidCursor
-from domain.identity import Principal
 from domain.policies import Action, error_codes
+from web.authentication import SessionRequest
 from web.bodies import strict_json, wire
 from web.fields import NoteField, UuidPath
 from web.headers import request_info
@@ -80,7 +80,7 @@ class ApprovalsController(Controller):
     @inject
     async def approvals(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         read_vault: FromDishka[ReadVault],
         cursors: FromDishka[Cursors],
         status: FromQuery[ApprovalStatus] = ApprovalStatus.WAITING,
@@ -106,7 +106,7 @@ class ApprovalsController(Controller):
     @inject
     async def decide(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         decide_approval: FromDishka[DecideApproval],
         approval_id: UuidPath,
         data: JSONBody[DecisionIn],

@@ -2,20 +2,19 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 import msgspec
 from dishka import FromDishka
-from litestar import Controller, Request, Response, get
+from litestar import Controller, Response, get
 from litestar.params import FromQuery
 
 from application.ports import Position, Row
 from application.vault.reading import AuditFilter, ReadVault
 from domain.audit import AuditAction
 from domain.errors import InvalidCursor
-from domain.identity import Principal
 from domain.policies import Action, error_codes
+from web.authentication import SessionRequest
 from web.bodies import wire
 from web.fields import UuidQuery
 from web.headers import request_info
@@ -74,7 +73,7 @@ class AuditLogController(Controller):
     @inject
     async def entries(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         read_vault: FromDishka[ReadVault],
         cursors: FromDishka[Cursors],
         actor_id: UuidQuery = None,

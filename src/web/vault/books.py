@@ -2,20 +2,19 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 import msgspec
 from dishka import FromDishka
-from litestar import Controller, Request, Response, get, post
+from litestar import Controller, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
 from application.vault.adjustments import ReverseCommand, ReverseTransaction
 from application.vault.reading import ReadVault
-from domain.identity import Principal
 from domain.money import NOTHING, money_text
 from domain.policies import Action, error_codes
+from web.authentication import SessionRequest
 from web.bodies import strict_json, wire
 from web.fields import MoneyText, NoteField, TotalText, UuidPath
 from web.headers import request_info
@@ -70,7 +69,7 @@ class BooksController(Controller):
     @inject
     async def books(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         read_vault: FromDishka[ReadVault],
         currency: FromDishka[Currency],
         at: At = None,
@@ -100,7 +99,7 @@ class BooksController(Controller):
     @inject
     async def reverse(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         reverse_transaction: FromDishka[ReverseTransaction],
         transaction_id: UuidPath,
         data: JSONBody[ReversalIn],

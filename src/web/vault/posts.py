@@ -1,21 +1,21 @@
 """``/vault/posts``: the moderation queue, and decisions on posts."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
 import msgspec
 from dishka import FromDishka
-from litestar import Controller, Request, Response, get, post
+from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, JSONBody
 
 from application.ports import Position, Row
 from application.vault.posts import ValidateCommand, ValidatePost
 from application.vault.reading import COUNTED_TO, PostFilter, ReadVault
 from domain.errors import InvalidCursor, PostNotFound
-from domain.identity import Principal
 from domain.policies import Action, error_codes
 from domain.posts import Decision, Post, PostKind, PostStatus
+from web.authentication import SessionRequest
 from web.bodies import strict_json, wire
 from web.fields import ReasonField, TextQuery, UuidPath, UuidQuery
 from web.headers import IfMatchHeader, request_info, seen_version
@@ -88,7 +88,7 @@ class PostsController(Controller):
     @inject
     async def posts(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         read_vault: FromDishka[ReadVault],
         cursors: FromDishka[Cursors],
         status: FromQuery[PostStatus | None] = None,
@@ -108,7 +108,7 @@ class PostsController(Controller):
     @get("/counts", responses=problems(*_READ), operation_id="countPosts", summary="How long the queue is")
     @inject
     async def counts(
-        self, request: Request[Principal, Any, Any], read_vault: FromDishka[ReadVault]
+        self, request: SessionRequest, read_vault: FromDishka[ReadVault]
     ) -> Response[PostCountsOut]:
         """Count the posts of each status, up to `limit`: that number means that many or more. For moderators."""
         counts: Row = {
@@ -125,7 +125,7 @@ class PostsController(Controller):
     )
     @inject
     async def one(
-        self, request: Request[Principal, Any, Any], read_vault: FromDishka[ReadVault], post_id: UuidPath
+        self, request: SessionRequest, read_vault: FromDishka[ReadVault], post_id: UuidPath
     ) -> Response[PostOut]:
         """Read a post with the version that an approval must name. For moderators."""
         return wire(PostOut, await read_vault.post(request.user, UUID(post_id), request_info(request)))
@@ -141,7 +141,7 @@ class PostsController(Controller):
     @inject
     async def validate(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         validate_post: FromDishka[ValidatePost],
         post_id: UuidPath,
         data: JSONBody[ValidationIn],

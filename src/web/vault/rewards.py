@@ -1,19 +1,18 @@
 """``/vault/reward-rates``: what approvals pay."""
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
 from dishka import FromDishka
-from litestar import Controller, Request, Response, get, put
+from litestar import Controller, Response, get, put
 from litestar.params import FromPath, JSONBody
 
 from application.vault.reading import ReadVault
 from application.vault.rewards import ChangeRewardRate
-from domain.identity import Principal
 from domain.money import Money
 from domain.policies import Action, error_codes
 from domain.rewards import RewardedAction
+from web.authentication import SessionRequest
 from web.bodies import strict_json, wire
 from web.fields import AmountField, MoneyText
 from web.headers import request_info
@@ -56,7 +55,7 @@ class RewardRatesController(Controller):
     @inject
     async def rates(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         read_vault: FromDishka[ReadVault],
         currency: FromDishka[Currency],
     ) -> Response[RewardRatesOut]:
@@ -74,7 +73,7 @@ class RewardRatesController(Controller):
     @inject
     async def change(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         change_reward_rate: FromDishka[ChangeRewardRate],
         currency: FromDishka[Currency],
         action: FromPath[RewardedAction],

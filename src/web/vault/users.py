@@ -1,20 +1,21 @@
 """``/vault/users``: find users, change their role, ban them."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
 import msgspec
 from dishka import FromDishka
-from litestar import Controller, Request, delete, get, put
+from litestar import Controller, delete, get, put
 from litestar.params import JSONBody
 
 from application.ports import Position
 from application.vault.reading import ReadVault, UserFilter
 from application.vault.users import ChangeUser, UserView
 from domain.errors import InvalidCursor, UserNotFound
-from domain.identity import Principal, Role
+from domain.identity import Role
 from domain.policies import Action, error_codes
+from web.authentication import SessionRequest
 from web.bodies import strict_json
 from web.fields import MoneyText, ReasonField, SearchQuery, UuidPath
 from web.headers import request_info
@@ -97,7 +98,7 @@ class UsersController(Controller):
     @inject
     async def users(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         read_vault: FromDishka[ReadVault],
         cursors: FromDishka[Cursors],
         currency: FromDishka[Currency],
@@ -125,7 +126,7 @@ class UsersController(Controller):
     @inject
     async def user(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         read_vault: FromDishka[ReadVault],
         currency: FromDishka[Currency],
         user_id: UuidPath,
@@ -144,7 +145,7 @@ class UsersController(Controller):
     @inject
     async def role(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         change_user: FromDishka[ChangeUser],
         currency: FromDishka[Currency],
         user_id: UuidPath,
@@ -164,7 +165,7 @@ class UsersController(Controller):
     @inject
     async def ban(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         change_user: FromDishka[ChangeUser],
         currency: FromDishka[Currency],
         user_id: UuidPath,
@@ -184,7 +185,7 @@ class UsersController(Controller):
     @inject
     async def lift(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         change_user: FromDishka[ChangeUser],
         currency: FromDishka[Currency],
         user_id: UuidPath,

@@ -1,12 +1,11 @@
 """``/vault/withdrawals``: what waits to be paid out, and how it ended."""
 
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 import msgspec
 from dishka import FromDishka
-from litestar import Controller, Request, Response, get, post
+from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, JSONBody
 
 from application.ports import Position
@@ -14,9 +13,9 @@ from application.vault.reading import ReadVault
 from application.vault.withdrawals import SettleCommand, SettleWithdrawal
 from domain.approvals import Approval
 from domain.errors import InvalidCursor
-from domain.identity import Principal
 from domain.policies import Action, error_codes
 from domain.withdrawals import WithdrawalStatus
+from web.authentication import SessionRequest
 from web.bodies import strict_json, wire
 from web.fields import ReasonField, UuidPath
 from web.headers import request_info
@@ -55,7 +54,7 @@ class WithdrawalQueueController(Controller):
     @inject
     async def withdrawals(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         read_vault: FromDishka[ReadVault],
         cursors: FromDishka[Cursors],
         status: FromQuery[WithdrawalStatus | None] = None,
@@ -81,7 +80,7 @@ class WithdrawalQueueController(Controller):
     @inject
     async def settle(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         settle_withdrawal: FromDishka[SettleWithdrawal],
         withdrawal_id: UuidPath,
         data: JSONBody[SettlementIn],

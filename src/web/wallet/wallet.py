@@ -1,21 +1,21 @@
 """``/wallet``: balance, history, transfers."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from dishka import FromDishka
-from litestar import Controller, Request, Response, get, post
+from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from application.wallet.reading import ReadWallet, TransactionFilter
 from application.wallet.transfers import TransferCommand, TransferFunds
 from domain.errors import InvalidCursor, SessionRevoked
-from domain.identity import Principal
 from domain.money import Money
 from domain.policies import Action, error_codes
 from domain.wallet import TransactionKind
+from web.authentication import SessionRequest
 from web.bodies import REPLAYED, keyed, sent, strict_json, wire
 from web.fields import AmountField, MoneyText, NoteField, UuidField
 from web.headers import IdempotencyKeyHeader
@@ -83,7 +83,7 @@ class WalletController(Controller):
     @inject
     async def read(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         read_wallet: FromDishka[ReadWallet],
         currency: FromDishka[Currency],
         at: At = None,
@@ -101,7 +101,7 @@ class WalletController(Controller):
     @inject
     async def statement(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         read_wallet: FromDishka[ReadWallet],
         currency: FromDishka[Currency],
         since: From = None,
@@ -129,7 +129,7 @@ class WalletController(Controller):
     @inject
     async def history(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         read_wallet: FromDishka[ReadWallet],
         cursors: FromDishka[Cursors],
         limit: Limit = 50,
@@ -156,7 +156,7 @@ class WalletController(Controller):
     @inject
     async def transfer(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         transfer_funds: FromDishka[TransferFunds],
         data: JSONBody[TransferIn],
         key: IdempotencyKeyHeader = None,  # noqa: ARG002 - for the OpenAPI document

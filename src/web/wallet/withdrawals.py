@@ -1,22 +1,21 @@
 """``/wallet/withdrawals``: taking money out, and what became of it."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
 from dishka import FromDishka
-from litestar import Controller, Request, Response, get, post
+from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, JSONBody
 
 from application.ports import Position
 from application.wallet.reading import ReadWallet
 from application.wallet.withdrawals import WithdrawCommand, WithdrawFunds
 from domain.errors import InvalidCursor, SessionRevoked
-from domain.identity import Principal
 from domain.money import PAYOUT_PLACES, Money
 from domain.policies import Action, error_codes
 from domain.withdrawals import WithdrawalStatus
+from web.authentication import SessionRequest
 from web.bodies import REPLAYED, keyed, sent, strict_json, wire
 from web.fields import MoneyText, NoteField, PayoutField
 from web.headers import IdempotencyKeyHeader
@@ -86,7 +85,7 @@ class WithdrawalsController(Controller):
     @inject
     async def withdrawals(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         read_wallet: FromDishka[ReadWallet],
         cursors: FromDishka[Cursors],
         status: FromQuery[WithdrawalStatus | None] = None,
@@ -109,7 +108,7 @@ class WithdrawalsController(Controller):
     @inject
     async def withdraw(
         self,
-        request: Request[Principal, Any, Any],
+        request: SessionRequest,
         withdraw_funds: FromDishka[WithdrawFunds],
         data: JSONBody[WithdrawIn],
         key: IdempotencyKeyHeader = None,  # noqa: ARG002 - for the OpenAPI document
