@@ -91,7 +91,11 @@ def test_an_index_of_the_app_s_stays(adopted: Database) -> None:
 def test_the_doctor_names_private_columns_and_nothing_that_is_broken(adopted: Database) -> None:
     found = doctor_says(adopted)
 
-    assert {line.split(":")[0] for line in found} == {"error credential_readable", "warning private_readable"}
+    assert {line.split(":")[0] for line in found} == {
+        "error credential_readable",
+        "warning private_readable",
+        "warning wallets_frozen",
+    }
     assert any("profiles.admin_password_hash" in line for line in found)
     assert any("profiles.balance" in line for line in found)
 
