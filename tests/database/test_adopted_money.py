@@ -118,7 +118,7 @@ async def test_builds_in_the_field_read_what_the_ledger_says(owner: Any, clips_d
         for amount in ("1.005", "0.004", "2"):
             await pay(backend, one, other, amount)
         moderator = await backend.user(Role.MODERATOR)
-        await backend.rate("0.505")
+        await backend.rate("0.507")
         post = await backend.post(other)
         await decide(backend, moderator, post, PostStatus.APPROVED, seen=1)
 
