@@ -9,7 +9,7 @@ export UV_SYSTEM_CERTS := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-poolers test-adopted test-postgres-15 test-supabase chaos soak drill drill-sample drill-sabotage bench
+.PHONY: help run run-adopted test test-poolers test-adopted test-postgres-15 test-supabase chaos soak drill drill-sample drill-sabotage bench
 .PHONY: coverage mutation check check-pipeline format lock catalogue events openapi client demo screenshot image test-image nightly-targets clean
 
 help: ## list these commands
@@ -17,6 +17,9 @@ help: ## list these commands
 
 run: .venv/.ready ## start the whole system locally; HOST=<address of this machine> lets a phone reach it
 	@LINGUALINK_DEV_HOST=$(if $(filter command%,$(origin HOST)),$(HOST)) $(BIN)/python -m devstack
+
+run-adopted: .venv/.ready ## the same on a database that had LinguaLink's own tables first
+	@LINGUALINK_DEV_HOST=$(if $(filter command%,$(origin HOST)),$(HOST)) $(BIN)/python -m devstack adopted
 
 test: .venv/.ready node_modules/.ready ## run the whole test suite
 	@$(BIN)/pytest -n auto --dist loadgroup
@@ -32,8 +35,9 @@ soak: .venv/.ready node_modules/.ready ## the long forms of the realtime tests, 
 	  $(BIN)/pytest -q tests/relay
 	@LINGUALINK_SEQUENCES=200 $(BIN)/pytest -q tests/client/test_vitest.py
 
-chaos: .venv/.ready ## the long forms of the wallet's tests: races, kill -9, cut connections (ten minutes)
-	@LINGUALINK_CHAOS=1 $(BIN)/pytest -s --timeout 1200 tests/wallet/test_ledger_machine.py tests/wallet/test_races.py tests/wallet/test_chaos.py
+chaos: .venv/.ready ## the long forms of the tests of wallets and adoptions: races, kill -9, cut connections (ten minutes)
+	@LINGUALINK_CHAOS=1 $(BIN)/pytest -s --timeout 1200 tests/wallet/test_ledger_machine.py tests/wallet/test_races.py tests/wallet/test_chaos.py \
+	  tests/database/test_adopting_killed.py
 
 test-poolers: .venv/.ready node_modules/.ready ## run it through PgBouncer, in session and in transaction mode
 	@LINGUALINK_TEST_POOLER=session $(BIN)/pytest -n auto --dist loadgroup

@@ -1,4 +1,7 @@
-"""``make run``: the whole system on this machine, from nothing to ready; Ctrl-C stops all of it."""
+"""``make run``: the whole system on this machine, from nothing to ready; Ctrl-C stops all of it.
+
+``make run-adopted`` is the same on a database that had LinguaLink's own tables first, in a folder of its own.
+"""
 
 import asyncio
 import os
@@ -9,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from devstack.adoptee import make_adoptee, take_over
 from devstack.postgres import LocalPostgres, PostgresFailedError
 from devstack.processes import CannotStartError, listen, only_instance, require_free_port
 from devstack.seed import LEARNER, PASSWORD, SAMPLES, TUTOR, seed
@@ -29,22 +33,24 @@ from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.migrations import upgrade
 
 FOLDER = Path.cwd() / ".local"
+ADOPTED = "adopted"
 
 
 def main() -> None:
     """Run until Ctrl-C."""
+    adopted = sys.argv[1:] == [ADOPTED]
+    folder = FOLDER / ADOPTED if adopted else FOLDER
     try:
         ports = Ports.from_environment()
-        with only_instance(FOLDER):
-            asyncio.run(run(ports))
+        with only_instance(folder):
+            asyncio.run(run(ports, folder, adopted=adopted))
     except (CannotStartError, PostgresFailedError) as reason:
         print(reason, file=sys.stderr)
         sys.exit(1)
 
 
-async def run(ports: Ports) -> None:
+async def run(ports: Ports, folder: Path, *, adopted: bool) -> None:
     """Start each part once the one before it is ready, and stop them in the opposite order."""
-    folder = FOLDER
     urls = Urls(ports, Keys.load(folder), os.environ.get("LINGUALINK_DEV_HOST") or LOOPBACK)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -60,12 +66,20 @@ async def run(ports: Ports) -> None:
             listen(urls.host, ports.api).close()
             await asyncio.to_thread(postgres.start)
             await prepare_project(postgres)
-        with step("Migrations"):
-            await asyncio.to_thread(upgrade, DatabaseAddress.parse(postgres.url(DATABASE, MIGRATOR)))
-            await let_service_in(postgres, urls.keys.service_password)
+        owner = postgres.url(DATABASE, MIGRATOR)
+        if not adopted:
+            with step("Migrations"):
+                await asyncio.to_thread(upgrade, DatabaseAddress.parse(owner))
         async with supabase_stand_in(postgres, urls, folder):
-            with step("Sample people, money and posts"):
-                await seed(urls.supabase_here, urls.keys.secret, postgres.url(DATABASE))
+            if adopted:
+                with step("LinguaLink's own database, with people in it"):
+                    await make_adoptee(urls.supabase_here, urls.keys.secret, owner)
+                with step("Adoption"):
+                    await take_over(owner)
+            else:
+                with step("Sample people, money and posts"):
+                    await seed(urls.supabase_here, urls.keys.secret, postgres.url(DATABASE))
+            await let_service_in(postgres, urls.keys.service_password)
             await serve(urls, folder, stopped)
     finally:
         await asyncio.to_thread(postgres.stop)

@@ -74,7 +74,7 @@ async def seed(supabase_url: str, secret_key: str, database_url: str) -> None:
     try:
         if await connection.fetchval("select true from public.posts limit 1"):
             return
-        await _sign_up(supabase_url, secret_key)
+        await sign_up(supabase_url, secret_key)
         async with connection.transaction():
             for person in SAMPLES:
                 await connection.execute(_ACCOUNT, person.id, person.name, person.full_name, person.role)
@@ -91,7 +91,8 @@ async def seed(supabase_url: str, secret_key: str, database_url: str) -> None:
         await connection.close()
 
 
-async def _sign_up(supabase_url: str, secret_key: str) -> None:
+async def sign_up(supabase_url: str, secret_key: str) -> None:
+    """Make the sample people's Auth accounts where they are missing."""
     async with httpx.AsyncClient(base_url=supabase_url, headers={"apikey": secret_key}) as http:
         for person in SAMPLES:
             account = {

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from litestar import Litestar
 
+from web.authentication import SessionRequest
 from web.openapi import openapi_config
 from web.routes import ROUTES
 
@@ -14,7 +15,8 @@ TARGET = Path(__file__).parents[1] / "docs" / "openapi.json"
 
 def document() -> str:
     """The document that the service serves under ``/schema/openapi.json``, laid out for reading and diffs."""
-    schema = Litestar(ROUTES, openapi_config=openapi_config()).openapi_schema.to_schema()
+    app = Litestar(ROUTES, openapi_config=openapi_config(), request_class=SessionRequest)
+    schema = app.openapi_schema.to_schema()
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 

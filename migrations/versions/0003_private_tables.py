@@ -10,7 +10,7 @@ depends_on = None
 TABLES = (
     *("ledger_entries", "ledger_days", "ledger_seals", "ledger_epoch", "approvals"),
     *("bans", "reward_rates", "audit_log", "idempotency_keys", "realtime_outbox", "relay_lease"),
-    *("adopted_roles", "openings"),
+    *("legacy_tokens", "adopted_roles", "openings"),
 )
 
 # Since 30 October 2026 Supabase grants nothing by itself; projects with older defaults did. Nothing is open here.
@@ -203,6 +203,16 @@ UP = (
     """,
     """
     insert into private.relay_lease default values
+    """,
+    """
+    -- While tokens under the project's legacy secret are good: when one last was, so that somebody can stop it.
+    create table private.legacy_tokens (
+      only_row boolean primary key default true check (only_row),
+      last_accepted_at timestamptz not null default now()
+    )
+    """,
+    """
+    insert into private.legacy_tokens default values
     """,
     """
     -- What made somebody more than a user before an adoption; the marks are the app's own columns for it.

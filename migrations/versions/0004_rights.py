@@ -33,6 +33,7 @@ SERVICE = (
         "private.realtime_outbox",
     ),
     ("select, update (holder, expires_at)", "private.relay_lease"),
+    ("select, update (last_accepted_at)", "private.legacy_tokens"),
 )
 # Whole tables where the app adds columns of its own: guards hold ours.
 CLIENTS = (

@@ -92,7 +92,7 @@ BACKEND_ONLY = (
         "private.audit_log",
         "private.idempotency_keys",
     ),
-    *("private.schema_level", "private.realtime_outbox", "private.relay_lease"),
+    *("private.schema_level", "private.realtime_outbox", "private.relay_lease", "private.legacy_tokens"),
     *("private.adoption", "private.adoption_steps", "private.adopted_roles", "private.openings"),
 )
 # A trigger is named after its function; what stands behind two underscores tells two of one table apart. Triggers

@@ -70,7 +70,7 @@ HIDDEN = (
         "private.audit_log",
         "private.idempotency_keys",
     ),
-    *("private.schema_level", "private.realtime_outbox", "private.relay_lease"),
+    *("private.schema_level", "private.realtime_outbox", "private.relay_lease", "private.legacy_tokens"),
     *("private.adoption", "private.adoption_steps", "private.adopted_roles", "private.openings"),
 )
 # Posts are served through a view, which has its owner's rights.

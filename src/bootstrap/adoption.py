@@ -12,8 +12,9 @@ from domain.rewards import RewardedAction
 from infrastructure.adoption.observations import Observation, Part
 from infrastructure.adoption.report import rehearse, survey
 from infrastructure.adoption.roles import NotConfirmed, read_names
-from infrastructure.adoption.run import AdoptionStopped, NothingToAdopt
+from infrastructure.adoption.run import AdoptionStopped, NotAdopted, NothingToAdopt
 from infrastructure.adoption.run import adopt as run_adoption
+from infrastructure.adoption.run import retire_legacy as run_retirement
 from infrastructure.adoption.steps import Rates
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.redaction import redact
@@ -61,6 +62,21 @@ async def adopt(database: DatabaseAddress, people: Iterable[str], rates: Sequenc
             "The database was not touched: what is listed above stands in the way.",
             "docs/adoption.md says what to do about each.",
         ) from None
+
+
+async def retire_legacy(database: DatabaseAddress) -> None:
+    """Take away what only old builds needed; say each step as it begins.
+
+    Raises:
+        CommandFailed: the database was not taken over.
+    """
+    try:
+        await run_retirement(database, lambda step: click.echo(f"… {step}"))
+    except NotAdopted:
+        raise CommandFailed(
+            "The database was not taken over, or not to the end.", f"{NOTHING_CHANGED} See docs/adoption.md."
+        ) from None
+    click.echo("Old builds find no more than new ones.")
 
 
 def _print(seen: Sequence[Observation], *, as_json: bool) -> str:

@@ -126,9 +126,18 @@ def migrate(*, sql: bool, since: str | None) -> None:
 @click.option(
     "--confirm-rates", "rates", multiple=True, metavar="ACTION=AMOUNT", help="What is paid from now on."
 )
+@click.option(
+    "--retire-legacy", is_flag=True, help="Later: take away what only old builds of the app needed."
+)
 @click.option("--json", "as_json", is_flag=True, help="With --report or --dry-run: print one JSON object.")
 def adopt(
-    *, report: bool, dry_run: bool, people: TextIO | None, rates: tuple[str, ...], as_json: bool
+    *,
+    report: bool,
+    dry_run: bool,
+    retire_legacy: bool,
+    people: TextIO | None,
+    rates: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Take over a database that has the app's tables already. Safe to kill, and to start again."""
     from bootstrap import adoption
@@ -138,6 +147,8 @@ def adopt(
         click.echo(run(adoption.adoption_report(load(MigrationSettings).database, as_json=as_json)))
     elif dry_run:
         click.echo(run(adoption.dry_run(load(MigrationSettings).database, people or (), as_json=as_json)))
+    elif retire_legacy:
+        run(adoption.retire_legacy(load(MigrationSettings).database))
     elif people is None:
         raise CommandFailed(
             "Nobody has said who is more than a user.",

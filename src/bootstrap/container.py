@@ -40,6 +40,7 @@ from infrastructure.postgres.connections import PostgresSchema, create_engine, c
 from infrastructure.postgres.grouped_transactions import GroupedDatabase
 from infrastructure.postgres.idempotency_keys import PostgresIdempotencyKeys
 from infrastructure.postgres.lease import PostgresLease, relay_name
+from infrastructure.postgres.legacy_tokens import PostgresLegacyTokens
 from infrastructure.postgres.notifications import OutboxNotifications
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.vault import vault_readers
@@ -127,7 +128,12 @@ class Infrastructure(Provider):
     keys = provide(PostgresIdempotencyKeys, provides=IdempotencyKeys)
     books = provide(PostgresBooks, provides=Books)
 
-    housekeeping = provide(MaintenanceWorker)
+    @provide
+    def housekeeping(
+        self, keys: IdempotencyKeys, books: Books, pool: asyncpg.Pool, verifier: SupabaseTokenVerifier
+    ) -> MaintenanceWorker:
+        """What is cleaned up and kept beside the routes."""
+        return MaintenanceWorker(keys, books, PostgresLegacyTokens(pool), lambda: verifier.legacy_accepted_at)
 
     schema = provide(PostgresSchema)
 

@@ -9,7 +9,6 @@ from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from litestar import MediaType, Request, Response
-from litestar.datastructures import ResponseHeader
 from litestar.exceptions import SerializationException
 from litestar.types import Receive, Scope, Send
 from typing_extensions import override
@@ -25,12 +24,6 @@ Out = TypeVar("Out")
 
 MAX_BYTES: Final = 16 * 1024
 _CHARSETS: Final = {"", "utf-8", "utf8"}
-
-REPLAYED = ResponseHeader(
-    name="Idempotency-Replayed",
-    documentation_only=True,
-    description="`true` where this is the answer to an earlier request with the same key.",
-)
 
 
 async def strict_json(request: Request[Any, Any, Any]) -> None:

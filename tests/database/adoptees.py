@@ -11,7 +11,6 @@ from uuid import uuid4
 import asyncpg
 from click.testing import CliRunner, Result
 
-import devstack
 from bootstrap.cli import main
 from devstack.postgres import LocalPostgres, binaries
 from infrastructure.doctor.catalogue import check_drift
@@ -22,8 +21,6 @@ from infrastructure.postgres.connections import connect, create_engine
 from support.database import MIGRATOR, Database, make_project
 
 HERE = Path(__file__).parent
-LINGUALINK = (Path(devstack.__file__).parent / "lingualink.sql").read_text()
-"""LinguaLink's own, with ``:id`` for the type of ids."""
 KINDS = {name: (HERE / f"{name}.sql").read_text() for name in ("quickstart", "lingualink")}
 
 

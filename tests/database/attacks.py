@@ -197,6 +197,7 @@ WRITES = (
     ),
     Case("drop what is owed", ME, "delete from private.realtime_outbox"),
     Case("take the relay's lease", ME, "update private.relay_lease set expires_at = 'infinity'"),
+    Case("hide that old tokens come", ME, "update private.legacy_tokens set last_accepted_at = '-infinity'"),
     Case("forget idempotency keys", ME, "delete from private.idempotency_keys"),
     Case("fake the schema level", ME, "update private.schema_level set level = 1000"),
 )

@@ -139,6 +139,9 @@ SPOKEN: dict[str, Steps] = {
     "owe somebody an event": private(insert("realtime_outbox", {"event_id": NEW, "topic": f"user:{VICTIM}"})),
     "drop what is owed": private(delete("realtime_outbox", ["neq", "event_id", NEW])),
     "take the relay's lease": private(update("relay_lease", {"holder": "x"}, ["is", "only_row", True])),
+    "hide that old tokens come": private(
+        update("legacy_tokens", {"last_accepted_at": "-infinity"}, ["is", "only_row", True])
+    ),
     "forget idempotency keys": private(delete("idempotency_keys", ["neq", "user_id", NEW])),
     "fake the schema level": private(update("schema_level", {"level": 1000}, ["gt", "level", 0])),
     "read somebody's wallet": read("wallets", of("user_id", VICTIM)),

@@ -18,8 +18,7 @@ from domain.identity import Role
 from domain.money import Money
 from domain.posts import PostStatus
 from domain.rewards import RewardedAction
-from infrastructure.adoption.money import _OPEN, MONEY_STEPS, retire
-from infrastructure.adoption.shape import read_shape
+from infrastructure.adoption.money import _OPEN, MONEY_RETIREMENT, MONEY_STEPS
 from infrastructure.doctor.adoption import check_frozen, check_old_money
 from infrastructure.postgres.accounts import unfreeze
 from support.clips import run_steps
@@ -186,7 +185,7 @@ async def test_what_was_mirrored_stays_as_it_is_once_that_is_over(
     owner: Any, clips_database: Database
 ) -> None:
     await run_steps(owner, MONEY_STEPS)
-    await retire(owner, await read_shape(owner))
+    await run_steps(owner, MONEY_RETIREMENT)
     async with postgres_backend(clips_database) as backend:
         one, other = await backend.user(balance="10.00"), await backend.user()
         await pay(backend, one, other, "1")

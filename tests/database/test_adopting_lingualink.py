@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import asyncpg
 import pytest
 
-from database.adoptees import LINGUALINK, adopt, adoptee, as_client, command, doctor_says, dumped
+from database.adoptees import adopt, adoptee, as_client, command, doctor_says, dumped
+from devstack.adoptee import LINGUALINK
 from devstack.postgres import LocalPostgres
 from support.database import Database
 
@@ -124,6 +125,27 @@ def test_an_old_build_does_the_same_before_and_after(lingualink: Database, doing
 def test_nobody_gives_oneself_a_role_any_more(adopted: Database, role: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         as_client(adopted, f"update public.profiles set role = '{role}' where id::text = '{{me}}'", LEARNER)
+
+
+def test_what_only_old_builds_need_goes_when_it_is_asked_for(lingualink: Database) -> None:
+    theirs = "select {columns} from public.profiles where username = 'tutor'"
+    assert command(lingualink, "adopt", "--retire-legacy").exit_code == 1
+    adopt(lingualink, STAFF)
+    assert as_client(lingualink, theirs.format(columns="email, balance"), LEARNER) == "SELECT 1"
+
+    first, second = (command(lingualink, "adopt", "--retire-legacy") for _ in range(2))
+
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert ("… legacy." in first.stdout, "… legacy." in second.stdout) == (True, False)
+    for column in ("email", "balance", "admin_password_hash", "*"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            as_client(lingualink, theirs.format(columns=column), LEARNER)
+    assert as_client(lingualink, theirs.format(columns="id, username, bio"), None) == "SELECT 1"
+    assert (
+        as_client(lingualink, "update public.profiles set bio = 'b' where id::text = '{me}'", LEARNER)
+        == "UPDATE 1"
+    )
+    assert doctor_says(lingualink) == []
 
 
 def test_a_portal_with_the_secret_key_gives_no_role_that_is_none(adopted: Database) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -528,6 +529,20 @@ async def test_trouble_with_supabase_is_named(
 ) -> None:
     settings = settings_for(database, supabase).model_copy(update=dict(changes))
     assert [finding.code for finding in await found(settings, database.migrator)] == codes
+
+
+@pytest.mark.parametrize(
+    ("hours", "code"), [(23, "legacy_secret_accepted"), (25, "legacy_secret_unused")], ids=str
+)
+async def test_whether_tokens_of_the_legacy_secret_still_come_is_told(
+    hours: int, code: str, database: Database, supabase: SupabaseStack
+) -> None:
+    last = datetime.now(UTC) - timedelta(hours=hours)
+    await damage(database, f"update private.legacy_tokens set last_accepted_at = '{last}'")
+    secret = SecretStr("a legacy secret of more than 32 characters")
+    [finding] = await diagnose(database, supabase, supabase_jwt_secret=secret)
+    assert finding.code == code
+    assert f"{last:%Y-%m-%d %H:%M} UTC" in finding.message
 
 
 def run_command(environment: Mapping[str, str], *options: str) -> subprocess.CompletedProcess[str]:

@@ -77,6 +77,8 @@ PRIVILEGES = {
     "private.relay_lease": "SELECT",
     "private.relay_lease.holder": "UPDATE",
     "private.relay_lease.expires_at": "UPDATE",
+    "private.legacy_tokens": "SELECT",
+    "private.legacy_tokens.last_accepted_at": "UPDATE",
 }
 
 GRANTED = """

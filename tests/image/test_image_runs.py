@@ -105,8 +105,10 @@ def test_the_image_says_what_it_is_and_runs_as_nobody_in_particular(container: C
 
 def test_the_api_document_is_made_without_what_the_image_leaves_out(container: Container) -> None:
     make = (
-        "from litestar import Litestar; from web.openapi import openapi_config; from web.routes import ROUTES; "
-        "print(Litestar(ROUTES, openapi_config=openapi_config()).openapi_schema.openapi)"
+        "from litestar import Litestar; from web.authentication import SessionRequest; "
+        "from web.openapi import openapi_config; from web.routes import ROUTES; "
+        "app = Litestar(ROUTES, openapi_config=openapi_config(), request_class=SessionRequest); "
+        "print(app.openapi_schema.openapi)"
     )
 
     assert _output(container.command(["-c", make], {}, "python")).startswith("3.1")

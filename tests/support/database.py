@@ -5,13 +5,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
 import asyncpg
 
-import devstack
+from devstack.adoptee import LINGUALINK
 from devstack.postgres import LocalPostgres
 from devstack.supabase import install_shim
 from infrastructure.adoption.run import adopt
@@ -91,8 +90,8 @@ def make_template(cluster: LocalPostgres) -> None:
 
 
 async def _adopt(database: Database, id_type: str) -> None:
-    script = (Path(devstack.__file__).parent / "lingualink.sql").read_text()
-    await _execute(database.migrator_url, script.partition("insert into")[0].replace(":id", id_type))
+    tables = LINGUALINK.partition("insert into")[0]
+    await _execute(database.migrator_url, tables.replace(":id", id_type))
     await adopt(database.migrator, {}, {}, lambda _: None)
 
 

@@ -32,9 +32,9 @@ def start(folder: Path, env: dict[str, str]) -> subprocess.Popen[str]:
 
 
 @contextmanager
-def started(folder: Path, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+def started(folder: Path, env: dict[str, str], *words: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "devstack"],
+        [sys.executable, "-m", "devstack", *words],
         cwd=folder,
         env=env,
         stdout=subprocess.PIPE,
@@ -58,6 +58,17 @@ def read_until(process: subprocess.Popen[str], words: str) -> str:
     raise AssertionError(f"it ended, having said: {said}")
 
 
+def sign_in(process: subprocess.Popen[str], env: dict[str, str], name: str) -> dict[str, str]:
+    """What to send as a sample person, once the system is ready."""
+    [key] = re.findall(r"Publishable key (\S+)", read_until(process, "Publishable key"))
+    session = httpx.post(
+        f"http://127.0.0.1:{env['LINGUALINK_DEV_SUPABASE_PORT']}/auth/v1/token?grant_type=password",
+        headers={"apikey": key},
+        json={"email": f"{name}@lingualink.test", "password": "password"},
+    ).json()
+    return {"Authorization": f"Bearer {session['access_token']}"}
+
+
 def run_to_its_end(folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "devstack"]
     return subprocess.run(
@@ -73,18 +84,9 @@ def folder(tmp_path: Path) -> Path:
 def test_a_person_can_sign_in_pay_and_find_the_payment_after_a_restart(folder: Path) -> None:
     env = environment()
     with started(folder, env) as process:
-        read_until(process, "is ready")
-        tutor, key = "d0000000-0000-4000-8000-000000000004", ""
-        while not (found := re.search(r"Publishable key (\S+)", key)):
-            assert process.stdout is not None
-            key = process.stdout.readline()
-        token = httpx.post(
-            f"http://127.0.0.1:{env['LINGUALINK_DEV_SUPABASE_PORT']}/auth/v1/token?grant_type=password",
-            headers={"apikey": found[1]},
-            json={"email": "learner@lingualink.test", "password": "password"},
-        ).json()["access_token"]
+        tutor = "d0000000-0000-4000-8000-000000000004"
         api = f"http://127.0.0.1:{env['LINGUALINK_DEV_API_PORT']}"
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = sign_in(process, env, "learner")
         paid = httpx.post(
             f"{api}/wallet/transfers",
             headers={**headers, "Idempotency-Key": "once"},
@@ -96,6 +98,18 @@ def test_a_person_can_sign_in_pay_and_find_the_payment_after_a_restart(folder: P
 
     assert paid.status_code == 201
     assert wallet.json()["balance"] == "23.50"
+
+
+def test_the_app_s_own_database_is_taken_over_and_found_again_after_a_restart(folder: Path) -> None:
+    env = environment()
+    api = f"http://127.0.0.1:{env['LINGUALINK_DEV_API_PORT']}"
+    roles = []
+    for _ in range(2):
+        with started(folder, env, "adopted") as process:
+            headers = sign_in(process, env, "moderator")
+            roles.append(httpx.get(f"{api}/profile", headers=headers).json()["role"])
+
+    assert roles == ["moderator", "moderator"]
 
 
 def test_a_second_instance_is_told_in_one_line(folder: Path) -> None:

@@ -37,12 +37,12 @@ class Bound:
 
 
 BOUNDS = {
-    "GET /profile": Bound(42, 21, 1),
-    "POST /wallet/transfers": Bound(105, 33, 4),
-    "POST /vault/posts/{id}/validation": Bound(110, 34, 5),
+    "GET /profile": Bound(48, 21, 1),
+    "POST /wallet/transfers": Bound(112, 34, 4),
+    "POST /vault/posts/{id}/validation": Bound(116, 35, 5),
 }
 PENDING = "select from private.realtime_outbox where delivered_at is null"
-RELAY = Bound(46, 12, 0)
+RELAY = Bound(48, 13, 0)
 
 
 @dataclass(frozen=True, slots=True)

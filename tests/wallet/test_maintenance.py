@@ -1,6 +1,7 @@
 """The clean-up beside the routes: it goes on after trouble, and stops when asked."""
 
 import asyncio
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -57,6 +58,13 @@ class MemoryBooks:
         return Decimal(0)
 
 
+class NoLegacyTokens:
+    """A deployment without the legacy secret: nothing is ever recorded."""
+
+    async def record(self, accepted_at: datetime) -> None:
+        raise AssertionError(accepted_at)
+
+
 async def test_a_round_is_bounded() -> None:
     keys = MemoryKeys(*([BATCH] * 1000))
 
@@ -70,7 +78,7 @@ async def test_the_loop_outlives_trouble_and_stops_when_asked(
     monkeypatch.setattr(maintenance, "EVERY_S", 0.001)
     keys = MemoryKeys(trouble, 1)
     books = MemoryBooks(trouble)
-    loop = MaintenanceWorker(keys, books)
+    loop = MaintenanceWorker(keys, books, NoLegacyTokens(), lambda: None)
     running = asyncio.create_task(loop.run())
 
     await asyncio.wait_for(keys.done.wait(), 10)

@@ -1,5 +1,6 @@
 """What is known of databases that are older than the service: LinguaLink's own, and Supabase's quickstart."""
 
+import re
 from typing import Final
 
 from domain.identity import Role
@@ -70,3 +71,21 @@ STATUSES: Final = {
     ("public.payout_requests", "status"): _WITHDRAWALS,
 }
 """The words that the service knows for a status."""
+
+_CREDENTIAL: Final = re.compile(
+    r"(^|_)(password|passwd|secret|api_key|otp|pin)(_|$)|_hash$|^(access|refresh)_token"
+)
+_PRIVATE: Final = re.compile(
+    r"^(email|phone.*|balance|pending_balance|total_earned|bank_.*|account_.*|date_of_birth|address|ban_reason"
+    r"|referred_by_id|push_.*|expo_.*|device_.*)$"
+)
+
+
+def is_credential(column: str) -> bool:
+    """Whether a column of profiles is called like something that opens an account."""
+    return _CREDENTIAL.search(column) is not None
+
+
+def is_private(column: str) -> bool:
+    """Whether a column of profiles is called like something that nobody else should know."""
+    return _PRIVATE.match(column) is not None

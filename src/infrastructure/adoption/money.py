@@ -102,12 +102,6 @@ def money_mirrors(shape: Shape) -> Mapping[str, str]:
     return mirrors
 
 
-async def retire(connection: asyncpg.Connection, shape: Shape) -> None:
-    """Let the old places of money be: nothing is written to them any more, and clients still can't."""
-    for name in money_mirrors(shape):
-        await connection.execute(f"drop {name.replace('trigger', 'trigger if exists', 1)}")
-
-
 async def _close(connection: asyncpg.Connection, adoption: Adoption) -> None:
     await attach(connection, money_guards(adoption.shape))
 
@@ -118,6 +112,11 @@ async def _open(connection: asyncpg.Connection, _: Adoption) -> None:
 
 async def _mirror(connection: asyncpg.Connection, adoption: Adoption) -> None:
     await attach(connection, money_mirrors(adoption.shape))
+
+
+async def _let_go(connection: asyncpg.Connection, adoption: Adoption) -> None:
+    for name in money_mirrors(adoption.shape):
+        await connection.execute(f"drop {name.replace('trigger', 'trigger if exists', 1)}")
 
 
 async def _set_rates(connection: asyncpg.Connection, adoption: Adoption) -> None:
@@ -148,3 +147,12 @@ MONEY_STEPS: Final = (
     Step("money.rates", "what is paid from now on, as it was confirmed", _set_rates),
 )
 """What makes the app's money ours, in this order, after the migrations."""
+
+MONEY_RETIREMENT: Final = (
+    Step(
+        "legacy.money",
+        "balances and transactions are no longer written to the app's old places: what is there stays as it is",
+        _let_go,
+    ),
+)
+"""What ends when no build in use reads the old places any more."""

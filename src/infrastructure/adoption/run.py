@@ -1,7 +1,7 @@
 """Takes a database over, step by step: what is done is recorded, so that it can be killed and started again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -13,6 +13,7 @@ from infrastructure.adoption.observations import Observation, Part
 from infrastructure.adoption.obstacles import check_obstacles
 from infrastructure.adoption.posts import POST_STEPS
 from infrastructure.adoption.profiles import AFTER_ROLES, BEFORE_MIGRATIONS
+from infrastructure.adoption.retirement import RETIREMENT
 from infrastructure.adoption.roles import ROLE_STEPS, Named, find_people
 from infrastructure.adoption.shape import MADE_PUBLIC_TABLES, PostsSource, Shape, read_revision, read_shape
 from infrastructure.adoption.steps import PATIENCE, Adoption, Rates, Step
@@ -39,6 +40,7 @@ _HAS_ADOPTION = "select to_regclass('private.adoption') is not null"
 _DONE = "select name from private.adoption_steps"
 _RECORD = "insert into private.adoption_steps (name) values ($1) on conflict do nothing"
 _FINISH = "update private.adoption set adopted_at = clock_timestamp() where adopted_at is null"
+_RETIRE = "update private.adoption set legacy_retired_at = clock_timestamp() where legacy_retired_at is null"
 
 
 class AdoptionStopped(Exception):
@@ -51,6 +53,10 @@ class AdoptionStopped(Exception):
 
 class NothingToAdopt(Exception):
     """The tables are the migrations' own, or there are none; the message is one line that says which."""
+
+
+class NotAdopted(Exception):
+    """What is for an adopted database was asked of another."""
 
 
 def _steps(address: DatabaseAddress) -> tuple[Step, ...]:
@@ -111,12 +117,41 @@ async def adopt(
         await connection.execute(_BEGIN, _taken_over(shape), source)
         recorded = await connection.fetchval("select posts_source from private.adoption")
         adoption = Adoption(shape, PostsSource(recorded), roles, rates)
-        for step in _steps(address):
-            if step.applies(shape) and step.name not in await _done(connection):
-                tell(f"{step.name}: {step.what}")
-                await _run(connection, step, adoption, patience)
+        await _run_all(connection, _steps(address), adoption, tell, patience)
         await connection.execute(_FINISH)
     return True
+
+
+async def retire_legacy(
+    address: DatabaseAddress, tell: Callable[[str], None], *, patience: float = PATIENCE_S
+) -> None:
+    """Take away what only old builds needed; a no-op the second time. *tell* hears of each step before it begins.
+
+    Raises:
+        NotAdopted: the database was not taken over, or not to the end; nothing was changed.
+        MigrationRefused, AnotherRunner, asyncpg.PostgresError, OSError, asyncpg.InterfaceError: as :func:`adopt`.
+    """
+    await refuse_transaction_pooler(address)
+    async with _only_runner(address, patience) as connection:
+        if not await _is_adopted(connection):
+            raise NotAdopted
+        source = PostsSource(await connection.fetchval("select posts_source from private.adoption"))
+        adoption = Adoption(await read_shape(connection), source)
+        await _run_all(connection, RETIREMENT, adoption, tell, patience)
+        await connection.execute(_RETIRE)
+
+
+async def _run_all(
+    connection: asyncpg.Connection,
+    steps: Iterable[Step],
+    adoption: Adoption,
+    tell: Callable[[str], None],
+    patience: float,
+) -> None:
+    for step in steps:
+        if step.applies(adoption.shape) and step.name not in await _done(connection):
+            tell(f"{step.name}: {step.what}")
+            await _run(connection, step, adoption, patience)
 
 
 def _taken_over(shape: Shape) -> list[str]:

@@ -1,11 +1,11 @@
 """What is left to do on a database that had the app's tables first, and what clients read there that is private."""
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
 import asyncpg
 
+from infrastructure.adoption.legacy import is_credential, is_private
 from infrastructure.adoption.money import MIRRORS
 from infrastructure.doctor.findings import Finding, error, warning
 from infrastructure.postgres.address import DatabaseAddress
@@ -20,11 +20,6 @@ where a.attrelid = 'public.profiles'::regclass and a.attnum > 0 and not a.attisd
   and has_column_privilege(r.name, a.attrelid, a.attnum, 'select')
 group by a.attnum, a.attname order by a.attnum
 """
-_CREDENTIAL: Final = re.compile(r"(^|_)(password|passwd|secret|token|api_key|otp|pin)(_|$)|_hash$")
-_PRIVATE: Final = re.compile(
-    r"^(email|phone.*|balance|pending_balance|total_earned|bank_.*|account_.*|date_of_birth|address|ban_reason"
-    r"|referred_by_id|push_.*|expo_.*|device_.*)$"
-)
 
 
 _FROZEN = """
@@ -122,17 +117,12 @@ async def check_private_columns(connection: asyncpg.Connection) -> Sequence[Find
     for row in await connection.fetch(_READABLE):
         name, roles = row["name"], row["roles"]
         fix = "hide it when no build in use needs it: `lingualink adopt --retire-legacy` (docs/adoption.md)"
-        if _CREDENTIAL.search(name) and not _is_push_address(name):
+        if is_credential(name):
             findings.append(
                 error("credential_readable", f"{roles} may read profiles.{name} of everybody", fix)
             )
-        elif _PRIVATE.match(name):
+        elif is_private(name):
             findings.append(
                 warning("private_readable", f"{roles} may read profiles.{name} of everybody", fix)
             )
     return findings
-
-
-def _is_push_address(name: str) -> bool:
-    """What Expo calls a token: an address, which opens no account."""
-    return name.startswith(("expo_", "push_", "device_"))

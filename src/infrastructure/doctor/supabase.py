@@ -12,12 +12,20 @@ from websockets.exceptions import WebSocketException
 
 from application.realtime.ports import Fault, Message, PublishFailed
 from infrastructure.doctor.findings import Finding, error, note, warning
+from infrastructure.postgres.connections import connect
 from infrastructure.settings import Settings
 from infrastructure.supabase.admin import RealtimeEndpoint, create_admin_client, http_session, listen
 from infrastructure.supabase.broadcast import RealtimePublisher
 from infrastructure.supabase.jwks import JwksMalformed, parse_jwks
 
 TIMEOUT_S = 5
+
+
+_LEGACY: Final = """
+select last_accepted_at at time zone 'UTC' as at,
+       last_accepted_at < clock_timestamp() - interval '1 day' as is_long_ago
+from private.legacy_tokens
+"""
 
 
 class _Configuration(msgspec.Struct):
@@ -50,15 +58,35 @@ async def check_signing_keys(settings: Settings) -> Sequence[Finding]:
             )
         ]
     if keys and has_secret:
-        return [
-            warning(
-                "legacy_secret_accepted",
-                "the project publishes signing keys, and HS256 tokens are still accepted (SUPABASE_JWT_SECRET)",
-                "unset it when no HS256 token came for a day "
-                '(lingualink_tokens_verified_total{algorithm="HS256"} stands still)',
-            )
-        ]
+        return [await _legacy_secret(settings)]
     return []
+
+
+async def _legacy_secret(settings: Settings) -> Finding:
+    """Whether anybody still comes with a token under the secret that published keys have taken the place of."""
+    still = "the project publishes signing keys, and HS256 tokens are still accepted (SUPABASE_JWT_SECRET)"
+    try:
+        connection = await connect(settings.database, statement_cache_size=0)
+        try:
+            [last] = await connection.fetch(_LEGACY)
+        finally:
+            await connection.close(timeout=1)
+    except Exception:
+        # What is wrong with the database has a finding of its own.
+        return warning(
+            "legacy_secret_accepted",
+            still,
+            "unset it when no HS256 token came for a day "
+            '(lingualink_tokens_verified_total{algorithm="HS256"} stands still)',
+        )
+    seen = f"{last['at']:%Y-%m-%d %H:%M} UTC"
+    if last["is_long_ago"]:
+        return warning(
+            "legacy_secret_unused", f"{still}; none came since {seen}", "unset SUPABASE_JWT_SECRET"
+        )
+    return warning(
+        "legacy_secret_accepted", f"{still}; the last came {seen}", "unset it when none came for a day"
+    )
 
 
 async def check_issuer(settings: Settings) -> Sequence[Finding]:

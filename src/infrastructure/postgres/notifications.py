@@ -14,6 +14,7 @@ import structlog
 
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import CONNECT_TIMEOUT_S, connect
+from infrastructure.postgres.errors import diagnose
 
 CHANNEL: Final = "lingualink_outbox"
 GAP_S: Final = 0.05
@@ -43,7 +44,10 @@ class OutboxNotifications:
             try:
                 await self._use_connection(on_notified)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                log.warning("notifications.disconnected", error=type(error).__name__)
+                known = diagnose(error)
+                log.warning(
+                    "notifications.disconnected", cause=known.cause if known else type(error).__name__
+                )
             finally:
                 self.listening = False
             await asyncio.sleep(RECONNECT_S[min(self._failures, len(RECONNECT_S) - 1)])

@@ -358,6 +358,16 @@ class LeaseRow(Base):
     expires_at: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
 
 
+class LegacyTokensRow(Base):
+    """The one row of ``private.legacy_tokens``."""
+
+    __tablename__ = "legacy_tokens"
+    __table_args__ = PRIVATE
+
+    only_row: Mapped[OnlyRow]
+    last_accepted_at: Mapped[Made]
+
+
 class AdoptionRow(Base):
     """The one row of ``private.adoption``, in a database that had the app's tables first."""
 

@@ -23,6 +23,7 @@ from jwt.exceptions import PyJWTError
 from application.encoding import JsonObject, json_object
 
 MAX_KEY_ID_CHARACTERS: Final = 128
+LEGACY_ALGORITHM: Final = "HS256"
 MIN_SECRET_OCTETS: Final = 32
 # The longest is a bound on the work of one verification, not on anybody's safety.
 MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
@@ -135,7 +136,8 @@ def shared_secret(secret: str, *, local_development: bool) -> SigningKey:
     except PyJWTError:
         raise ValueError("the JWT secret is a public or private key") from None
     # A digest of it as its fingerprint, once logged, could be searched for.
-    return SigningKey("HS256", "shared secret", PyJWK(HMACAlgorithm.to_jwk(octets, as_dict=True), "HS256"))
+    jwk = PyJWK(HMACAlgorithm.to_jwk(octets, as_dict=True), LEGACY_ALGORITHM)
+    return SigningKey(LEGACY_ALGORITHM, "shared secret", jwk)
 
 
 def _entry(member: object) -> tuple[str, SigningKey] | None:

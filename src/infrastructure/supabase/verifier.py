@@ -4,6 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Protocol
 
@@ -12,7 +13,7 @@ import structlog
 from domain.errors import DomainError, ExpiredToken, InvalidToken, Unavailable
 from domain.identity import Principal
 from infrastructure.supabase.claims import RejectionReason, TokenRejected, TokenRules, VerifiedToken
-from infrastructure.supabase.jwks import KeySet, shared_secret
+from infrastructure.supabase.jwks import LEGACY_ALGORITHM, KeySet, shared_secret
 from infrastructure.supabase.jwks_client import JwksClient
 from infrastructure.supabase.jws import MAX_TOKEN_CHARACTERS, verify
 
@@ -52,11 +53,18 @@ class SupabaseTokenVerifier:
         self._now = now
         self._observer = observer
         self._verified = _VerifiedTokens(remember)
+        self._legacy_accepted_at: float | None = None
 
     @property
     def keys_known(self) -> bool:
         """Whether a token could be verified right now: a part of readiness."""
         return self._source.known
+
+    @property
+    def legacy_accepted_at(self) -> datetime | None:
+        """When a token under the project's legacy secret was last good (UTC); None if none was."""
+        at = self._legacy_accepted_at
+        return None if at is None else datetime.fromtimestamp(at, UTC)
 
     async def prepare(self) -> bool:
         """Fetch the keys if they are due, and say whether any are known; for start-up and readiness probes.
@@ -103,7 +111,7 @@ class SupabaseTokenVerifier:
         self._verified.add(digest, keys, verified)
         if self._observer is not None:
             self._observer.token_verified(verified.algorithm)
-        return verified.principal
+        return self._accepted(verified)
 
     def _still_good(self, digest: bytes, earlier: VerifiedToken) -> Principal:
         try:
@@ -111,7 +119,12 @@ class SupabaseTokenVerifier:
         except TokenRejected:
             self._verified.forget(digest)
             raise
-        return earlier.principal
+        return self._accepted(earlier)
+
+    def _accepted(self, token: VerifiedToken) -> Principal:
+        if token.algorithm == LEGACY_ALGORITHM:
+            self._legacy_accepted_at = self._now()
+        return token.principal
 
 
 def token_verifier(

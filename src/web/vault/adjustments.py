@@ -13,7 +13,7 @@ from domain.money import Money
 from domain.policies import Action, error_codes
 from domain.wallet import TransactionKind
 from web.authentication import SessionRequest
-from web.bodies import REPLAYED, keyed, sent, strict_json
+from web.bodies import keyed, sent, strict_json
 from web.fields import AmountField, NoteField, UuidPath
 from web.headers import IdempotencyKeyHeader, request_info
 from web.injection import inject
@@ -56,7 +56,6 @@ class AdjustmentsController(Controller):
     @post(
         "/{user_id:str}/transactions",
         before_request=strict_json,
-        response_headers=[REPLAYED],
         responses={**problems(*error_codes(Action.ADJUST_BALANCE)), 202: WAITS},
         operation_id="bookTransaction",
         summary="Correct a user's balance",

@@ -16,7 +16,7 @@ from domain.money import Money
 from domain.policies import Action, error_codes
 from domain.wallet import TransactionKind
 from web.authentication import SessionRequest
-from web.bodies import REPLAYED, keyed, sent, strict_json, wire
+from web.bodies import keyed, sent, strict_json, wire
 from web.fields import AmountField, MoneyText, NoteField, UuidField
 from web.headers import IdempotencyKeyHeader
 from web.injection import Currency, inject
@@ -148,7 +148,6 @@ class WalletController(Controller):
     @post(
         "/transfers",
         before_request=strict_json,
-        response_headers=[REPLAYED],
         responses=problems(*error_codes(Action.TRANSFER)),
         operation_id="transferFunds",
         summary="Pay another user",

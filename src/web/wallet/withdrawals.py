@@ -16,7 +16,7 @@ from domain.money import PAYOUT_PLACES, Money
 from domain.policies import Action, error_codes
 from domain.withdrawals import WithdrawalStatus
 from web.authentication import SessionRequest
-from web.bodies import REPLAYED, keyed, sent, strict_json, wire
+from web.bodies import keyed, sent, strict_json, wire
 from web.fields import MoneyText, NoteField, PayoutField
 from web.headers import IdempotencyKeyHeader
 from web.injection import inject
@@ -100,7 +100,6 @@ class WithdrawalsController(Controller):
 
     @post(
         before_request=strict_json,
-        response_headers=[REPLAYED],
         responses=problems(*error_codes(Action.WITHDRAW)),
         operation_id="withdrawFunds",
         summary="Take money out",

@@ -1,0 +1,145 @@
+"""An adoption is killed at any moment, or waits for somebody: started again, it ends in the same state."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from secrets import SystemRandom
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from database.adoptees import KINDS, adopt, adoptee, doctor_says
+from devstack.adoptee import LINGUALINK
+from devstack.postgres import LocalPostgres
+from infrastructure.doctor.catalogue import read_items
+from support.backend import backend
+from support.database import Database
+from support.stack import supabase_on
+
+CHAOS = bool(os.environ.get("LINGUALINK_CHAOS"))
+KILLS = 20 if CHAOS else 2
+LONGEST_S = 4.0
+TEXT = LINGUALINK.replace(":id", "text")
+
+COLUMNS = """
+select table_schema, table_name, column_name, data_type, is_nullable, column_default
+from information_schema.columns where table_schema in ('public', 'private')
+"""
+PEOPLE = "select to_jsonb(p) - 'created_at' - 'updated_at' from public.profiles p"
+ROLES = "select user_id, role, marks from private.adopted_roles"
+RECORDS = "select operator, action, target_id, before, after, reason from private.audit_log"
+STEPS = "select name from private.adoption_steps"
+FINISHED = "select tables, posts_source, adopted_at is not null from private.adoption"
+
+
+@contextmanager
+def running(database: Database) -> "Iterator[subprocess.Popen[str]]":
+    """``lingualink adopt`` with nobody confirmed."""
+    with tempfile.NamedTemporaryFile("w") as nobody:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "from bootstrap.cli import main; main()",
+                "adopt",
+                "--confirm-roles",
+                nobody.name,
+            ],
+            env={**os.environ, "MIGRATION_DATABASE_URL": database.migrator_url},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def state_of(database: Database) -> list[Any]:
+    """All that an adoption leaves, but for times."""
+    asked = (COLUMNS, PEOPLE, ROLES, RECORDS, STEPS, FINISHED)
+    return [
+        sorted(asyncio.run(_items(database)).items()),
+        *[sorted(map(str, database.run(query))) for query in asked],
+    ]
+
+
+async def _items(database: Database) -> dict[str, str]:
+    connection = await asyncpg.connect(database.superuser_url)
+    try:
+        return await read_items(connection)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="module")
+def whole(cluster: LocalPostgres) -> Iterator[Database]:
+    """One that nobody killed."""
+    with adoptee(cluster, TEXT) as made:
+        assert adopt(made).exit_code == 0
+        yield made
+
+
+@pytest.mark.parametrize("step", ["profiles.indexes", "migrations", "roles.confirmed", "profiles.required"])
+def test_killed_as_a_step_begins_it_goes_on_from_there(
+    cluster: LocalPostgres, whole: Database, step: str
+) -> None:
+    with adoptee(cluster, TEXT) as database:
+        with running(database) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith(f"… {step}:"):
+                    break
+        done = {row["name"] for row in database.run(STEPS)}
+        assert step not in done
+        with running(database) as process:
+            said, complaint = process.communicate(timeout=120)
+        assert (process.returncode, complaint) == (0, "")
+        assert not any(f"… {name}:" in said for name in done)
+        assert state_of(database) == state_of(whole)
+
+
+def test_killed_at_random_moments_it_ends_in_the_same_state(cluster: LocalPostgres, whole: Database) -> None:
+    wanted, kills = state_of(whole), 0
+    while kills < KILLS:
+        with adoptee(cluster, TEXT) as database:
+            ended = False
+            while not ended:
+                with running(database) as process:
+                    patience = SystemRandom().uniform(0.3, LONGEST_S) if kills < KILLS else 120
+                    with suppress(subprocess.TimeoutExpired):
+                        _, complaint = process.communicate(timeout=patience)
+                        assert (process.returncode, complaint) == (0, "")
+                        ended = True
+                    kills += not ended
+            assert state_of(database) == wanted
+
+
+def test_half_of_it_is_not_ready_and_says_why(cluster: LocalPostgres) -> None:
+    with adoptee(cluster, KINDS["quickstart"]) as database:
+        assert adopt(database).exit_code == 0
+        database.run("update private.adoption set adopted_at = null")
+        with supabase_on(cluster, database.name) as supabase, backend(database, supabase) as system:
+            ready = httpx.get(f"{system.api_url}/health/ready")
+        assert (ready.status_code, ready.json()["parts"]["schema"]) == (
+            503,
+            "the adoption is not finished: run `lingualink adopt` again",
+        )
+        assert [line.split(":")[0] for line in doctor_says(database)] == ["error half_adopted"]
+
+
+def test_none_of_it_is_not_ready_and_says_why(projects: LocalPostgres) -> None:
+    """The role of the service is there: it belongs to the cluster, and another database of it is at head."""
+    with adoptee(projects, KINDS["quickstart"]) as database:
+        with supabase_on(projects, database.name) as supabase, backend(database, supabase) as system:
+            ready = httpx.get(f"{system.api_url}/health/ready")
+        assert ready.status_code == 503
+        assert ready.json()["parts"]["schema"].startswith("the app's tables were not taken over")
