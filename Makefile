@@ -9,7 +9,7 @@ export UV_SYSTEM_CERTS := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-adopted test test-poolers test-adopted test-postgres-15 test-supabase chaos soak drill drill-sample drill-sabotage bench
+.PHONY: help run run-adopted test ledger-night test-poolers test-adopted test-postgres-15 test-supabase chaos soak drill drill-sample drill-sabotage bench
 .PHONY: coverage mutation check check-pipeline format lock catalogue events openapi client demo screenshot image test-image nightly-targets clean
 
 help: ## list these commands
@@ -37,7 +37,10 @@ soak: .venv/.ready node_modules/.ready ## the long forms of the realtime tests, 
 
 chaos: .venv/.ready ## the long forms of the tests of wallets and adoptions: races, kill -9, cut connections (ten minutes)
 	@LINGUALINK_CHAOS=1 $(BIN)/pytest -s --timeout 1200 tests/wallet/test_ledger_machine.py tests/wallet/test_races.py tests/wallet/test_chaos.py \
-	  tests/database/test_adopting_killed.py
+	  tests/wallet/test_rewards_at_once.py tests/database/test_adopting_killed.py
+
+ledger-night: .venv/.ready ## seal the ledger of DATABASE_URL, and prove it against the seals in SEALS
+	@scripts/ledger_night.sh $(SEALS)
 
 test-poolers: .venv/.ready node_modules/.ready ## run it through PgBouncer, in session and in transaction mode
 	@LINGUALINK_TEST_POOLER=session $(BIN)/pytest -n auto --dist loadgroup

@@ -21,6 +21,11 @@ ME = """coalesce(
     nullif(current_setting('request.jwt.claim.sub', true), ''),
     nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'
   )"""
+# What a decision has to say, if it is the service's: whoever has its password writes nothing into the past.
+DECIDED = """(
+    new.validated_by is not null
+    and new.validated_at between now() - interval '1 minute' and clock_timestamp() + interval '1 minute'
+  )"""
 FUNCTIONS = (
     *(
         "refuse_clients",
@@ -226,8 +231,8 @@ UP = (
         raise insufficient_privilege using message = 'only pending posts of one''s own can be edited';
       end if;
       if 'lingualink_api' in (current_user, session_user) and new.validation_status <> 'pending'
-         and num_nonnulls(new.validated_by, new.validated_at) < 2 then
-        raise insufficient_privilege using message = 'a decision says who made it, and when';
+         and {DECIDED} is not true then
+        raise insufficient_privilege using message = 'a decision says who made it, and that it is of now';
       end if;
       new.version := old.version + 1;
       return new;
@@ -282,8 +287,8 @@ UP = (
       end if;
       if new.status is distinct from old.status then
         if 'lingualink_api' in (current_user, session_user) and new.status <> 'pending'
-           and num_nonnulls(new.validated_by, new.validated_at) < 2 then
-          raise insufficient_privilege using message = 'a decision says who made it, and when';
+           and {DECIDED} is not true then
+          raise insufficient_privilege using message = 'a decision says who made it, and that it is of now';
         end if;
         if is_now ? 'is_validated' then
           new := jsonb_populate_record(new, jsonb_build_object('is_validated', new.status = 'approved'));

@@ -76,7 +76,14 @@ HIDDEN = (
 # Posts are served through a view, which has its owner's rights.
 SERVED = (*(f"public.{table}" for table in ONLY if table != "posts"), *HIDDEN)
 
-# What even the service's password does not buy: none of it is ever needed.
+
+def now_is(column: str) -> str:
+    """Whether *column* is a time of now: its transaction may have begun a minute ago, no more."""
+    return f"{column} > now() - interval '1 minute' and {column} < clock_timestamp() + interval '1 minute'"
+
+
+# What even the service's password does not buy: none of it is ever needed. Nothing is written into the past, so that
+# what was sealed and proven stays so.
 SERVICE_ONLY = {
     "keeps_what_is_owed": (
         "private.realtime_outbox as restrictive for delete to {role} using (delivered_at is not null)"
@@ -85,9 +92,24 @@ SERVICE_ONLY = {
         "private.realtime_outbox as restrictive for insert to {role} "
         "with check (topic = 'user:' || coalesce(payload ->> 'user_id', payload ->> 'author_id'))"
     ),
-    "is_no_operator": ("private.audit_log as restrictive for insert to {role} with check (operator is null)"),
+    "is_no_operator": (
+        "private.audit_log as restrictive for insert to {role} "
+        f"with check (operator is null and {now_is('occurred_at')})"
+    ),
     "brings_no_balance_along": (
-        "public.wallet_transactions as restrictive for insert to {role} with check (kind <> 'opening')"
+        "public.wallet_transactions as restrictive for insert to {role} "
+        f"with check (kind <> 'opening' and {now_is('created_at')})"
+    ),
+    "enters_what_is_now": (
+        f"private.ledger_entries as restrictive for insert to {{role}} with check ({now_is('created_at')})"
+    ),
+    "holds_before_it_settles": (
+        "public.wallet_withdrawals as restrictive for insert to {role} "
+        f"with check (status = 'held' and {now_is('created_at')})"
+    ),
+    "settles_now": (
+        "public.wallet_withdrawals as restrictive for update to {role} "
+        f"using (true) with check ({now_is('settled_at')})"
     ),
     "keeps_young_keys": (
         "private.idempotency_keys as restrictive for delete to {role} using ("
@@ -106,7 +128,12 @@ SERVICE_ONLY = {
         "using (true) with check (expires_at <= clock_timestamp() + interval '1 minute')"
     ),
     "asks_before_it_approves": (
-        "private.approvals as restrictive for insert to {role} with check (status = 'waiting')"
+        "private.approvals as restrictive for insert to {role} "
+        f"with check (status = 'waiting' and {now_is('created_at')})"
+    ),
+    "approves_now": (
+        "private.approvals as restrictive for update to {role} "
+        f"using (true) with check (decided_at is null or {now_is('decided_at')})"
     ),
 }
 

@@ -169,7 +169,7 @@ def doctor(*, as_json: bool, ledger: bool, since_seal: bool, seals: TextIO | Non
         from bootstrap.ledger import reconcile
         from infrastructure.settings import DatabaseSettings
 
-        kept = [] if seals is None else [line for line in seals if line.strip()]
+        kept = None if seals is None else [line for line in seals if line.strip()]
         database = load(DatabaseSettings).database
         sys.exit(run(reconcile(database, as_json=as_json, since_seal=since_seal, kept=kept)))
     if since_seal or seals is not None:

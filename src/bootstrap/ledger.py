@@ -16,22 +16,17 @@ from infrastructure.postgres.ledger import ledger_snapshots, take_seal, unlimite
 
 
 async def reconcile(
-    database: DatabaseAddress, *, as_json: bool, since_seal: bool = False, kept: Sequence[str] = ()
+    database: DatabaseAddress, *, as_json: bool, since_seal: bool = False, kept: Sequence[str] | None = None
 ) -> bool:
     """Read the ledger, and print one line (or one JSON object) for each thing that does not add up.
 
-    *kept* are seals as :func:`seal` printed them. Whether something must be done.
+    *kept* are seals as :func:`seal` printed them, None where none were asked for. Whether something must be done.
 
     Raises:
         CommandFailed: *kept* holds something else.
     """
-    try:
-        seals = {seal.id: seal.digest for seal in msgspec.convert(list(map(_decode, kept)), list[_KeptSeal])}
-    except msgspec.MsgspecError:
-        raise CommandFailed(
-            "That is no file of seals.", "Keep each line that `lingualink seal` prints, and nothing else."
-        ) from None
-    proof = ReconcileLedger(ledger_snapshots(database), seals, since_seal=since_seal)
+    digests = None if kept is None else _digests_of(kept)
+    proof = ReconcileLedger(ledger_snapshots(database), digests, since_seal=since_seal)
     found = await _reconcile(proof, as_json=as_json)
     if found:
         click.echo(f"{found} things do not add up.", err=True)
@@ -45,8 +40,14 @@ class _KeptSeal(msgspec.Struct):
     digest: str
 
 
-def _decode(line: str) -> object:
-    return msgspec.json.decode(line)
+def _digests_of(lines: Sequence[str]) -> dict[int, str]:
+    try:
+        kept = [msgspec.json.decode(line, type=_KeptSeal) for line in lines]
+    except msgspec.MsgspecError:
+        raise CommandFailed(
+            "That is no file of seals.", "Keep each line that `lingualink seal` prints, and nothing else."
+        ) from None
+    return {seal.id: seal.digest for seal in kept}
 
 
 async def seal(database: DatabaseAddress) -> str:

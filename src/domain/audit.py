@@ -38,6 +38,7 @@ class AuditAction(StrEnum):
     EVENT_DROPPED = "event.dropped"
     WALLET_FROZEN = "wallet.frozen"
     WALLET_UNFROZEN = "wallet.unfrozen"
+    LEDGER_RESTORED = "ledger.restored"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from uuid import UUID
 from domain.ledger import GENESIS, hash_row
 from domain.money import Money
 from domain.wallet import CORRECTABLE, TransactionKind, account_against
-from domain.withdrawals import WithdrawalStatus
 
 _PAIRS = {
     TransactionKind.TRANSFER_OUT.value: TransactionKind.TRANSFER_IN.value,
@@ -54,26 +53,21 @@ class Line:
     """A ledger row with all that it must agree with; None where there is no such thing.
 
     ``other`` is a transfer's other side, or the transaction that a reversal corrects. ``withdrawal_*`` is the
-    withdrawal that a row of that kind names, and ``given_back`` what a reversal of this row returned. ``entries`` are
-    the accounts that stand against it, with amounts. ``is_recorded``: the audit log holds the decision behind it, or
-    the openings the balance that was brought along;
-    ``is_of_post``: an earning's post is there, and the owner its author. ``before`` is the wallet's row before it
+    withdrawal that a row of that kind names. ``entries`` are the accounts that stand against it, with amounts.
+    ``is_recorded``: the audit log holds the decision behind it, or the openings the balance that was brought along;
+    ``is_of_post``: an earning's post is the owner's, if it is still there. ``before`` is the wallet's row before it
     where that was not the last line.
     """
 
     row: Entry
-    balance: Decimal | None
-    wallet_version: int | None
-    wallet_hash: bytes | None = None
+    has_wallet: bool = True
     before: Entry | None = None
     entries: tuple[tuple[str, Decimal], ...] = ()
     is_recorded: bool = True
     is_of_post: bool = True
     other: Entry | None = None
     withdrawal_amount: Decimal | None = None
-    withdrawal_status: str | None = None
     withdrawal_transaction_id: UUID | None = None
-    given_back: Decimal | None = None
 
 
 class Proof:
@@ -83,35 +77,16 @@ class Proof:
         self._last: Line | None = None
 
     def line(self, line: Line) -> Iterator[Finding]:
-        """What is wrong with *line*, and with the wallet before it when it begins another one."""
+        """What is wrong with *line*."""
         row, last = line.row, self._last
         same_wallet = last is not None and last.row.user_id == row.user_id
-        if not same_wallet:
-            yield from self.end()
+        if not same_wallet and not line.has_wallet:
+            yield _finding("no_wallet", row, "the rows have no wallet")
         yield from _chain_findings(last.row if last and same_wallet else line.before, row)
         yield from _entry_findings(line)
         yield from _record_findings(line)
         yield from _kind_findings(line)
         self._last = line
-
-    def end(self) -> Iterator[Finding]:
-        """What is wrong with the wallet of the last line: its balance is the last row's, which is the sum."""
-        last, self._last = self._last, None
-        if last is None:
-            return
-        row = last.row
-        if last.balance is None:
-            yield _finding("no_wallet", row, "the rows have no wallet")
-        elif (last.balance, last.wallet_version, last.wallet_hash) != (
-            *(row.balance_after, row.version),
-            row.hash,
-        ):
-            yield _finding(
-                "wrong_balance",
-                row,
-                f"the wallet says {last.balance} at version {last.wallet_version}, "
-                f"the ledger {row.balance_after} at version {row.version}; or their hashes differ",
-            )
 
 
 def _finding(fault: str, row: Entry, detail: str) -> Finding:
@@ -195,14 +170,6 @@ def _withdrawal(line: Line) -> Iterator[Finding]:
     row = line.row
     if (line.withdrawal_transaction_id, line.withdrawal_amount) != (row.id, -row.amount):
         yield _finding("no_withdrawal", row, f"no withdrawal {row.reference_id} of {-row.amount}")
-        return
-    failed = line.withdrawal_status == WithdrawalStatus.FAILED
-    if line.given_back != (line.withdrawal_amount if failed else None):
-        yield _finding(
-            "wrong_settlement",
-            row,
-            f"the withdrawal is {line.withdrawal_status}, given back {line.given_back}",
-        )
 
 
 def _reversal(line: Line) -> Iterator[Finding]:

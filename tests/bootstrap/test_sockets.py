@@ -1,8 +1,12 @@
 """Where the server listens, and that what several workers measured is one."""
 
-import asyncio
+import os
 import re
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -62,13 +66,12 @@ async def test_both_families_are_served_whatever_the_number_of_workers(
         backend_process(database, supabase, port, changes),
     ):
         told = [await _live(f"http://{host}:{port}") for host in ("127.0.0.1", "[::1]")]
-        asked, processes = len(told), set[str]()
-        async with asyncio.timeout(60):
-            while len(processes) < workers:  # a worker may still be starting
-                # At once, so that no worker is quick enough to take them all.
-                answers = await asyncio.gather(*(_live(f"http://127.0.0.1:{port}") for _ in range(20)))
-                asked += len(answers)
-                processes |= {answer["process"] for answer in answers}
+        processes: list[int] = []
+        with ExitStack() as stopped:
+            for _ in range(workers):  # whoever answered is stopped, so that another one has to
+                processes.append((await _live(f"http://127.0.0.1:{port}"))["process"])
+                stopped.enter_context(_stopped(processes[-1]))
+        asked = len(told) + len(processes)
         async with httpx.AsyncClient(timeout=20) as http:
             scrapes = [
                 (
@@ -78,15 +81,24 @@ async def test_both_families_are_served_whatever_the_number_of_workers(
             ]
 
     assert {answer["status"] for answer in told} == {"ok"}
-    assert len(processes) == workers
+    assert len(set(processes)) == workers
     assert {_counted(text) for text in scrapes} == {asked}
 
 
-async def _live(url: str) -> dict[str, str]:
-    async with httpx.AsyncClient(timeout=20, verify=False) as http:  # noqa: S501 - plain HTTP
-        answer: dict[str, str] = (await http.get(f"{url}/health/live")).json()
-    await asyncio.sleep(0)
+async def _live(url: str) -> dict[str, Any]:
+    async with httpx.AsyncClient(timeout=60, verify=False) as http:  # noqa: S501 - plain HTTP
+        answer: dict[str, Any] = (await http.get(f"{url}/health/live")).json()
     return answer
+
+
+@contextmanager
+def _stopped(pid: int) -> Iterator[None]:
+    """The worker does nothing inside the block."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def _counted(text: str) -> int:

@@ -21,6 +21,7 @@ from domain.withdrawals import hold
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.grouped_transactions import GroupedDatabase
 from support.database import Database
+from support.ledger import findings
 from support.tcp_proxy import CutPoint, TcpProxy, proxy_to
 
 pytestmark = pytest.mark.anyio
@@ -112,6 +113,7 @@ async def test_each_decides_on_what_its_predecessors_left(place: Place) -> None:
 
     assert [status(answer) for answer in answers] == [201, 201, 201, InsufficientFunds, InsufficientFunds]
     assert [row.version for row in await place.backend.ledger(owner)] == [1, 2, 3, 4]
+    assert await findings(place.database) == []  # each hash is over its predecessor's in the same group
     assert place.commits() == 2
 
 
@@ -146,6 +148,42 @@ async def test_a_refusal_that_does_not_stick_leaves_the_key_free_and_the_others_
     assert [row["key"] for row in kept] == ["first", "key"]
 
 
+async def test_who_fails_after_it_posted_leaves_nothing_and_the_next_goes_on_from_what_was_before(
+    place: Place,
+) -> None:
+    owner = await place.backend.user(balance="3.00")
+
+    def post_and_stumble(tx: Tx[None]) -> str:
+        _hold(tx, owner)
+        raise RuntimeError("a mistake of ours")
+
+    def post_and_refuse(tx: Tx[None]) -> str:
+        _hold(tx, owner)
+        raise InsufficientFunds
+
+    answers = await place.behind_another(
+        place.withdraw(owner, "before"),
+        place.decide(owner, "broken", post_and_stumble),
+        place.decide(owner, "refused", post_and_refuse),
+        place.withdraw(owner, "after"),
+    )
+
+    assert [status(answer) for answer in answers] == [201, RuntimeError, InsufficientFunds, 201]
+    assert [(row.version, str(row.balance_after)) for row in await place.backend.ledger(owner)] == [
+        *((1, "3.00"), (2, "2.00"), (3, "1.00")),
+    ]
+    assert await findings(place.database) == []
+    assert place.commits() == 2
+
+
+def _hold(tx: Tx[None], owner: Principal) -> None:
+    """Take a unit of *owner*'s out."""
+    ids = (tx.new_id(), tx.new_id())
+    held = hold(tx.wallets[owner.user_id], Money.parse("1"), ids=ids, at=tx.now, note=None)
+    tx.ledger.post(held.transaction)
+    tx.writes.withdrawals.append(held.withdrawal)
+
+
 async def test_who_leaves_before_its_decision_takes_nothing_along(place: Place) -> None:
     leaving, staying = await place.backend.user(balance="1.00"), await place.backend.user(balance="1.00")
     left: list[asyncio.Task[Any]] = []
@@ -173,10 +211,7 @@ async def test_who_leaves_after_its_decision_has_paid(place: Place) -> None:
     tasks: list[asyncio.Task[Any]] = []
 
     def pay_and_go(tx: Tx[None]) -> str:
-        ids = (tx.new_id(), tx.new_id())
-        held = hold(tx.wallets[leaving.user_id], Money.parse("1"), ids=ids, at=tx.now, note=None)
-        tx.ledger.post(held.transaction)
-        tx.writes.withdrawals.append(held.withdrawal)
+        _hold(tx, leaving)
         tasks[0].cancel()
         return "paid"
 

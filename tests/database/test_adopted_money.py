@@ -23,7 +23,7 @@ from infrastructure.doctor.adoption import check_frozen, check_old_money
 from infrastructure.postgres.accounts import unfreeze
 from support.clips import run_steps
 from support.database import Database
-from wallet.test_reconcile import findings
+from support.ledger import findings
 
 pytestmark = pytest.mark.anyio
 

@@ -1,13 +1,13 @@
 // An app that shows a balance by the recipe of docs/realtime.md: after every (re)connection it reads GET /wallet
-// once, and of all that it hears it keeps the highest version.
+// once, and of all that it hears it keeps the highest epoch and version.
 import { createClient } from '@supabase/supabase-js'
 import { obey, options, tell } from './lines.mjs'
 
 const client = createClient(options.url, options.key, { auth: { persistSession: false, autoRefreshToken: false } })
-let shown = { version: -1 }
+let shown = { epoch: -1, version: -1 }
 
-function keep({ balance, version }) {
-  if (version > shown.version) shown = { balance, version }
+function keep({ balance, version, epoch }) {
+  if (epoch > shown.epoch || (epoch === shown.epoch && version > shown.version)) shown = { balance, version, epoch }
 }
 
 async function connect() {

@@ -28,6 +28,7 @@ class TcpProxy:
         self._cuts: list[CutPoint] = []
         self._flowing = asyncio.Event()
         self._flowing.set()
+        self._gathering: asyncio.Barrier | None = None
         self.statements: list[str] = []
         self.cut: list[CutPoint] = []
         """The cuts that were made."""
@@ -48,6 +49,10 @@ class TcpProxy:
         """Cut every connection now, wherever it stands."""
         for link in list(self._links):
             self._loop.call_soon_threadsafe(link.close)
+
+    def gather_commits(self, count: int) -> None:
+        """From now on commits go on together: each waits until *count* connections have come to theirs."""
+        self._gathering = asyncio.Barrier(count)
 
     def freeze(self) -> None:
         """From now on nothing goes through, and nothing is closed: a network that swallows."""
@@ -90,6 +95,11 @@ class TcpProxy:
         """Wait while frozen."""
         await self._flowing.wait()
 
+    async def gathered(self) -> None:
+        """Wait for the other commits, where they go on together."""
+        if self._gathering is not None:
+            await self._gathering.wait()
+
     def take_cut(self) -> CutPoint | None:
         """The cut that the commit at hand is to have."""
         return self._cuts.pop(0) if self._cuts else None
@@ -123,6 +133,8 @@ class _Link:
                 await self._proxy.flow()
                 if self._cuts(head[:1], body):
                     break
+                if _is_commit(head[:1], body):
+                    await self._proxy.gathered()
                 self._to_server.write(head + body)
                 await self._to_server.drain()
         if not self._doomed:
@@ -154,7 +166,7 @@ class _Link:
         if kind == b"Q":
             text = body.rstrip(b"\0").decode()
             self._proxy.statements.append(text)
-            if text.lower() == "commit":
+            if _is_commit(kind, body):
                 cut_point = self._proxy.take_cut()
                 self._doomed = cut_point is CutPoint.AFTER_COMMIT
                 if cut_point is CutPoint.BEFORE_COMMIT:
@@ -163,6 +175,10 @@ class _Link:
         elif kind == b"E":
             self._proxy.statements.append("(prepared)")
         return False
+
+
+def _is_commit(kind: bytes, body: bytes) -> bool:
+    return kind == b"Q" and body.rstrip(b"\0").lower() == b"commit"
 
 
 @contextmanager

@@ -18,9 +18,9 @@ from support.accounts import Account, open_account, sign_ups
 from support.backend import backend_process
 from support.database import Database, cloned
 from support.forms import sized
+from support.ledger import proven
 from support.stack import SupabaseStack, free_port, supabase_on
 from support.tcp_proxy import CutPoint, TcpProxy, proxy_to
-from wallet.test_reconcile import proven
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(sized(120, 900))]
 

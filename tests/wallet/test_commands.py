@@ -6,13 +6,13 @@ import subprocess
 import sys
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from contract.backend import PostgresBackend
 from contract.test_transfers import pay
 from domain.identity import AccountStatus, Principal
 from support.database import Database
+from support.ledger import tamper
 
 pytestmark = pytest.mark.anyio
 
@@ -54,17 +54,17 @@ async def test_reconcile_names_what_does_not_add_up_and_fails(
 ) -> None:
     one, other = await backend.user(balance="50.00"), await backend.user()
     await pay(backend, one, other, "1")
-    connection = await asyncpg.connect(database.superuser_url)
-    await connection.execute("alter table public.wallets disable trigger user")
-    await connection.execute("update public.wallets set balance = 2 where user_id = $1", other.user_id)
-    await connection.close()
+    await tamper(database, f"update public.wallets set balance = 2 where user_id = '{other.user_id}'")
 
     ran = await _reconcile(database)
 
-    finding, *_ = (line for line in ran.stdout.splitlines() if line.startswith("wrong_balance"))
+    [row] = await backend.ledger(other)
     assert ran.returncode == 1
-    assert finding.startswith(f"wrong_balance user={other.user_id} ")
-    assert "do not add up." in ran.stderr
+    assert [line.partition(":")[0] for line in ran.stdout.splitlines()] == [
+        f"wrong_balance user={other.user_id} id={row.id}",
+        "imbalance user=None id=books",
+    ]
+    assert ran.stderr == "2 things do not add up.\n"
 
 
 async def test_reconcile_names_the_variables_that_are_missing() -> None:

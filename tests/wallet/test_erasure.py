@@ -11,7 +11,7 @@ from domain.identity import AccountStatus, Principal, Role
 from domain.posts import PostStatus
 from infrastructure.postgres.erasure import StillThere, erase
 from support.database import MIGRATOR, Database
-from wallet.test_reconcile import proven
+from support.ledger import proven
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +30,7 @@ async def _everywhere(backend: PostgresBackend, database: Database) -> tuple[Pri
     """Somebody whose name stands in every place that takes text, and somebody they dealt with."""
     person, friend = await backend.user(balance="10.00"), await backend.user(balance="10.00")
     admin = await backend.user(Role.ADMIN)
-    await database.fetch("alter table public.profiles add column if not exists bio text")
+    await database.fetch("alter table public.profiles add column bio text")
     await database.fetch(
         "update public.profiles set username = $2, full_name = $2, avatar_url = $2, bio = $2 where id::uuid = $1",
         person.user_id,

@@ -1,8 +1,7 @@
-"""What the wallet answers while its database fails it, how it heals; and how few statements it costs otherwise."""
+"""What the wallet answers while its database fails it, and how it heals."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,9 +16,9 @@ from devstack.postgres import LocalPostgres
 from infrastructure.settings import Settings
 from support.accounts import Account, is_problem, open_account, sign_ups, stored
 from support.database import Database, cloned, make_template
+from support.ledger import proven
 from support.stack import SupabaseStack, free_port, postgres_cluster, serve_in_thread, supabase_on
 from support.tcp_proxy import CutPoint, TcpProxy, proxy_to
-from wallet.test_reconcile import proven
 
 pytestmark = pytest.mark.anyio
 
@@ -31,6 +30,7 @@ class Line:
     """A backend that reaches its database through a proxy, and two people with money."""
 
     database: Database
+    supabase: SupabaseStack
     proxy: TcpProxy
     http: httpx.AsyncClient
     payer: Account
@@ -59,14 +59,6 @@ class Line:
             headers=self.admin.headers(),
         )
 
-    async def book(self, key: str, kind: str) -> httpx.Response:
-        """The admin corrects the payee's balance."""
-        return await self.http.post(
-            f"/vault/users/{self.payee.id}/transactions",
-            json={"kind": kind, "amount": "1.00", "note": "n"},
-            headers=self.admin.headers(key),
-        )
-
 
 @pytest.fixture(scope="module")
 def supabase(projects: Any) -> Iterator[tuple[Database, SupabaseStack]]:
@@ -82,7 +74,7 @@ async def line(supabase: tuple[Database, SupabaseStack]) -> AsyncIterator[Line]:
 
 
 @asynccontextmanager
-async def line_to(database: Database, stack: SupabaseStack) -> AsyncIterator[Line]:
+async def line_to(database: Database, stack: SupabaseStack, **changes: Any) -> AsyncIterator[Line]:
     with proxy_to(database.service_url) as proxy:
         settings = Settings(
             database_url=SecretStr(proxy.url),
@@ -91,107 +83,14 @@ async def line_to(database: Database, stack: SupabaseStack) -> AsyncIterator[Lin
             supabase_secret_key=SecretStr(stack.secret_key),
             lingualink_pool_size=1,
             lingualink_relay="off",
+            **changes,
         )
         with serve_in_thread(create_app(settings), free_port()) as url:
             async with sign_ups(stack) as http, httpx.AsyncClient(base_url=url, timeout=15) as client:
                 payer = await open_account(database, http, "50.00")
                 payee = await open_account(database, http, "50.00")
                 admin = await open_account(database, http, role="admin")
-                yield Line(database, proxy, client, payer, payee, admin)
-
-
-async def _steps(line: Line) -> dict[str, Callable[[], Any]]:
-    ids = [(await line.withdraw(key)).json()["withdrawal"]["id"] for key in ("a", "b", "c", "d")]
-    await line.pay("warm")
-    await line.book("warm", "bonus")
-    await line.settle(ids[0], "completed")
-    await line.settle(ids[1], "failed")
-    await line.pay("warm")
-    return {
-        "transfer": lambda: line.pay("transfer"),
-        "withdrawal": lambda: line.withdraw("withdrawal"),
-        "completed": lambda: line.settle(ids[2], "completed"),
-        "failed": lambda: line.settle(ids[3], "failed"),
-        "bonus": lambda: line.book("bonus", "bonus"),
-        "penalty": lambda: line.book("penalty", "penalty"),
-        "replay": lambda: line.pay("warm"),
-    }
-
-
-def asked_for(statements: list[str]) -> int:
-    """How many statements a request asked for: the doorbell of other relays has a connection of its own."""
-    return sum(not text.startswith(("notify", "select 1")) for text in statements)
-
-
-async def _ended(statements: list[str]) -> None:
-    """Wait for the end of the transaction: an earlier answer is given again before it."""
-    async with asyncio.timeout(5):
-        while not any(text.lower() in {"commit", "rollback"} for text in statements):  # noqa: ASYNC110 - a thread's
-            await asyncio.sleep(0.005)
-
-
-async def test_each_money_route_costs_what_it_says(line: Line) -> None:
-    steps = await _steps(line)
-    await asyncio.sleep(0.2)  # the last warm answer was an earlier one
-    costs = {}
-    for name, step in steps.items():
-        line.proxy.statements.clear()
-        assert (await step()).is_success
-        await _ended(line.proxy.statements)
-        costs[name] = asked_for(line.proxy.statements)
-
-    assert costs == {
-        "transfer": 4,  # BEGIN, enter, write, COMMIT
-        "withdrawal": 4,
-        "completed": 5,  # BEGIN, lock caller and withdrawal, read and lock the wallet, write, COMMIT
-        "failed": 5,
-        "bonus": 5,  # BEGIN, lock the caller, enter, write, COMMIT
-        "penalty": 5,
-        "replay": 4,  # BEGIN, enter, the earlier answer, COMMIT
-    }
-
-
-async def test_a_decision_and_a_page_of_the_queue_cost_what_the_docs_say(line: Line) -> None:
-    posts = [
-        (
-            await line.database.fetch(
-                "insert into public.posts (author_id, kind, title, language) "
-                "values ($1::text::uuid, 'text', 'Hi', 'sw') returning id",
-                line.payer.id,
-            )
-        )[0]["id"]
-        for _ in range(2)
-    ]
-    costs = {}
-    for post_id in posts:  # the second time every statement is prepared
-        headers = {**line.admin.headers(), "If-Match": '"1"'}
-        await line.http.get("/vault/posts", headers=line.admin.headers())
-        line.proxy.statements.clear()
-        assert (await line.http.get("/vault/posts", headers=line.admin.headers())).is_success
-        costs["page"] = asked_for(line.proxy.statements)
-        line.proxy.statements.clear()
-        path, body = f"/vault/posts/{post_id}/validation", {"status": "approved"}
-        assert (await line.http.post(path, json=body, headers=headers)).is_success
-        costs["decision"] = asked_for(line.proxy.statements)
-
-    assert costs == {
-        "page": 2,  # who asks, the page
-        "decision": 5,  # BEGIN, lock caller and post, read and lock the wallet, write, COMMIT
-    }
-
-
-async def test_each_read_costs_one_statement(line: Line) -> None:
-    paths = ("/wallet", "/wallet/transactions", "/wallet/withdrawals", "/profile")
-    await line.withdraw("w")
-    for path in paths:
-        await line.http.get(path, headers=line.payer.headers())
-    costs = {}
-    for path in paths:
-        line.proxy.statements.clear()
-        assert (await line.http.get(path, headers=line.payer.headers())).is_success
-        costs[path] = asked_for(line.proxy.statements)
-
-    assert costs == dict.fromkeys(paths, 1)
+                yield Line(database, stack, proxy, client, payer, payee, admin)
 
 
 async def test_a_connection_cut_before_the_commit_moves_nothing_and_the_retry_does(line: Line) -> None:

@@ -6,17 +6,26 @@ import asyncpg
 import pytest
 
 from contract.backend import PostgresBackend
+from contract.test_limits import asked
+from contract.test_validation import decide
 from contract.test_withdrawals import COMPLETED, held, settle
 from domain.identity import Role
+from domain.posts import PostStatus
 from support.database import Database
-from wallet.test_reconcile import findings, record_staff
+from support.ledger import findings, record_staff, sealed
 
 pytestmark = pytest.mark.anyio
 
+REFUSALS = (
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.CheckViolationError,
+    asyncpg.UniqueViolationError,
+)
 POST = """
 with r as (
-  select gen_random_uuid() as id, w.user_id, w.hash as previous, {kind} as kind, 1000.0000 as amount,
-         w.balance + 1000 as after, w.version + 1 as version, {reference}::uuid as reference, clock_timestamp() as at
+  select gen_random_uuid() as id, w.user_id, w.hash as previous, '{kind}' as kind, 1000.0000 as amount,
+         w.balance + 1000 as after, w.version + 1 as version, {reference}::uuid as reference,
+         clock_timestamp() - interval '{age}' as at
   from public.wallets w where w.user_id = '{me}'
 ), h as (
   select r.*, private.transaction_hash(
@@ -25,7 +34,7 @@ with r as (
   ) as hash
   from r
 ), moved as (
-  update public.wallets w set balance = h.after, version = h.version, hash = h.hash
+  update public.wallets w set balance = h.after, version = h.version, hash = h.hash, updated_at = at
   from h where w.user_id = h.user_id
 ), entry as (
   insert into private.ledger_entries (reference_id, account, amount, created_at)
@@ -33,19 +42,61 @@ with r as (
 ), event as (
   insert into private.realtime_outbox (event_id, topic, event, payload)
   select gen_random_uuid(), 'user:' || user_id, 'balance_updated',
-         jsonb_build_object('user_id', user_id, 'transaction_id', id)
+         jsonb_build_object('user_id', user_id, 'transaction_id', id, 'kind', kind, 'version', version,
+                            'amount', amount::text, 'balance', after::text)
   from h
+), record as (
+  insert into private.audit_log
+    (id, actor_id, session_id, action, target_id, before, after, request_id, occurred_at)
+  select gen_random_uuid(), {actor}, gen_random_uuid(), '{action}', user_id, '{{}}',
+         jsonb_build_object('transaction_id', id, 'kind', kind, 'amount', '{amount}'), 'x', at
+  from h where {actor} is not null
 )
 insert into public.wallet_transactions
   (id, user_id, kind, amount, balance_after, version, reference_id, created_at, hash)
 select id, user_id, kind, amount, after, version, reference, at, hash from h
 """
+RECORD = (
+    "insert into private.audit_log (id, actor_id, session_id, action, target_id, before, after, refusal, request_id, "
+    "occurred_at) values (gen_random_uuid(), {actor}, gen_random_uuid(), '{action}', '{me}', '{{}}', '{after}', "
+    "{refusal}, 'x', clock_timestamp() + interval '{age}')"
+)
 
 
-def money(kind: str, account: str, reference: str = "null") -> str:
-    """A complete, balanced, hashed row with its event: nothing is wrong with it but that nobody decided it."""
-    sql = POST.replace("{kind}", f"'{kind}'").replace("{account}", account)
-    return sql.replace("{reference}", reference)
+def money(kind: str, account: str, **more: str) -> str:
+    """A complete, balanced, hashed row with its event: nothing is wrong with it but what *more* says.
+
+    Nobody decided it, unless an ``actor`` is named who recorded it.
+    """
+    said = {"reference": "null", "age": "0", "actor": "null::uuid", "action": "transaction.booked", **more}
+    return _with(POST, {"kind": kind, "account": account, "amount": "1000.00", **said})
+
+
+def record(action: str, after: str, actor: str = "gen_random_uuid()", **more: str) -> str:
+    """A record in the audit log, about the thief."""
+    said = {"action": action, "after": after, "actor": actor, "refusal": "null", "age": "0", **more}
+    return _with(RECORD, said)
+
+
+def _with(sql: str, words: dict[str, str]) -> str:
+    for name, value in words.items():
+        sql = sql.replace(f"{{{name}}}", value)
+    return sql
+
+
+def quoted(name: str) -> str:
+    """The id of whom the fixture calls *name*."""
+    return f"'{{{name}}}'"
+
+
+WORD = "'forbidden'"
+MAKE_ADMIN = "update public.profiles set role = 'admin' where id = '{me}'"
+ADMIN = '{{"role": "admin"}}'
+EVENT = (
+    "insert into private.realtime_outbox (event_id, topic, event, payload) "
+    "select gen_random_uuid(), topic, event, payload || '{changed}' from private.realtime_outbox "
+    "where event = 'balance_updated' limit 1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +111,39 @@ class Forgery:
 FORGERIES = (
     Forgery("a bonus that nobody gave", money("bonus", "adjustments"), "unbooked"),
     Forgery("a refund that nobody gave", money("refund", "adjustments"), "unbooked"),
-    Forgery("an earning for no post", money("earning", "rewards", "gen_random_uuid()"), "unearned"),
     Forgery(
-        "an earning for a post that nobody approved", money("earning", "rewards", "'{post}'"), "unearned"
+        "a bonus that a stranger gave",
+        money("bonus", "adjustments", actor="gen_random_uuid()"),
+        "unentitled_record",
+    ),
+    Forgery(
+        "a bonus that somebody gave themselves",
+        money("bonus", "adjustments", actor="'{me}'::uuid"),
+        "unentitled_record",
+    ),
+    Forgery(
+        "a bonus that was recorded as less",
+        money("bonus", "adjustments", actor="'{admin}'::uuid", amount="1.00"),
+        "unbooked",
+    ),
+    Forgery(
+        "a bonus that was recorded as something else",
+        money("bonus", "adjustments", actor="'{admin}'::uuid", action="user.read"),
+        "unbooked",
+    ),
+    Forgery("a bonus of yesterday", money("bonus", "adjustments", age="1 day")),
+    Forgery("a bonus of tomorrow", money("bonus", "adjustments", age="-1 day")),
+    Forgery("an earning for no post", money("earning", "rewards", reference="gen_random_uuid()"), "unearned"),
+    Forgery(
+        "an earning for a post that nobody approved",
+        money("earning", "rewards", reference="'{post}'"),
+        "unearned",
+    ),
+    Forgery("a second earning for one post", money("earning", "rewards", reference="'{paid}'")),
+    Forgery(
+        "a withdrawal that was paid, given back",
+        money("reversal", "payouts_pending", reference="'{taken}'"),
+        "wrong_settlement",
     ),
     Forgery("a balance brought along", money("opening", "opening")),
     Forgery("a bonus on the wrong account", money("bonus", "rewards"), "unbalanced"),
@@ -84,7 +165,22 @@ FORGERIES = (
         "(values ('payouts_paid', 1000), ('payouts_pending', -1000)) v (account, amount)",
         "stray_entry",
     ),
-    Forgery("an admin", "update public.profiles set role = 'admin' where id = '{me}'", "role_without_record"),
+    Forgery("an admin", MAKE_ADMIN, "role_without_record"),
+    Forgery(
+        "an admin by their own word",
+        f"{MAKE_ADMIN}; {record('role.changed', ADMIN, quoted('me'))}",
+        "unentitled_record",
+    ),
+    Forgery(
+        "an admin by a stranger's word", f"{MAKE_ADMIN}; {record('role.changed', ADMIN)}", "unentitled_record"
+    ),
+    Forgery(
+        "an admin by a request that was refused",
+        f"{MAKE_ADMIN}; {record('role.changed', ADMIN, quoted('admin'), refusal=WORD)}",
+        "role_without_record",
+    ),
+    Forgery("a record of yesterday", record("role.changed", ADMIN, quoted("admin"), age="-1 day")),
+    Forgery("a record of tomorrow", record("role.changed", ADMIN, quoted("admin"), age="1 day")),
     Forgery(
         "an approval",
         "update private.posts set validation_status = 'approved', validated_by = '{admin}', validated_at = now() "
@@ -97,6 +193,36 @@ FORGERIES = (
     ),
     Forgery("a rate", "update private.reward_rates set amount = 1000", "rate_without_record"),
     Forgery(
+        "a rate by a stranger's word",
+        "update private.reward_rates set amount = 1000; "
+        + record("reward_rate.changed", '{{"action": "post_approved", "amount": "1000.00"}}'),
+        "unentitled_record",
+    ),
+    Forgery(
+        "an approval of a post of yesterday",
+        "update private.posts set validation_status = 'approved', validated_by = '{admin}', "
+        "validated_at = now() - interval '1 day' where id = '{post}'",
+    ),
+    Forgery(
+        "a request that nobody made",
+        "insert into private.approvals (id, action, target_id, request, requested_by, created_at, expires_at) "
+        "values (gen_random_uuid(), 'vault.adjust_balance', '{me}', "
+        """'{{"kind": "bonus", "amount": "9000.00", "note": "n"}}', '{admin}', now(), now() + interval '7 days')""",
+        "wrong_approval",
+    ),
+    Forgery(
+        "a request that was never asked for, agreed to",
+        "insert into private.approvals (id, action, target_id, request, requested_by, created_at, expires_at, status, "
+        "decided_by, decided_at) values (gen_random_uuid(), 'vault.adjust_balance', '{me}', '{{}}', '{admin}', now(), "
+        "now() + interval '7 days', 'approved', '{me}', now())",
+    ),
+    Forgery(
+        "an agreement that nobody gave",
+        "update private.approvals set status = 'approved', decided_by = '{other}', decided_at = now() "
+        "where status = 'waiting'",
+        "wrong_approval",
+    ),
+    Forgery(
         "a withdrawal without money",
         "insert into public.wallet_withdrawals (id, user_id, amount, transaction_id, created_at) "
         "values (gen_random_uuid(), '{me}', 1000, gen_random_uuid(), now())",
@@ -107,6 +233,17 @@ FORGERIES = (
         "update public.wallet_withdrawals set status = 'completed', settled_by = '{admin}', settled_at = now() "
         "where status = 'held'",
         "unrecorded_settlement",
+    ),
+    Forgery(
+        "a settlement of yesterday",
+        "update public.wallet_withdrawals set status = 'completed', settled_by = '{admin}', "
+        "settled_at = now() - interval '1 day' where status = 'held'",
+    ),
+    Forgery(
+        "a withdrawal that was settled before it was held",
+        "insert into public.wallet_withdrawals "
+        "(id, user_id, amount, transaction_id, created_at, status, settled_by, settled_at) "
+        "values (gen_random_uuid(), '{me}', 1, gen_random_uuid(), now(), 'completed', '{admin}', now())",
     ),
     Forgery(
         "a settlement turned round",
@@ -138,6 +275,15 @@ FORGERIES = (
         "insert into private.realtime_outbox (event_id, topic, event, payload) "
         "values (gen_random_uuid(), 'user:{admin}', 'balance_updated', '{{\"user_id\": \"{me}\"}}')",
     ),
+    Forgery(
+        "an event with another balance", EVENT.replace("{changed}", '{{"balance": "9000.00"}}'), "wrong_event"
+    ),
+    Forgery(
+        "an event of nothing",
+        EVENT.replace("{changed}", '{{"transaction_id": "00000000-0000-4000-8000-000000000000"}}'),
+        "wrong_event",
+    ),
+    Forgery("an event kept back", "delete from private.realtime_outbox", "no_event"),
     Forgery("an event reworded", "update private.realtime_outbox set payload = '{{}}'"),
     Forgery(
         "a delivery taken back",
@@ -179,14 +325,25 @@ async def attempt(database: Database, sql: str) -> str:
 @pytest.fixture
 async def thief(backend: PostgresBackend, database: Database) -> dict[str, object]:
     """Whom the forgeries are about, on an honest ledger with something of most things."""
-    admin, me = await backend.user(Role.ADMIN), await backend.user(balance="10.00")
-    post = await backend.post(me)
+    admin, other = await backend.user(Role.ADMIN), await backend.user(Role.ADMIN)
+    me = await backend.user(balance="10.00")
+    post, paid = await backend.post(me), await backend.post(me)
     await backend.rate("1.00")
-    await settle(backend, admin, await held(backend, me, "1", key="a"), COMPLETED)
+    await decide(backend, admin, paid, PostStatus.APPROVED, seen=1)
+    taken = await held(backend, me, "1", key="a")
+    await settle(backend, admin, taken, COMPLETED)
     await held(backend, me, "2", key="b")
+    await asked(backend, admin, me, "500")
     await record_staff(database)
     await database.fetch("update private.realtime_outbox set delivered_at = now()")
-    return {"me": me.user_id, "admin": admin.user_id, "post": post.id}
+    return {
+        "me": me.user_id,
+        "admin": admin.user_id,
+        "other": other.user_id,
+        "post": post.id,
+        "paid": paid.id,
+        "taken": taken.transaction_id,
+    }
 
 
 @pytest.mark.usefixtures("thief")
@@ -201,7 +358,7 @@ async def test_the_services_password_makes_no_money_unseen(
     sql = forgery.sql.format(**thief)
 
     if forgery.fault is None:
-        with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.CheckViolationError)):
+        with pytest.raises(REFUSALS):
             await attempt(database, sql)
         assert await findings(database) == []
     else:
@@ -223,3 +380,16 @@ async def test_keys_can_not_be_made_old(database: Database) -> None:
             "insert into private.idempotency_keys (user_id, key, fingerprint, created_at) "
             "values (gen_random_uuid(), 'k', '', now() - interval '31 days')",
         )
+
+
+async def test_a_bonus_that_its_maker_sealed_is_named_from_the_last_seal_that_was_kept(
+    database: Database, thief: dict[str, object]
+) -> None:
+    kept = await sealed(database)
+    await attempt(database, money("bonus", "adjustments").format(**thief))
+    await sealed(database)  # with the same password
+
+    assert await findings(database, since_seal=True) == []
+    found = await findings(database, {kept.id: kept.digest}, since_seal=True)
+
+    assert {finding.fault for finding in found} == {"unbooked"}

@@ -5,9 +5,11 @@ import json
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -35,8 +37,11 @@ from domain.ledger import GENESIS
 from domain.money import Money
 from domain.wallet import TRANSFERS, Transaction, TransactionKind, Wallet
 from domain.withdrawals import Withdrawal, WithdrawalStatus
+from infrastructure.postgres.grouped_transactions import GroupedDatabase
+from infrastructure.postgres.transactions import PostgresDatabase
 from support.database import Database
 from support.forms import sized
+from support.ledger import proven
 
 ORIGIN = RequestInfo("request", None)
 OPENINGS = ("50.00", "1.00", "0.00", "99999990.00")
@@ -76,6 +81,26 @@ class Pair:
         told = [await _outcome(step(backend, side)) for side, backend in enumerate(self.backends)]
         assert _plain(told[0]) == _plain(told[1])
         return told[0], told[1]
+
+    async def at_once(self, payments: list[tuple[int, int, str]]) -> None:
+        """One after the other in memory, together on Postgres; they must agree all the same."""
+
+        def send(backend: Backend, payment: tuple[int, int, str], key: str) -> Coroutine[Any, Any, Any]:
+            sender, recipient, amount = payment
+            command = TransferCommand(self.people[recipient].user_id, Money.parse(amount), "n")
+            request = _request(key, "/wallet/transfers", command)
+            return _outcome(
+                _posted(TransferFunds(backend.transactions)(self.people[sender], command, request))
+            )
+
+        keys = [str(uuid4()) for _ in payments]
+        one_by_one = [
+            await send(self.memory, payment, key) for payment, key in zip(payments, keys, strict=True)
+        ]
+        at_once = await asyncio.gather(
+            *(send(self.postgres, payment, key) for payment, key in zip(payments, keys, strict=True))
+        )
+        assert list(map(_plain, one_by_one)) == list(map(_plain, at_once))
 
 
 async def _outcome(step: Coroutine[Any, Any, Any]) -> Any:
@@ -173,6 +198,11 @@ class LedgerMachine(RuleBasedStateMachine):
                 AdjustBalance(backend.transactions)(people[caller], command, request, ORIGIN)
             )
         )
+
+    @rule(payments=st.lists(st.tuples(PERSON, PERSON, AMOUNTS), min_size=2, max_size=6))
+    def pay_at_once(self, payments: list[tuple[int, int, str]]) -> None:
+        """Payments that arrive together are decided as they came, each on what the one before it left."""
+        self.runner.run(self.pair.at_once(payments))
 
     @rule(who=st.integers(0, 1), account_status=st.sampled_from([AccountStatus.BANNED, AccountStatus.ACTIVE]))
     def ban(self, who: int, account_status: AccountStatus) -> None:
@@ -279,12 +309,21 @@ def _conserved(rows: list[Transaction]) -> None:
     assert set(transfers.values()) <= {Decimal(0)}
 
 
-def test_any_sequence_of_operations_keeps_the_books(database: Database) -> None:
+# In one lane requests are decided as they come; alone, who comes first is the server's to say, so nobody sends at once.
+ADAPTERS: dict[str, tuple[Callable[..., Any], dict[str, None]]] = {
+    "alone": (PostgresDatabase, {"pay_at_once": None}),
+    "grouped": (partial(GroupedDatabase, lanes=1), {}),
+}
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_any_sequence_of_operations_keeps_the_books(database: Database, adapter: str) -> None:
+    transacting, without = ADAPTERS[adapter]
     with asyncio.Runner() as runner:
-        backend = postgres_backend(database)
+        backend = postgres_backend(database, transacting)
         postgres = runner.run(backend.__aenter__())
         try:
-            machine = type("Machine", (LedgerMachine,), {"runner": runner, "postgres": postgres})
+            machine = type("Machine", (LedgerMachine,), {"runner": runner, "postgres": postgres, **without})
             run_state_machine_as_test(
                 machine,
                 settings=settings(
@@ -294,5 +333,6 @@ def test_any_sequence_of_operations_keeps_the_books(database: Database) -> None:
                     suppress_health_check=list(HealthCheck),
                 ),
             )
+            assert runner.run(proven(database)) == []
         finally:
             runner.run(backend.__aexit__(None, None, None))

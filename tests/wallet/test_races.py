@@ -17,8 +17,8 @@ from support.accounts import Account, open_account, sign_ups, stored
 from support.backend import backend_process
 from support.database import Database, cloned
 from support.forms import sized
+from support.ledger import proven
 from support.stack import SupabaseStack, free_port, supabase_on
-from wallet.test_reconcile import proven
 
 pytestmark = [
     pytest.mark.anyio,

@@ -16,7 +16,7 @@ from devstack.postgres import LocalPostgres, binaries
 from infrastructure.doctor.catalogue import expected, read_items
 from infrastructure.doctor.restoring import Restored, repair
 from support.database import Database
-from wallet.test_reconcile import findings
+from support.ledger import findings
 
 pytestmark = pytest.mark.anyio
 

@@ -4,6 +4,7 @@ import csv
 import io
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -81,6 +82,57 @@ async def test_a_statement_adds_up(system: System, client: httpx.AsyncClient) ->
         assert moved == sum(map(Decimal, statement["totals"].values()))
     assert whole["totals"] == {"opening": "10.00", "transfer_in": "0.50", "transfer_out": "-1.005"}
     assert part["closing_balance"] == "9.495"
+
+
+async def test_a_month_of_statements_adds_up_to_the_balance(
+    system: System, client: httpx.AsyncClient
+) -> None:
+    one, other, _ = await people(system)
+    for number, amount in enumerate(("1.005", "0.0001", "2", "0.99", "0.5")):
+        await pay(client, one, other, amount, "n", f"there {number}")
+        await pay(client, other, one, "0.0001", "n", f"back {number}")
+    month = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(32)]
+    # Every third day a row, the first of them at the very moment at which a day begins.
+    await _unguarded(
+        system,
+        "update public.wallet_transactions set created_at = "
+        "timestamptz '2026-01-02T00:00:00Z' + (version - 1) * interval '2 days 17 hours' "
+        f"where user_id = '{one.id}'",
+    )
+
+    days = [
+        (
+            await read(client, one, "/wallet/statement", **{"from": written(since), "until": written(until)})
+        ).json()
+        for since, until in pairwise(month)
+    ]
+    ends = [
+        (await read(client, one, "/wallet", at=written(until - timedelta(microseconds=1)))).json()
+        for until in month[1:]
+    ]
+    query = {"from": written(month[0]), "until": written(month[-1])}
+    whole = (await read(client, one, "/wallet/statement", **query)).json()
+    as_csv = await client.get(
+        "/wallet/statement", params=query, headers={**one.headers(), "Accept": "text/csv"}
+    )
+
+    assert [day["opening_balance"] for day in days[1:]] == [day["closing_balance"] for day in days[:-1]]
+    assert [end["balance"] for end in ends] == [day["closing_balance"] for day in days]
+    assert [row["version"] for day in days for row in day["items"]] == list(range(1, 12))
+    assert [len(day["items"]) for day in days[:2]] == [0, 1]
+    assert (whole["opening_balance"], whole["closing_balance"]) == ("0.00", days[-1]["closing_balance"])
+    assert whole["items"] == [row for day in days for row in day["items"]]
+    for kind, total in whole["totals"].items():
+        assert sum(Decimal(day["totals"].get(kind, "0")) for day in days) == Decimal(total)
+    first, *rows, last = csv.DictReader(io.StringIO(as_csv.content.decode("utf-8-sig"), newline=""))
+    moved = sum(Decimal(row["amount"]) for row in rows)
+    assert Decimal(first["balance_after"]) + moved == Decimal(last["balance_after"])
+    assert last["balance_after"] == (await read(client, one, "/wallet")).json()["balance"] == "5.5054"
+
+
+def written(at: datetime) -> str:
+    """A time as it is sent."""
+    return at.isoformat().replace("+00:00", "Z")
 
 
 async def test_a_time_without_rows_has_a_balance_all_the_same(

@@ -90,6 +90,11 @@ export async function verifyLedger(
     )
     if (!data.isValid) return { data }
     const { version, hash } = data
+    // Rows that came while they were read are in the wallet by now; a wallet that stays behind them was changed.
+    if (version > wallet.version) {
+      const now: Wallet = unwrap(await backend.GET('/wallet', { signal }))
+      if (now.version < version) return { data: invalid('balance', version) }
+    }
     await storage?.setItem(slot, JSON.stringify({ epoch, version, hash } satisfies Seen))
     return { data: { ...data, wasRestored } }
   } catch (thrown) {

@@ -25,7 +25,7 @@ const newest = ROWS.at(-1) as LedgerRow
 /** A backend that answers with these rows, oldest first, in pages of `limit`. */
 function serving(
   rows: LedgerRow[],
-  options: { epoch?: number; balance?: string; asked?: string[] } = {},
+  options: { epoch?: number; balance?: string; version?: number; asked?: string[] } = {},
 ): BackendClient {
   const last = rows.at(-1)
   const descending = [...rows].reverse()
@@ -42,7 +42,7 @@ function serving(
         next_cursor: end < rows.length ? String(end) : null,
       }
       const balance = options.balance ?? last?.balance_after ?? '0.00'
-      const version = last?.version ?? 0
+      const version = options.version ?? last?.version ?? 0
       const wallet = { user_id: newest.user_id, currency: 'USD', balance, version, epoch: options.epoch ?? 1 }
       return Response.json(pathname === '/wallet' ? wallet : page)
     },
@@ -89,8 +89,15 @@ const CHANGES: Record<string, (row: LedgerRow) => LedgerRow> = {
   counterparty_id: (row) => ({ ...row, counterparty_id: '0198c0de-0000-7000-8000-00000000ffff' }),
   reference_id: (row) => ({ ...row, reference_id: '0198c0de-0000-7000-8000-00000000ffff' }),
   created_at: (row) => ({ ...row, created_at: '2026-01-02T03:04:06.000000Z' }),
+  version: (row) => ({ ...row, version: row.version + 1 }),
   hash: (row) => ({ ...row, hash: row.hash.replace(/^../, row.hash.startsWith('00') ? '01' : '00') }),
 }
+
+test('every field of a row that the backend answers has a change, but the note, which may be blanked', () => {
+  const openapi = JSON.parse(readFileSync(new URL('../../../docs/openapi.json', import.meta.url), 'utf8'))
+  const fields = Object.keys(openapi.components.schemas.TransactionOut.properties)
+  expect([...Object.keys(CHANGES), 'note'].sort()).toEqual(fields.sort())
+})
 
 test.each(Object.entries(CHANGES))('a changed %s of any row shows', async (_, change) => {
   for (let index = 0; index < ROWS.length; index++) {
@@ -111,6 +118,15 @@ test('a row that was taken out or put in twice shows', async () => {
 test('a balance that is not the newest row shows', async () => {
   const { data } = await verifyLedger(serving(ROWS, { balance: '99999.00' }))
   expect(data).toEqual({ isValid: false, fault: 'balance', version: newest.version })
+})
+
+test('a wallet that says what an older row says shows, whether that was seen before or not', async () => {
+  const before = ROWS.at(-2) as LedgerRow
+  const behind = { balance: before.balance_after, version: before.version }
+  const storage = memory()
+  expect((await verifyLedger(serving(ROWS, behind))).data).toMatchObject({ fault: 'balance' })
+  await verifyLedger(serving(ROWS), { storage })
+  expect((await verifyLedger(serving(ROWS, behind), { storage })).data).toMatchObject({ fault: 'balance' })
 })
 
 test('a past that was rewritten as a whole is consistent, and shows to whoever has seen the one before', async () => {

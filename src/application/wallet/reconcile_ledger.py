@@ -37,11 +37,11 @@ class LedgerSnapshot(Protocol):
         """The rows after *since*, by user and version, each with what it must agree with."""
         ...
 
-    def strays(self, events_kept: timedelta) -> AsyncIterator[Finding]:
-        """What no row leads to.
+    def strays(self, events_kept: timedelta, since: Seal | None = None) -> AsyncIterator[Finding]:
+        """What no row leads to; where it has a time, as far as that is after *since*.
 
-        Wallets, withdrawals and entries that do not agree with the rows, staff that no record made, days that were
-        summed wrongly, and transactions younger than *events_kept* that owe no event.
+        Wallets, withdrawals, entries, events and records that do not agree with the rows, staff that no record made,
+        days that were summed wrongly, and transactions younger than *events_kept* that owe no event.
         """
         ...
 
@@ -64,8 +64,9 @@ LedgerSnapshotFactory = Callable[[], AbstractAsyncContextManager[LedgerSnapshot]
 class ReconcileLedger:
     """Reads everything once, and changes nothing.
 
-    ``kept`` are digests of seals that were kept elsewhere, by id, in hex. With ``since_seal`` the rows under the last
-    seal are only held against it, not proven one by one.
+    ``kept`` are digests of seals that were kept elsewhere, by id, in hex. With ``since_seal`` what came before the last
+    seal is only held against it, not proven one by one; where seals were kept, the last that was, for whoever has the
+    service's password can seal too.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class ReconcileLedger:
         since_seal: bool = False,
     ) -> None:
         self._snapshots = snapshots
-        self._kept = kept or {}
+        self._kept = kept
         self._since_seal = since_seal
 
     async def __call__(
@@ -91,7 +92,7 @@ class ReconcileLedger:
         """
         async with self._snapshots() as snapshot:
             seals = await snapshot.seals()
-            since = seals[-1] if seals and self._since_seal else None
+            since = self._start(seals)
             begin(await snapshot.size(since))
             proof, unsaid = Proof(), 0
             async for line in snapshot.lines(since):
@@ -101,13 +102,18 @@ class ReconcileLedger:
                 if unsaid == TICK:
                     advance(unsaid)
                     unsaid = 0
-            for finding in proof.end():
-                yield finding
             advance(unsaid)
-            async for finding in snapshot.strays(EVENTS_KEPT):
+            async for finding in snapshot.strays(EVENTS_KEPT, since):
                 yield finding
             async for finding in self._seal_findings(snapshot, seals):
                 yield finding
+
+    def _start(self, seals: Sequence[Seal]) -> Seal | None:
+        if not self._since_seal:
+            return None
+        kept = self._kept
+        known = [seal for seal in seals if kept is None or kept.get(seal.id) == seal.digest.hex()]
+        return known[-1] if known else None
 
     async def _seal_findings(self, snapshot: LedgerSnapshot, seals: Sequence[Seal]) -> AsyncIterator[Finding]:
         previous = GENESIS
@@ -120,7 +126,7 @@ class ReconcileLedger:
             for finding in _moved_heads(seal, packed, now):
                 yield finding
         there = {seal.id: seal.digest.hex() for seal in seals}
-        for number, digest in self._kept.items():
+        for number, digest in (self._kept or {}).items():
             if there.get(number) != digest:
                 yield Finding("replaced_seal", None, f"seal {number}", f"kept elsewhere as {digest}")
 

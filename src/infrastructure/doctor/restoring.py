@@ -8,12 +8,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from domain.audit import AuditAction
 from infrastructure.doctor.catalogue import drop_of, read_items, read_wanted, surplus_right
 
 # It can be restored twice from one dump: the next epoch is above every epoch that a client may have seen.
 _RAISE_EPOCH: Final = """
-update private.ledger_epoch set epoch = greatest(epoch + 1, extract(epoch from clock_timestamp())::bigint)
-returning epoch
+with before as (
+  select epoch from private.ledger_epoch
+), raised as (
+  update private.ledger_epoch set epoch = greatest(epoch + 1, extract(epoch from clock_timestamp())::bigint)
+  returning epoch
+), recorded as (
+  insert into private.audit_log (id, operator, action, before, after, request_id, occurred_at)
+  select gen_random_uuid(), session_user, $1, jsonb_build_object('epoch', before.epoch),
+         jsonb_build_object('epoch', raised.epoch), 'lingualink restored', clock_timestamp()
+  from before, raised
+)
+select epoch from raised
 """
 _HAS_ROLE: Final = "select exists (select from pg_catalog.pg_roles where rolname = 'lingualink_api')"
 _NEWEST: Final = """
@@ -42,7 +53,7 @@ class Restored:
 
 
 async def repair(connection: Any) -> Restored:
-    """Make again what is missing, raise the epoch, and look at what there is: one transaction, safe to repeat.
+    """Make again what is missing, raise the epoch, and look at what there is: one transaction, safe to repeat, audited.
 
     Raises:
         asyncpg.PostgresError: the database refused; nothing was done.
@@ -64,7 +75,7 @@ async def repair(connection: Any) -> Restored:
             if name not in wanted and surplus_right(name, sql) is not None:
                 await connection.execute(sql.replace("grant ", "revoke ", 1).replace(" to ", " from ", 1))
                 repaired.append(f"no {name}")
-        epoch = await connection.fetchval(_RAISE_EPOCH)
+        epoch = await connection.fetchval(_RAISE_EPOCH, AuditAction.LEDGER_RESTORED)
         newest = await connection.fetchrow(_NEWEST)
     return Restored(
         epoch, made_role, repaired, newest["transaction"], newest["seal"], newest["held"], newest["owed"]

@@ -15,9 +15,13 @@ from domain.reconciliation import Entry, Finding, Line
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import connect
 from infrastructure.postgres.errors import domain_error
-from infrastructure.postgres.ledger_queries import LINES, ROW, SEAL_HEADS, SEALS, STRAYS
+from infrastructure.postgres.ledger_queries import LINES, ROW, SEAL_HEADS, SEALS
+from infrastructure.postgres.ledger_strays import STRAYS
 
 PREFETCH = 2000
+_GIVEN = """
+with given as (select coalesce($1::timestamptz, '-infinity') as since, $2::interval as kept)
+"""
 
 
 class PostgresLedgerSnapshot:
@@ -39,25 +43,21 @@ class PostgresLedgerSnapshot:
         async for row in cursor:
             yield Line(
                 row=_entry(row, ""),
-                balance=row["balance"],
-                wallet_version=row["wallet_version"],
-                wallet_hash=row["wallet_hash"],
+                has_wallet=row["has_wallet"],
                 before=None if row["p_id"] is None else _entry(row, "p_"),
                 other=None if row["o_id"] is None else _entry(row, "o_"),
                 withdrawal_amount=row["d_amount"],
-                withdrawal_status=row["d_status"],
                 withdrawal_transaction_id=row["d_transaction_id"],
-                given_back=row["given_back"],
                 entries=tuple(zip(row["accounts"] or (), row["amounts"] or (), strict=True)),
                 is_recorded=row["is_recorded"],
                 is_of_post=row["is_of_post"],
             )
 
-    async def strays(self, events_kept: timedelta) -> AsyncIterator[Finding]:
+    async def strays(self, events_kept: timedelta, since: Seal | None = None) -> AsyncIterator[Finding]:
         """See the port: one statement for each sort."""
-        for fault, (query, takes_period) in STRAYS.items():
-            arguments = (events_kept,) if takes_period else ()
-            async for row in self._connection.cursor(query, *arguments, prefetch=PREFETCH):
+        given = (since and since.sealed_until, events_kept)
+        for fault, query in STRAYS.items():
+            async for row in self._connection.cursor(_GIVEN + query, *given, prefetch=PREFETCH):
                 subject = row["subject"]
                 yield Finding(
                     fault,

@@ -619,7 +619,7 @@ export type components = {
          * @description The closed list of what is recorded. Readings are recorded only where they were refused.
          * @enum {string}
          */
-        AuditAction: "approval.decided" | "approval.read" | "approval.requested" | "audit_log.read" | "ban.lifted" | "books.read" | "event.dropped" | "post.read" | "post.validation_changed" | "reward_rate.changed" | "reward_rate.read" | "role.changed" | "transaction.booked" | "transaction.reversed" | "user.banned" | "user.erased" | "user.read" | "wallet.frozen" | "wallet.unfrozen" | "withdrawal.read" | "withdrawal.settled";
+        AuditAction: "approval.decided" | "approval.read" | "approval.requested" | "audit_log.read" | "ban.lifted" | "books.read" | "event.dropped" | "ledger.restored" | "post.read" | "post.validation_changed" | "reward_rate.changed" | "reward_rate.read" | "role.changed" | "transaction.booked" | "transaction.reversed" | "user.banned" | "user.erased" | "user.read" | "wallet.frozen" | "wallet.unfrozen" | "withdrawal.read" | "withdrawal.settled";
         /**
          * AuditEntryOut
          * @description One decision. Of a refusal ``before`` is empty, and ``after`` is what was asked for.
