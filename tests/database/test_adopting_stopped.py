@@ -49,6 +49,14 @@ OBSTACLES = {
         + "; insert into public.profiles (id) values ('C0000000-0000-4000-8000-000000000003')",
         "id_twice public.profiles.id",
     ),
+    "a clip that is voice and video": (
+        UUIDS + "; insert into public.video_clips (id) select id from public.voice_clips limit 1",
+        "id_twice public.voice_clips.id",
+    ),
+    "clips without a status": (
+        UUIDS + "; alter table public.video_clips drop column status",
+        "type public.video_clips.status",
+    ),
     "a clip of nobody's id": (
         LINGUALINK.replace(":id", "text")
         + "; alter table public.voice_clips drop constraint voice_clips_user_id_fkey; "
