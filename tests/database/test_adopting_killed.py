@@ -39,7 +39,7 @@ OPENINGS = "select user_id, balance, transaction_id is null from private.opening
 WALLETS = "select user_id, balance, version, frozen from public.wallets"
 LEDGER = "select user_id, kind, amount, balance_after, version from public.wallet_transactions"
 ENTRIES = "select account, amount from private.ledger_entries"
-POSTS = "select to_jsonb(p) - 'home' from private.posts p"
+POSTS = "select to_jsonb(p) - 'home' - 'created_at' from private.posts p"
 STEPS = "select name from private.adoption_steps"
 FINISHED = "select tables, posts_source, adopted_at is not null from private.adoption"
 
