@@ -95,7 +95,7 @@ ARENAS = {
 }
 
 
-@pytest.fixture(params=ARENAS.values(), ids=ARENAS)
+@pytest.fixture(params=list(ARENAS.values()), ids=list(ARENAS))
 def place(request: pytest.FixtureRequest) -> Arena:
     """A client of each."""
     made: Arena = request.getfixturevalue(request.param)
