@@ -37,7 +37,7 @@ soak: .venv/.ready node_modules/.ready ## the long forms of the realtime tests, 
 
 chaos: .venv/.ready ## the long forms of the tests of wallets and adoptions: races, kill -9, cut connections (ten minutes)
 	@LINGUALINK_CHAOS=1 $(BIN)/pytest -s --timeout 1200 tests/wallet/test_ledger_machine.py tests/wallet/test_races.py tests/wallet/test_chaos.py \
-	  tests/wallet/test_rewards_at_once.py tests/database/test_adopting_killed.py
+	  tests/wallet/test_rewards_at_once.py tests/database/test_adopting_killed.py tests/database/test_adopting_beside.py
 
 ledger-night: .venv/.ready ## seal the ledger of DATABASE_URL, and prove it against the seals in SEALS
 	@scripts/ledger_night.sh $(SEALS)

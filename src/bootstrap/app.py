@@ -15,6 +15,7 @@ from application.ports import TokenVerifier
 from bootstrap.container import create_container
 from bootstrap.operations import operations, operations_listener
 from bootstrap.relay import inline_relay
+from infrastructure.logging import request_line
 from infrastructure.maintenance import MaintenanceWorker
 from infrastructure.metrics import Metrics
 from infrastructure.rate_limits import LocalCounter, SharedCounter
@@ -79,7 +80,7 @@ def create_app(
     app.state.release = settings.lingualink_release
     app.state.query_parameters = query_parameters(app)
     proxies = TrustedProxies(settings.lingualink_trusted_proxies)
-    return RequestContext(app, metrics.request, proxies, settings.lingualink_release)
+    return RequestContext(app, metrics.request, request_line, proxies, settings.lingualink_release)
 
 
 @asynccontextmanager

@@ -102,7 +102,7 @@ class Exchange:
     async def receive(self) -> dict[str, Any]:
         """The next part of the request; ``http.disconnect`` once there is nobody to answer, or nothing to say."""
         connection = self._connection
-        if self._expects_continue and not connection.transport.is_closing():
+        if self._expects_continue and self._head is None and not connection.transport.is_closing():
             connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._expects_continue = False
         if not self._news.is_set() and not self.complete:
@@ -176,7 +176,8 @@ class Exchange:
         """End an exchange that the application left open."""
         self.keep_alive = False
         if not self.begun and not self.disconnected:
-            self._connection.transport.write(problem_bytes("internal_error"))
+            request_id = self.scope.get("state", {}).get("request_id", "")
+            self._connection.transport.write(problem_bytes("internal_error", request_id))
         self._end()
 
     def _end(self) -> None:
@@ -189,11 +190,14 @@ class Exchange:
 _WITHOUT_BODY: Final = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 
 
-def problem_bytes(code: str) -> bytes:
+def problem_bytes(code: str, request_id: str) -> bytes:
     """A whole answer for where there is no application: the problem that *code* stands for. The connection closes."""
-    body = msgspec.json.encode(Problem.of(code, TITLES[code], ""))
-    head = b"content-type: %b\r\ncontent-length: %d\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
-    return _status_line(STATUS_OF[code]) + head % (MEDIA_TYPE.encode(), len(body)) + body
+    body = msgspec.json.encode(Problem.of(code, TITLES[code], request_id))
+    head = (
+        b"content-type: %b\r\ncontent-length: %d\r\ncache-control: no-store\r\n"
+        b"x-request-id: %b\r\nconnection: close\r\n\r\n"
+    )
+    return _status_line(STATUS_OF[code]) + head % (MEDIA_TYPE.encode(), len(body), request_id.encode()) + body
 
 
 @lru_cache(128)

@@ -7,6 +7,7 @@ docs/adr/0048-the-way-of-a-request.md).
 """
 
 import asyncio
+import secrets
 from asyncio import TimerHandle
 from collections import deque
 from typing import Any, Final
@@ -179,7 +180,6 @@ class BoundedHttpProtocol(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """The head is there: the application may begin."""
-        self._head_complete = True
         parser = self._parser
         version = parser.get_http_version()
         path, query = _path_and_query(self._url)
@@ -195,6 +195,7 @@ class BoundedHttpProtocol(asyncio.Protocol):
         }
         keep_alive = version != "1.0" and parser.should_keep_alive()
         self._newest = Exchange(self, scope, keep_alive=keep_alive, expects_continue=self._expects_continue)
+        self._head_complete = True
         if self._answering is None:
             self._answer(self._newest)
         else:
@@ -266,7 +267,8 @@ class BoundedHttpProtocol(asyncio.Protocol):
         """
         self._stop_clock()
         self._incomplete, self._refused, self._fed_bytes = False, True, 0
-        log.info("request.unreadable", code=code, client=self._peer)
+        request_id = secrets.token_hex(16)
+        log.info("request.unreadable", code=code, client=self._peer, request_id=request_id)
         answering, broken = self._answering, self._newest if self._head_complete else None
         if broken is not None and broken in self._waiting:
             self._waiting.remove(broken)
@@ -280,7 +282,7 @@ class BoundedHttpProtocol(asyncio.Protocol):
             last.keep_alive = False
             self.flow.pause_reading()
             return
-        self.transport.write(problem_bytes(code))
+        self.transport.write(problem_bytes(code, request_id))
         self.transport.write_eof()
         self._deadline = self.loop.call_later(LINGER_S, self.transport.close)
 

@@ -47,9 +47,9 @@ class BalanceUpdated:
         )
 
     @property
-    def recipient_id(self) -> UUID:
-        """The user on whose private topic it is sent."""
-        return self.user_id
+    def topic(self) -> str:
+        """Where it is sent."""
+        return topic_of(self.user_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,9 @@ class PostValidationChanged:
         )
 
     @property
-    def recipient_id(self) -> UUID:
-        """The user on whose private topic it is sent."""
-        return self.author_id
+    def topic(self) -> str:
+        """Where it is sent."""
+        return topic_of(self.author_id)
 
 
 Event = BalanceUpdated | PostValidationChanged

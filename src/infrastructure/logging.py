@@ -34,6 +34,8 @@ MOST_KINDS: Final = 500
 
 _NOT_OF_A_KIND: Final = frozenset({"timestamp", "exception", "request_id", "level", "path", "method"})
 _QUIET_LEVELS: Final = frozenset({"debug", "info"})
+_NOT_OURS: Final = ("path", "client", "caller_request_id")
+"""What callers may have written into the line of a request."""
 _LEVELS_THAT_REPEAT: Final = frozenset({"warning", "error", "critical"})
 # Below warning, these tell each request's address, or what we tell ourselves.
 _QUIET: Final = ("httpx", "httpcore", "alembic", "asyncio", "uvicorn.access")
@@ -52,6 +54,7 @@ def configure_logging(
     least = (level or settings.lingualink_log_level).upper()
     chain = _chain  # one for the life of the process, for loggers keep what they were made with
     chain.descriptor, chain.process = descriptor, process_name(settings.lingualink_release)
+    chain.tells_requests = logging.getLevelName(least) <= logging.INFO
     structlog.configure(
         processors=[_begin, chain.end],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(least)),
@@ -75,6 +78,19 @@ def configure_logging(
     sys.excepthook = _uncaught
     threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
     sys.unraisablehook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def request_line(fields: dict[str, Any]) -> None:
+    """Write the line of a request, as a logger would, without the layers before its steps."""
+    if not _chain.tells_requests:
+        return
+    event: Any = {"event": "request", **fields}
+    try:
+        for step in structlog.get_config()["processors"]:
+            event = step(_chain, "info", event)
+    except structlog.DropEvent:
+        return
+    _chain.msg(event)
 
 
 def log_start(settings: Settings) -> None:
@@ -123,6 +139,7 @@ class Chain:
         self._clock = clock
         self.descriptor = STANDARD_OUTPUT
         self.process = ""
+        self.tells_requests = True
         self._encode = msgspec.json.Encoder(enc_hook=repr).encode
         self._told: dict[object, tuple[float, int]] = {}
 
@@ -152,8 +169,12 @@ class Chain:
     def render(self, _logger: Any, _name: str, event: EventDict) -> str:
         """*event* as one line."""
         event["process"] = self.process
-        line = self._encode(event).decode()
-        return redact(line, thorough=event.get("event") != "request")
+        if event["event"] != "request":
+            return redact(self._encode(event).decode())
+        for name in _NOT_OURS:
+            if name in event:
+                event[name] = redact(event[name], thorough=False)
+        return self._encode(event).decode()
 
     def msg(self, line: str) -> None:
         """Write *line*, whole, before anything else happens."""

@@ -66,14 +66,29 @@ def _fields(value: Any) -> int:
 
 
 class Json(Response[Out]):
-    """An answer whose bytes are ready; what Litestar's own would look for in them is known."""
+    """An answer whose *content* is bytes that are ready: nothing is looked for in it, and no cookie goes with it."""
+
+    def __init__(
+        self,
+        content: Out,
+        status_code: int | None = None,
+        media_type: str = MediaType.JSON.value,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        # Litestar's own tells mappings from lists by ``typing``, which costs as much as all of this.
+        self.background, self.cookies, self.encoding = None, [], "utf-8"
+        self.content = content
+        self.headers = headers or {}
+        self.media_type = media_type
+        self.response_type_encoders = {}
+        self.status_code = status_code
 
     @override
     def to_asgi_response(self, *_: Any, status_code: int | None = None, **__: Any) -> Any:
         status = self.status_code or status_code or 200
         body = cast("bytes", self.content)
         headers = [
-            (b"content-type", (self.media_type or MediaType.JSON.value).encode()),
+            (b"content-type", str(self.media_type).encode()),
             (b"content-length", b"%d" % len(body)),
             *((name.lower().encode(), value.encode()) for name, value in self.headers.items()),
         ]

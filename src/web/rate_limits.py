@@ -37,9 +37,8 @@ class RateLimits:
             HttpProblem: ``rate_limited``: this minute's are used up. Nothing else happened.
         """
         now = self._clock()
-        window, into = divmod(now, WINDOW_S)
-        used = await self._count(f"{by}:{key}:{window:.0f}", WINDOW_S)
-        wait = int(WINDOW_S - into) + 1
+        used = await self._count(f"{by}:{key}:{int(now) // WINDOW_S}", WINDOW_S)
+        wait = int(WINDOW_S - now % WINDOW_S) + 1
         left = self._limit - used
         state["headers"] = [
             self._policies[by],

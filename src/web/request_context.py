@@ -30,7 +30,8 @@ The outcome is the status that was answered; or ``disconnected``: the client hun
 ``cancelled``: the process went away before there was an answer.
 """
 
-log = structlog.get_logger("access")
+Tell = Callable[[dict[str, Any]], None]
+"""Writes the line of a request into the log."""
 
 
 class RequestContext:
@@ -41,16 +42,20 @@ class RequestContext:
     ``X-Request-Id`` stands beside it in the log. One line is written for each request.
     """
 
-    def __init__(self, app: ASGIApp, observe: Observer, proxies: TrustedProxies, release: str) -> None:
+    def __init__(
+        self, app: ASGIApp, observe: Observer, tell: Tell, proxies: TrustedProxies, release: str
+    ) -> None:
         self._app = app
         self._observe = observe
+        self._tell = tell
         self._proxies = proxies
         self._always = (*_PRIVATE, (b"x-release", release.encode("ascii", "replace")))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] == "http":  # type: ignore[comparison-overlap]
-            await _Exchange(scope, receive, send).run(self._app, self._observe, self._proxies, self._always)
+            exchange = _Exchange(scope, receive, send)
+            await exchange.run(self._app, self._observe, self._tell, self._proxies, self._always)
         else:
             await self._app(scope, receive, send)
 
@@ -72,6 +77,7 @@ class _Exchange:
         self,
         app: ASGIApp,
         observe: Observer,
+        tell: Tell,
         proxies: TrustedProxies,
         always: Iterable[tuple[bytes, bytes]],
     ) -> None:
@@ -98,7 +104,7 @@ class _Exchange:
             seconds = time.perf_counter() - began
             route = str(inner.get("path_template", ""))
             observe(method, route, outcome, seconds)
-            log.info("request", **_log_fields(inner, method, route, outcome, seconds, callers_id))
+            tell(_log_fields(inner, method, route, outcome, seconds, callers_id))
 
     async def _receive_noting_the_end(self) -> Any:
         message = await self._receive()

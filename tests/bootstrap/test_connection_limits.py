@@ -52,6 +52,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def code(answer: RawAnswer) -> tuple[int, str]:
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["connection"] == "close"
+    assert answer.headers["x-request-id"] == answer.json()["request_id"] != ""
     return answer.status, answer.json()["code"]
 
 

@@ -204,3 +204,24 @@ async def test_a_broken_body_gets_one_answer(url: str) -> None:
         rest = await reader.read()
 
     assert (answer.status, answer.json()["code"], rest) == (400, "invalid_request", b"")
+
+
+async def test_a_target_that_is_none_is_refused_on_a_connection_in_use_too(url: str) -> None:
+    async with asyncio.timeout(20), connection(url) as (reader, writer):
+        writer.write(target("four"))
+        first = await read_answer(reader)
+        writer.write(b"GET http://a:99999/ HTTP/1.1\r\nHost: api\r\n\r\n")
+        second = await read_answer(reader)
+        rest = await reader.read()
+
+    assert (first.status, second.status, second.json()["code"], rest) == (200, 400, "invalid_request", b"")
+
+
+async def test_nobody_is_told_to_go_on_once_there_is_an_answer() -> None:
+    made = Recording()
+    answer = Exchange(made, {"method": "POST"}, keep_alive=True, expects_continue=True)
+    await answer.send(start())
+    await answer.send(part(b"four"))
+
+    assert await answer.receive() == {"type": "http.disconnect"}
+    assert made.recorder.written == [b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfour"]

@@ -108,6 +108,10 @@ class OwedEvent:
     payload: dict[str, object]
 
 
+def _owner(topic: str) -> UUID:
+    return UUID(topic.removeprefix("user:"))
+
+
 class Backend(Protocol):
     """The ports, and the words."""
 
@@ -297,7 +301,7 @@ class MemoryBackend(Backend):
 
     async def owed(self) -> Sequence[OwedEvent]:
         return [
-            OwedEvent(event.NAME, event.recipient_id, json.loads(to_json(event)))
+            OwedEvent(event.NAME, _owner(event.topic), json.loads(to_json(event)))
             for event in self.tables.outbox
         ]
 
@@ -435,10 +439,7 @@ class PostgresBackend(Backend):
         rows = await self._platform.fetch(
             "select event, topic, payload from private.realtime_outbox order by id"
         )
-        return [
-            OwedEvent(row["event"], UUID(row["topic"].removeprefix("user:")), json.loads(row["payload"]))
-            for row in rows
-        ]
+        return [OwedEvent(row["event"], _owner(row["topic"]), json.loads(row["payload"])) for row in rows]
 
     async def role(self, session: Principal) -> Role:
         role = await self._platform.fetchval(

@@ -14,7 +14,7 @@ import asyncpg
 import httpx
 import pytest
 
-from database.adoptees import KINDS, adopt, adoptee, doctor_says
+from database.adoptees import KINDS, adopt, adoptee, command, doctor_says
 from devstack.adoptee import LINGUALINK
 from devstack.postgres import LocalPostgres
 from infrastructure.doctor.catalogue import read_items
@@ -100,6 +100,9 @@ def test_killed_as_a_step_begins_it_goes_on_from_there(
                     break
         done = {row["name"] for row in database.run(STEPS)}
         assert step not in done
+        if step == "profiles.indexes":
+            migrated = command(database, "migrate")
+            assert (migrated.exit_code, "`lingualink adopt`" in migrated.stderr) == (1, True)
         with running(database) as process:
             said, complaint = process.communicate(timeout=120)
         assert (process.returncode, complaint) == (0, "")

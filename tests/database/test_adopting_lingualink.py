@@ -97,6 +97,27 @@ def test_the_doctor_names_private_columns_and_nothing_that_is_broken(adopted: Da
     assert any("profiles.balance" in line for line in found)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "drop policy only_update on public.profiles",
+        "alter policy only_insert on public.profiles with check (true)",
+        "drop trigger zz_guard_profile on public.profiles",
+        "drop index public.lingualink_profiles_newest",
+        "alter table public.profiles drop constraint profiles_role_known",
+    ],
+)
+def test_what_was_damaged_is_named_and_made_again_after_a_restore(lingualink: Database, damage: str) -> None:
+    adopt(lingualink, STAFF)
+    sound = doctor_says(lingualink)
+    lingualink.run(damage)
+    assert doctor_says(lingualink) != sound
+
+    assert command(lingualink, "restored").exit_code == 0
+
+    assert doctor_says(lingualink) == sound
+
+
 OLD_BUILDS = {
     "edits its profile": (
         "update public.profiles set full_name = 'L', bio = 'b', country = 'NG', expo_push_token = 't', "

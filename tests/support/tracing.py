@@ -19,6 +19,8 @@ class Trace:
     """What was passed, in the order of its first call. Lambdas count; comprehensions and generated code don't."""
 
     functions: dict[tuple[str, str, int], None] = field(default_factory=dict)
+    calls: int = 0
+    """Of any Python function, the libraries' too, as often as it was called."""
 
     @property
     def files(self) -> list[str]:
@@ -27,7 +29,9 @@ class Trace:
 
     def __str__(self) -> str:
         lines = "\n".join(f"  {file}:{line} {name}" for file, name, line in self.functions)
-        return f"{len(self.functions)} functions in {len(self.files)} files\n{lines}"
+        return (
+            f"{len(self.functions)} functions in {len(self.files)} files, {self.calls} calls in all\n{lines}"
+        )
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -40,6 +44,7 @@ class Trace:
 
     def _called(self, frame: FrameType, event: str, _: object) -> None:
         code = frame.f_code
+        self.calls += event == "call"
         if event != "call" or not code.co_filename.startswith(str(SOURCE)):
             return
         if code.co_name.startswith("<") and code.co_name != "<lambda>":

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from infrastructure.logging import request_line
 from infrastructure.metrics import Metrics
 from support.accounts import Account, open_account, sign_ups
 from support.backend import System, api, backend
@@ -61,6 +62,9 @@ async def test_a_line_leads_from_the_id_to_the_person_the_route_and_the_address(
     with capture_logs() as logs:
         async with api(served) as http:
             answer = await http.get("/wallet", headers=headers)
+        async with asyncio.timeout(10):  # the line follows the answer
+            while not lines_of(logs, "request"):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
     [line] = lines_of(logs, "request")
     assert answer.headers["x-request-id"] != "the app's own id"
@@ -120,7 +124,7 @@ async def test_a_request_that_the_process_cuts_off_is_told_and_counted() -> None
         begun.set()
         await asyncio.Event().wait()
 
-    context = RequestContext(never, metrics.request, TrustedProxies([]), "1")
+    context = RequestContext(never, metrics.request, request_line, TrustedProxies([]), "1")
     scope: Any = {
         "type": "http",
         "method": "POST",

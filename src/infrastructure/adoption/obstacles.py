@@ -6,11 +6,11 @@ from typing import Final
 import asyncpg
 
 from infrastructure.adoption.legacy import APP_TABLES
-from infrastructure.adoption.observations import Observation, Part, ask
+from infrastructure.adoption.observations import Observation, Part, ask, printable
 from infrastructure.adoption.rows import check_ids
 from infrastructure.adoption.shape import PostsSource, Shape
 from infrastructure.postgres.migrations import MADE_FIRST
-from infrastructure.postgres.ownership import OUR_TABLES
+from infrastructure.postgres.ownership import APP_POSTS, OUR_TABLES
 
 PROFILES: Final = "public.profiles"
 READ_IDS: Final = (
@@ -42,6 +42,14 @@ from pg_class c where c.oid = to_regclass($1)
 """
 
 
+_CLIP: Final = ("id", "user_id", "status", "created_at")
+"""What a table of clips must have to be one of posts."""
+_SAME_IDS = """
+select v.id::text from public.voice_clips v join public.video_clips w on lower(w.id::text) = lower(v.id::text)
+order by 1
+"""
+
+
 async def check_obstacles(connection: asyncpg.Connection, shape: Shape) -> list[Observation]:
     """Everything that has to be cleared away first, by the app's owner."""
     seen = [*_tables(shape), *_types(shape)]
@@ -50,7 +58,25 @@ async def check_obstacles(connection: asyncpg.Connection, shape: Shape) -> list[
         seen += refused
         for row in rows:
             seen += _profiles(row)
-    return [*seen, *await check_ids(connection, shape, READ_IDS)]
+    seen += await check_ids(connection, shape, READ_IDS)
+    return [*seen, *await _clips(connection, shape)]
+
+
+async def _clips(connection: asyncpg.Connection, shape: Shape) -> list[Observation]:
+    """Clips become posts, and one post has one id."""
+    seen = []
+    for table in APP_POSTS:
+        missing = [name for name in _CLIP if table in shape.tables and not shape.has(table, name)]
+        seen += [_stop("type", f"{table}.{name}", "is not there") for name in missing]
+    if not all(shape.has(table, "id") for table in APP_POSTS):
+        return seen
+    rows, refused = await ask(connection, Part.STOPS, "public.voice_clips.id", _SAME_IDS)
+    seen += refused
+    if rows:
+        said = "is the id of a video clip too"
+        values = printable(row["id"] for row in rows)
+        seen.append(Observation(Part.STOPS, "id_twice", "public.voice_clips.id", said, len(rows), values))
+    return seen
 
 
 def _tables(shape: Shape) -> Iterator[Observation]:

@@ -12,13 +12,13 @@ import structlog
 from application.ports import Row
 from domain.errors import SessionRevoked, Unavailable, UserNotFound
 from domain.identity import DisplayFields, Principal
+from domain.money import shortened
 from infrastructure.postgres.errors import acquire_connection, domain_error
-from infrastructure.postgres.mappers import wire_row
 from infrastructure.postgres.shared_reads import SharedReads
 from infrastructure.supabase.claims import display_fields
 
 _FIND = """
-select p.id::uuid as id, p.username, p.full_name, p.avatar_url, p.role, w.balance,
+select p.id::uuid as id, p.username, p.full_name, p.avatar_url, p.role, w.balance::text,
        exists (select from private.bans b where b.user_id = p.id::uuid) as banned
 from public.profiles p join public.wallets w on w.user_id = p.id::uuid
 where p.id::uuid = any ($1::uuid[]) and private.account_status(p.id::uuid, null) <> 'deleted'
@@ -86,7 +86,7 @@ def _tell(state: str | None, table: str | None, column: str | None, constraint: 
 
 async def _read(connection: Any, user_ids: Sequence[UUID]) -> dict[UUID, Row]:
     rows = await connection.fetch(_FIND, user_ids)
-    return {row["id"]: wire_row(row, ("balance",)) for row in rows}
+    return {row["id"]: {**dict(row.items()), "balance": shortened(row["balance"])} for row in rows}
 
 
 class PostgresAccounts:

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
@@ -94,24 +94,17 @@ class PostgresDatabase:
         self._pool = pool
         self._after_commit = after_commit
 
-    @asynccontextmanager
-    async def begin(self, principal: Principal, opening: Opening[L]) -> AsyncIterator[OpenTransaction[L]]:
+    def begin(
+        self, principal: Principal, opening: Opening[L]
+    ) -> AbstractAsyncContextManager[OpenTransaction[L]]:
         """Two statements; a third for a lock, and more for a first request or payment, or a key that is taken."""
-        async with self._begin(partial(_open, principal=principal, opening=opening)) as transaction:
-            yield transaction
+        return self._begin(partial(_open, principal=principal, opening=opening))
 
-    @asynccontextmanager
-    async def begin_as_operator(self, lock: UserLock) -> AsyncIterator[PostgresTransaction[LockedUser]]:
+    def begin_as_operator(
+        self, lock: UserLock
+    ) -> AbstractAsyncContextManager[PostgresTransaction[LockedUser]]:
         """Three statements."""
-
-        async def opened(connection: Connection) -> Opened[LockedUser]:
-            await connection.execute("begin")
-            await connection.fetchval(queries.LOCK_USER_AS_OPERATOR, lock.user_id)
-            row = await connection.fetchrow(queries.READ_USER_AS_OPERATOR, lock.user_id)
-            return Opened(None, row["now"], locked=mappers.locked_user(row))
-
-        async with self._begin(opened) as transaction:
-            yield transaction
+        return self._begin(partial(_open_as_operator, lock=lock))
 
     @asynccontextmanager
     async def _begin(self, opened: Callable[[Connection], Any]) -> AsyncIterator[PostgresTransaction[Any]]:
@@ -127,6 +120,13 @@ class PostgresDatabase:
                 raise
             if not transaction.ended:
                 await transaction.roll_back()
+
+
+async def _open_as_operator(connection: Connection, lock: UserLock) -> Opened[LockedUser]:
+    await connection.execute("begin")
+    await connection.fetchval(queries.LOCK_USER_AS_OPERATOR, lock.user_id)
+    row = await connection.fetchrow(queries.READ_USER_AS_OPERATOR, lock.user_id)
+    return Opened(None, row["now"], locked=mappers.locked_user(row))
 
 
 async def _open(connection: Connection, principal: Principal, opening: Opening[Any]) -> Opened[Any]:

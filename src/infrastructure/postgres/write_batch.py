@@ -14,7 +14,6 @@ from uuid import UUID
 
 from application.database import WriteBatch
 from application.encoding import to_json
-from domain.events import topic_of
 from domain.wallet import Transaction
 from infrastructure.postgres.queries import TRANSACTION_COLUMNS
 
@@ -119,7 +118,7 @@ PARTS: Final = (
         attrgetter("events"),
         _columns(
             "event_id",
-            lambda event: topic_of(event.recipient_id),
+            "topic",
             "NAME",
             to_json,
         ),

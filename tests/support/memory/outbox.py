@@ -6,7 +6,6 @@ from itertools import islice
 
 from application.encoding import to_json
 from application.realtime.ports import Backlog, DeadLetter, Message
-from domain.events import topic_of
 from support.memory.database import MemoryDatabase
 
 
@@ -87,7 +86,7 @@ class MemoryOutbox:
 
     def _message(self, place: int) -> Message:
         event = self._database.outbox[place - 1]
-        topic, payload = topic_of(event.recipient_id), to_json(event)
+        topic, payload = event.topic, to_json(event)
         return Message(place, event.event_id, topic, event.NAME, payload, self._attempts.get(place, 0))
 
     def _dead_letter_of(self, place: int) -> DeadLetter:
