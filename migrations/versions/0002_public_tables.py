@@ -77,6 +77,8 @@ UP = (
       updated_at timestamptz not null default now(),
       -- the newest row's, so that whoever locks the wallet knows what the next row follows
       hash bytea constraint wallets_hash_length check (octet_length(hash) = 32),
+      -- nothing leaves it by its owner's hand
+      frozen boolean not null default false,
       constraint wallets_hash_there check ((version = 0) = (hash is null))
     ) with (fillfactor = 70)
     """,

@@ -10,7 +10,7 @@ depends_on = None
 TABLES = (
     *("ledger_entries", "ledger_days", "ledger_seals", "ledger_epoch", "approvals"),
     *("bans", "reward_rates", "audit_log", "idempotency_keys", "realtime_outbox", "relay_lease"),
-    *("legacy_tokens", "adopted_roles"),
+    *("legacy_tokens", "adopted_roles", "openings"),
 )
 
 # Since 30 October 2026 Supabase grants nothing by itself; projects with older defaults did. Nothing is open here.
@@ -220,6 +220,16 @@ UP = (
       user_id uuid primary key,
       role text,
       marks jsonb not null constraint adopted_roles_marks_object check (jsonb_typeof(marks) = 'object'),
+      taken_at timestamptz not null default clock_timestamp()
+    )
+    """,
+    """
+    -- What a wallet began with: the balance that its owner had before, as it was, and the transaction that brought it
+    -- along. There is none where it was nothing, or nothing that a wallet can hold: such a wallet is frozen.
+    create table private.openings (
+      user_id uuid primary key,
+      balance numeric,
+      transaction_id uuid constraint openings_transaction_once unique,
       taken_at timestamptz not null default clock_timestamp()
     )
     """,

@@ -35,6 +35,9 @@ FUNCTIONS = (
         "refuse_banned_author",
         "keep_post_once",
         "write_post",
+        "guard_balance",
+        "mirror_balance",
+        "mirror_transaction",
         "keep_history",
         "keep_withdrawal",
         "keep_balanced",
@@ -95,7 +98,7 @@ BACKEND_ONLY = (
         "private.idempotency_keys",
     ),
     *("private.schema_level", "private.realtime_outbox", "private.relay_lease", "private.legacy_tokens"),
-    *("private.adoption", "private.adoption_steps", "private.adopted_roles"),
+    *("private.adoption", "private.adoption_steps", "private.adopted_roles", "private.openings"),
 )
 # A trigger is named after its function; what stands behind two underscores tells two of one table apart. Triggers
 # fire in the order of their names: zz_ has the last word, after triggers of the app's that change the row.
@@ -123,6 +126,7 @@ TRIGGERS = (
                 "private.ledger_seals",
                 "private.audit_log",
                 "private.adopted_roles",
+                "private.openings",
             ),
         )
         for history in (
@@ -363,6 +367,50 @@ UP = (
     end
     $$
     """,  # noqa: S608 - our own names
+    f"""
+    -- Where an app of before kept money: builds that nobody updates go on reading it.
+    create function private.guard_balance() returns trigger language plpgsql set search_path = '' as $$
+    declare
+      was constant jsonb := to_jsonb(old);
+      is_now constant jsonb := to_jsonb(new);
+    begin
+      if {CLIENT} and {differs(("balance", "pending_balance", "total_earned"))} then
+        raise insufficient_privilege using message = 'money is moved by the backend only';
+      end if;
+      return new;
+    end
+    $$
+    """,
+    """
+    -- The balance as those builds read it, with two places: never more than there is.
+    create function private.mirror_balance() returns trigger
+    language plpgsql security definer set search_path = '' as $$
+    begin
+      update public.profiles set balance = trunc(new.balance, 2) where id::uuid = new.user_id;
+      return null;
+    end
+    $$
+    """,
+    """
+    -- A row of the ledger in the words of those builds. The amounts sum to the balance that they read.
+    create function private.mirror_transaction() returns trigger
+    language plpgsql security definer set search_path = '' as $$
+    begin
+      insert into public.transactions (id, user_id, amount, type, reference_id, description, created_at)
+      select new.id, p.id, trunc(new.balance_after, 2) - trunc(new.balance_after - new.amount, 2),
+             case
+               when new.kind in ('earning', 'bonus', 'refund', 'penalty', 'withdrawal') then new.kind
+               when new.kind = 'transfer_in' then 'top_up'
+               when new.kind = 'transfer_out' then 'withdrawal'
+               when new.amount > 0 then 'refund'
+               else 'penalty'
+             end,
+             new.reference_id, new.note, new.created_at
+      from public.profiles p where p.id::uuid = new.user_id;
+      return null;
+    end
+    $$
+    """,
     """
     -- Rows of the ledger and of the audit log stay as they are, for everybody. Personal notes can be blanked.
     create function private.keep_history() returns trigger language plpgsql set search_path = '' as $$

@@ -218,3 +218,18 @@ def grant_role(who: str, role: str) -> None:
     from infrastructure.settings import MigrationSettings
 
     click.echo(run(grant(load(MigrationSettings).database, who, role)))
+
+
+@main.command()
+@click.argument("user_id", type=click.UUID)
+@click.option("--reason", required=True, help="Kept in the audit log.")
+def unfreeze(user_id: UUID, reason: str) -> None:
+    """Let the owner of a frozen wallet use it again, as an operator with MIGRATION_DATABASE_URL. It is audited."""
+    from bootstrap.operator_commands import unfreeze_wallet
+    from infrastructure.settings import MigrationSettings
+
+    if not run(unfreeze_wallet(load(MigrationSettings).database, user_id, reason)):
+        raise CommandFailed(
+            f"The wallet of {user_id} is not frozen.", "`lingualink doctor` names those that are."
+        )
+    click.echo(f"Unfrozen: {user_id}.")

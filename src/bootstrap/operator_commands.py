@@ -1,4 +1,4 @@
-"""What ``lingualink outbox`` and ``grant-role`` show and do."""
+"""What ``lingualink outbox``, ``grant-role`` and ``unfreeze`` show and do."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ import msgspec
 from application.realtime.ports import Backlog, DeadLetter
 from application.vault.users import GrantRole
 from domain.identity import Role
-from infrastructure.postgres.accounts import find_account
+from infrastructure.postgres.accounts import find_account, unfreeze
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import create_pool
 from infrastructure.postgres.errors import acquire_connection, map_database_errors
@@ -72,6 +72,16 @@ async def grant(database: DatabaseAddress, who: str, role: str) -> str:
     if granted.before is granted.after:
         return f"{granted.user_id} has the role {granted.after} already; nothing was changed."
     return f"{granted.user_id} is {granted.after} now, was {granted.before}."
+
+
+async def unfreeze_wallet(database: DatabaseAddress, user_id: UUID, reason: str) -> bool:
+    """Let the owner of a frozen wallet use it again, and record why; whether it was frozen."""
+    async with (
+        map_database_errors(),
+        create_pool(database, 1) as pool,
+        acquire_connection(pool) as connection,
+    ):
+        return await unfreeze(connection, user_id, reason)
 
 
 def _id_or_address(who: str) -> UUID | str:

@@ -36,6 +36,8 @@ class AuditAction(StrEnum):
     WITHDRAWAL_SETTLED = "withdrawal.settled"
     USER_ERASED = "user.erased"
     EVENT_DROPPED = "event.dropped"
+    WALLET_FROZEN = "wallet.frozen"
+    WALLET_UNFROZEN = "wallet.unfrozen"
     LEDGER_RESTORED = "ledger.restored"
 
 

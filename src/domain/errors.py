@@ -27,6 +27,7 @@ DomainError
 │   ├── BalanceLimit
 │   ├── BelowMinimum
 │   ├── DailyLimit
+│   ├── WalletFrozen
 │   └── WithdrawalAlreadySettled
 ├── PreconditionRequired
 ├── VersionMismatch
@@ -229,6 +230,13 @@ class DailyLimit(Refusal):
 
     code = "daily_limit"
     detail = "This is more than the wallet may still give within 24 hours."
+
+
+class WalletFrozen(Refusal):
+    """Nothing leaves the wallet by its owner's hand until an operator has cleared its balance up."""
+
+    code = "wallet_frozen"
+    detail = "This wallet is frozen: its balance has to be cleared up first."
 
 
 class WithdrawalAlreadySettled(Refusal):

@@ -36,6 +36,7 @@ from domain.errors import (
     SessionRevoked,
     UserNotFound,
     VersionMismatch,
+    WalletFrozen,
     WithdrawalAlreadySettled,
     WithdrawalNotFound,
 )
@@ -168,13 +169,13 @@ POLICIES: Final = (
         Action.TRANSFER,
         Role.USER,
         "own wallet",
-        errors=(*_KEYED, UserNotFound, InsufficientFunds, BalanceLimit, DailyLimit),
+        errors=(*_KEYED, UserNotFound, InsufficientFunds, BalanceLimit, DailyLimit, WalletFrozen),
     ),
     Policy(
         Action.WITHDRAW,
         Role.USER,
         "own wallet",
-        errors=(*_KEYED, InsufficientFunds, BelowMinimum, DailyLimit),
+        errors=(*_KEYED, InsufficientFunds, BelowMinimum, DailyLimit, WalletFrozen),
     ),
     Policy(Action.READ_POSTS, Role.MODERATOR, "any post", (), AuditAction.POST_READ),
     Policy(

@@ -54,8 +54,9 @@ class Line:
 
     ``other`` is a transfer's other side, or the transaction that a reversal corrects. ``withdrawal_*`` is the
     withdrawal that a row of that kind names. ``entries`` are the accounts that stand against it, with amounts.
-    ``is_recorded``: the audit log holds the decision behind it; ``is_of_post``: an earning's post is the owner's, if it
-    is still there. ``before`` is the wallet's row before it where that was not the last line.
+    ``is_recorded``: the audit log holds the decision behind it, or the openings the balance that was brought along;
+    ``is_of_post``: an earning's post is the owner's, if it is still there. ``before`` is the wallet's row before it
+    where that was not the last line.
     """
 
     row: Entry
@@ -139,6 +140,8 @@ def _record_findings(line: Line) -> Iterator[Finding]:
     elif row.kind == TransactionKind.OPENING:
         if row.version != 1:
             yield _finding("unopened", row, f"a balance that was brought along, at version {row.version}")
+        if not line.is_recorded:
+            yield _finding("unopened", row, f"nothing tells where {row.amount} was brought along from")
     elif not line.is_recorded:
         yield _finding("unbooked", row, f"the audit log knows of no {row.kind} of {row.amount}")
 

@@ -1,12 +1,12 @@
 """Wallets and the ledger: what a movement of money does to a balance. Pure; the rows are immutable."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from domain.errors import BalanceLimit, InsufficientFunds, InvalidInput
+from domain.errors import BalanceLimit, InsufficientFunds, InvalidInput, WalletFrozen
 from domain.ledger import GENESIS, Account, LedgerEntry, hash_row
 from domain.money import LIMIT, ZERO, Money
 
@@ -87,6 +87,7 @@ class Wallet:
     """A user's balance, how many transactions made it, and the hash of the newest.
 
     ``sent`` and ``withdrawn`` are what it gave by transfers and withdrawals in the last 24 hours, where that was asked.
+    Nothing leaves a ``frozen`` wallet by its owner's hand; it takes money in, and is corrected.
     """
 
     user_id: UUID
@@ -95,6 +96,16 @@ class Wallet:
     hash: bytes = GENESIS
     sent: Money = ZERO
     withdrawn: Money = ZERO
+    frozen: bool = False
+
+    def require_unfrozen(self) -> None:
+        """Return if its owner may let money leave it.
+
+        Raises:
+            WalletFrozen: the owner may not.
+        """
+        if self.frozen:
+            raise WalletFrozen
 
     def book(
         self,
@@ -147,7 +158,14 @@ class Wallet:
         """The wallet once *row* is posted on it."""
         sent = self.sent - row.amount if row.kind is TransactionKind.TRANSFER_OUT else self.sent
         withdrawn = self.withdrawn - row.amount if row.kind is TransactionKind.WITHDRAWAL else self.withdrawn
-        return Wallet(self.user_id, row.balance_after, row.version, bytes.fromhex(row.hash), sent, withdrawn)
+        return replace(
+            self,
+            balance=row.balance_after,
+            version=row.version,
+            hash=bytes.fromhex(row.hash),
+            sent=sent,
+            withdrawn=withdrawn,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +243,11 @@ def transfer(
     """Move *amount*; *ids* are the transfer's own and those of its two rows.
 
     Raises:
+        WalletFrozen: the sender's.
         InsufficientFunds: the sender holds less.
         BalanceLimit: the recipient's balance would pass the limit.
     """
+    sender.require_unfrozen()
     transfer_id, sent_id, received_id = ids
     return Transfer(
         sent=sender.book(

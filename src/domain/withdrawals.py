@@ -46,8 +46,10 @@ def hold(wallet: Wallet, amount: Money, *, ids: tuple[UUID, UUID], at: datetime,
     """Take *amount* out of *wallet* to be paid out; *ids* are the withdrawal's and its transaction's.
 
     Raises:
+        WalletFrozen: nothing leaves it.
         InsufficientFunds: the wallet holds less.
     """
+    wallet.require_unfrozen()
     withdrawal_id, transaction_id = ids
     taken = wallet.book(
         TransactionKind.WITHDRAWAL, -amount, id=transaction_id, at=at, reference_id=withdrawal_id, note=note

@@ -87,6 +87,7 @@ STATUS_OF: Final = {
     "balance_limit": 409,
     "below_minimum": 409,
     "daily_limit": 409,
+    "wallet_frozen": 409,
     "withdrawal_already_settled": 409,
     "idempotency_key_in_progress": 409,
     "version_mismatch": 412,

@@ -23,12 +23,13 @@ COMMANDS = {
     "adopt": ["adopt", "--report"],
     "grant-role": ["grant-role", "somebody@lingualink.test", "admin"],
     "erase-user": ["erase-user", str(uuid4())],
+    "unfreeze": ["unfreeze", str(uuid4()), "--reason", "cleared up"],
     "outbox list": ["outbox", "list"],
     "outbox retry": ["outbox", "retry", "--all"],
     "outbox drop": ["outbox", "drop", "1", "--reason", "never taken"],
     "doctor --ledger": ["doctor", "--ledger"],
 }
-AS_OWNER = {"migrate", "adopt", "grant-role", "erase-user", "outbox drop"}
+AS_OWNER = {"migrate", "adopt", "grant-role", "erase-user", "unfreeze", "outbox drop"}
 TROUBLES = {
     "refused log-in": ("postgresql://nobody_such:{password}@127.0.0.1:{port}/{name}", "refuses the log-in"),
     "no such database": ("postgresql://postgres:{password}@127.0.0.1:{port}/nowhere", "3D000"),

@@ -160,6 +160,10 @@ class Backend(Protocol):
         """What an approval pays."""
         ...
 
+    async def freeze(self, session: Principal) -> None:
+        """From now on nothing leaves the wallet by its owner's hand."""
+        ...
+
     async def wallet(self, session: Principal) -> Wallet:
         """The wallet as stored."""
         ...
@@ -288,6 +292,9 @@ class MemoryBackend(Backend):
         action = RewardedAction.POST_APPROVED
         self.tables.rates[action] = RewardRate(action, Money(Decimal(amount)), datetime.now(UTC))
 
+    async def freeze(self, session: Principal) -> None:
+        self.tables.wallets[session.user_id] = replace(self.tables.wallets[session.user_id], frozen=True)
+
     async def wallet(self, session: Principal) -> Wallet:
         return self.tables.wallets[session.user_id]
 
@@ -415,6 +422,11 @@ class PostgresBackend(Backend):
             on conflict (action) do update set amount = excluded.amount
             """,
             Decimal(amount),
+        )
+
+    async def freeze(self, session: Principal) -> None:
+        await self._platform.execute(
+            "update public.wallets set frozen = true where user_id = $1", session.user_id
         )
 
     async def wallet(self, session: Principal) -> Wallet:

@@ -19,7 +19,15 @@ from contract.test_double_entry import totals
 from contract.test_withdrawals import held
 from domain.approvals import LIFETIME, Approval, ApprovalStatus, ask
 from domain.audit import RequestInfo
-from domain.errors import BelowMinimum, DailyLimit, DomainError, Forbidden, InsufficientFunds, NotFound
+from domain.errors import (
+    BelowMinimum,
+    DailyLimit,
+    DomainError,
+    Forbidden,
+    InsufficientFunds,
+    NotFound,
+    WalletFrozen,
+)
 from domain.identity import Principal, Role
 from domain.limits import Limits
 from domain.money import Money
@@ -110,6 +118,21 @@ async def test_a_wallet_sends_so_much_a_day_however_much_it_receives(backend: Ba
     with pytest.raises(DailyLimit):
         await pay(backend, owner, other, "0.0002")
     await pay(backend, owner, other, "0.0001")
+
+
+async def test_nothing_leaves_a_frozen_wallet_and_it_takes_money_in(backend: Backend) -> None:
+    owner, other = await backend.user(balance="50.00"), await backend.user(balance="50.00")
+    await backend.freeze(owner)
+
+    with pytest.raises(WalletFrozen):
+        await pay(backend, owner, other, "1")
+    with pytest.raises(WalletFrozen):
+        await withdraw(backend, owner, "5")
+    await pay(backend, other, owner, "1")
+    with pytest.raises(WalletFrozen):
+        await pay(backend, owner, other, "1")
+
+    assert (await balance(backend, owner), await balance(backend, other)) == ("51.00", "49.00")
 
 
 async def test_transfers_and_withdrawals_are_counted_apart(backend: Backend) -> None:

@@ -92,7 +92,11 @@ def test_an_index_of_the_app_s_stays(adopted: Database) -> None:
 def test_the_doctor_names_private_columns_and_nothing_that_is_broken(adopted: Database) -> None:
     found = doctor_says(adopted)
 
-    assert {line.split(":")[0] for line in found} == {"error credential_readable", "warning private_readable"}
+    assert {line.split(":")[0] for line in found} == {
+        "error credential_readable",
+        "warning private_readable",
+        "warning wallets_frozen",
+    }
     assert any("profiles.admin_password_hash" in line for line in found)
     assert any("profiles.balance" in line for line in found)
 
@@ -162,7 +166,7 @@ def test_what_only_old_builds_need_goes_when_it_is_asked_for(lingualink: Databas
         as_client(lingualink, "update public.profiles set bio = 'b' where id::text = '{me}'", LEARNER)
         == "UPDATE 1"
     )
-    assert doctor_says(lingualink) == []
+    assert [line.split(":")[0] for line in doctor_says(lingualink)] == ["warning wallets_frozen"]
 
 
 def test_a_portal_with_the_secret_key_gives_no_role_that_is_none(adopted: Database) -> None:

@@ -31,6 +31,7 @@ PRIVILEGES = {
     "public.wallets.version": "UPDATE",
     "public.wallets.updated_at": "UPDATE",
     "public.wallets.hash": "UPDATE",
+    "private.openings": "SELECT",
     "public.wallet_transactions": "INSERT, SELECT",
     "public.wallet_withdrawals": "INSERT, SELECT",
     "public.wallet_withdrawals.status": "UPDATE",

@@ -2,7 +2,8 @@
 
 import pytest
 
-from application.realtime.pace import Pace
+from application.realtime.pace import Pace, Setback
+from application.realtime.ports import Fault
 from application.realtime.relay_events import RoundResult
 from infrastructure.relay import PollSchedule
 
@@ -127,3 +128,34 @@ async def test_a_429_halves_the_pace_and_a_minute_doubles_it() -> None:
     clock.now += 61
     await pace.turn(3)
     assert (slow, middle, pace.per_second()) == (75, 150, 300)
+
+
+def test_a_refused_message_waits_twice_as_long_each_time_but_never_longer_than_a_quarter_minute() -> None:
+    setback, waits = Setback(since=100.0, accepted=0), []
+    for _ in range(6):
+        setback.fail(now=100.0, attempts=0)
+        waits.append(setback.retry_at - 100.0)
+
+    assert waits == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
+
+
+def test_what_failed_often_before_is_not_tried_as_if_it_were_new() -> None:
+    setback = Setback(since=100.0, accepted=0)
+
+    setback.fail(now=100.0, attempts=7)
+
+    assert setback.retry_at == 115.0
+
+
+@pytest.mark.parametrize(
+    ("fault", "times", "seconds"), [(Fault.MESSAGE, 3, 2.0), (Fault.PASSING, 5, 40.0), (Fault.KEY, 5, 40.0)]
+)
+def test_a_message_is_set_aside_only_after_it_was_refused_alone_often_and_long_enough(
+    fault: Fault, times: int, seconds: float
+) -> None:
+    setback = Setback(since=100.0, accepted=0, alone=times)
+
+    assert setback.is_enough(fault, 100.0 + seconds)
+    assert not setback.is_enough(fault, 99.9 + seconds)
+    setback.alone = times - 1
+    assert not setback.is_enough(fault, 100.0 + seconds)

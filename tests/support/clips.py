@@ -8,7 +8,7 @@ import asyncpg
 
 from infrastructure.adoption.posts import POST_STEPS
 from infrastructure.adoption.shape import PostsSource, read_shape
-from infrastructure.adoption.steps import Adoption, Step
+from infrastructure.adoption.steps import Adoption, Rates, Step
 from support.database import Database
 
 APP_TABLES: Final = (Path(__file__).parent / "clips.sql").read_text()
@@ -28,9 +28,11 @@ async def make_clips(database: Database) -> None:
         await connection.close()
 
 
-async def run_steps(connection: "asyncpg.Connection[asyncpg.Record]", steps: tuple[Step, ...]) -> None:
-    """Run *steps* as the runner would, without its records."""
-    adoption = Adoption(await read_shape(connection), PostsSource.CLIPS)
+async def run_steps(
+    connection: "asyncpg.Connection[asyncpg.Record]", steps: tuple[Step, ...], rates: Rates | None = None
+) -> None:
+    """Run *steps* as the runner would."""
+    adoption = Adoption(await read_shape(connection), PostsSource.CLIPS, rates=rates or {})
     for step in steps:
         if not step.applies(adoption.shape):
             continue
@@ -39,6 +41,9 @@ async def run_steps(connection: "asyncpg.Connection[asyncpg.Record]", steps: tup
                 await step.run(connection, adoption)
         else:
             await step.run(connection, adoption)
+        await connection.execute(
+            "insert into private.adoption_steps (name) values ($1) on conflict do nothing", step.name
+        )
 
 
 async def add_post(platform: "asyncpg.Connection[asyncpg.Record]", **post: object) -> UUID:

@@ -25,3 +25,16 @@ create policy system_writes on public.voice_clips for all using (true) with chec
 create policy system_writes on public.video_clips for all using (true) with check (true);
 create policy anyone_votes on public.validations for all using (true) with check (true);
 grant all on public.voice_clips, public.video_clips, public.validations to anon, authenticated, service_role;
+alter table public.profiles add column balance numeric default 0, add column total_earned numeric default 0;
+create table public.transactions (
+  id uuid primary key default gen_random_uuid(), user_id text, amount numeric(10, 2),
+  type text check (type in ('earning', 'withdrawal', 'bonus', 'penalty', 'refund', 'top_up', 'fund_lock', 'fund_unlock')),
+  category text, reference_id uuid, description text, created_at timestamptz default now()
+);
+create table public.withdrawals (
+  id uuid primary key default gen_random_uuid(), user_id text, amount numeric(10, 2), status text default 'pending'
+);
+create table public.reward_rates (action_type text primary key, amount numeric(10, 4), currency text, is_active boolean);
+create policy owner_reads on public.transactions for select using (auth.uid()::text = user_id);
+create policy anyone_withdraws on public.withdrawals for all using (true) with check (true);
+grant all on public.transactions, public.withdrawals, public.reward_rates to anon, authenticated, service_role;

@@ -103,6 +103,7 @@ async def test_a_wallet_rewritten_as_a_whole_does_not_match_its_seal(
         REWRITE,
         f"update public.wallets w set balance = t.balance_after, hash = t.hash from {T} t where t.user_id = w.user_id",
         "update private.ledger_entries set amount = amount - 1",
+        "update private.openings set balance = balance + 1",
     )
     assert rewritten == "UPDATE 1"
 

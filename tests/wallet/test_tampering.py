@@ -26,6 +26,8 @@ BESIDE_THE_LEDGER = {
     "private.adopted_roles": "what roles were before, and are no more",
 }
 NOTHING_RESTS_ON = {
+    "public.wallets.frozen": "who may pay, not what was paid",
+    "private.openings.taken_at": "its transaction says when",
     "public.wallet_transactions.note": "words, which may be blanked",
     "public.wallet_withdrawals.reason": "words, which may be blanked",
     "private.ledger_seals.created_at": "a seal says itself until when it is",
@@ -88,6 +90,9 @@ CHANGES = {
     f"{A}.status": ("status = 'rejected'", "'approved'", "wrong_approval"),
     f"{A}.decided_by": ("status = 'approved'", "gen_random_uuid()", "wrong_approval"),
     f"{A}.decided_at": ("status = 'approved'", "decided_at + interval '1 microsecond'", "wrong_approval"),
+    "private.openings.user_id": ("true", "gen_random_uuid()", "unopened"),
+    "private.openings.balance": ("true", "balance + 1", "unopened"),
+    "private.openings.transaction_id": ("true", "gen_random_uuid()", "unopened"),
     "private.reward_rates.amount": ("true", "500", "rate_without_record"),
     "private.audit_log.actor_id": ("actor_id is not null", "gen_random_uuid()", "unentitled_record"),
     "private.audit_log.action": ("action = 'transaction.booked'", "'user.banned'", "unbooked"),
@@ -111,6 +116,7 @@ REMOVED = {
     "private.ledger_seals": ("true", "replaced_seal"),
     "private.ledger_epoch": ("true", "epoch_without_record"),
     A: ("status = 'waiting'", "wrong_approval"),
+    "private.openings": ("true", "unopened"),
     "private.reward_rates": ("true", "rate_without_record"),
     "private.audit_log": ("action = 'approval.decided'", "unbooked"),
 }
@@ -141,6 +147,10 @@ ADDED = {
             f"from {A} where status = 'waiting'"
         ),
         "wrong_approval",
+    ),
+    "private.openings": (
+        "(user_id, balance, transaction_id) values (gen_random_uuid(), 5, gen_random_uuid())",
+        "stray_opening",
     ),
     "private.reward_rates": ONE_ROW,
     "private.audit_log": (

@@ -1,4 +1,4 @@
-"""How fast the relay may send: a share of what the project's plan allows, evenly, from the first second on.
+"""How fast the relay may send, and when again: a share of what the project's plan allows, evenly, from the start.
 
 Realtime counts sends and deliveries of the whole project, the app's own included, and over the limit it closes the
 channels of *receivers*, for good as far as plain supabase-js goes. So nothing is sent in bursts that the plan could
@@ -8,13 +8,21 @@ not bear, and there is room for others.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
+
+from application.realtime.ports import Fault
 
 BURST_S: Final = 0.1
 """What may be sent at once after a pause: a tenth of a second's worth, so that a lone payment waits for nothing."""
 RECOVERY_S: Final = 60.0
 """How long after a 429 the pace doubles again."""
 SLOWEST: Final = 1 / 16
+LONGEST_WAIT_S: Final = 15.0
+
+REFUSALS: Final = {Fault.MESSAGE: (3, 2.0), Fault.PASSING: (5, 40.0), Fault.KEY: (5, 40.0)}
+"""How often, and over how many seconds, a message must be refused alone before it is set aside: less where Realtime
+finds fault with the message itself."""
 
 
 class Pace:
@@ -57,3 +65,29 @@ class Pace:
         self._next = max(self._next, now - BURST_S) + cost / rate
         if (wait := self._next - now) > 0:
             await self._sleep(wait)
+
+
+@dataclass(slots=True)
+class Setback:
+    """The first message of a topic was refused, and its topic waits. ``alone`` counts the times that others passed.
+
+    ``since`` and ``retry_at`` are times of the relay's clock, ``accepted`` is how many messages had passed by then.
+    """
+
+    since: float
+    accepted: int
+    retry_at: float = 0.0
+    failures: int = 0
+    alone: int = 0
+
+    def fail(self, now: float, attempts: int) -> None:
+        """It was refused once more: wait twice as long. *attempts* are the failures before this relay began."""
+        self.failures += 1
+        # What failed often before is not tried as if it were new.
+        exponent = min(max(self.failures - 1, attempts), 10)
+        self.retry_at = now + min(LONGEST_WAIT_S, 2.0**exponent)
+
+    def is_enough(self, fault: Fault, now: float) -> bool:
+        """Whether the message was refused alone often and long enough to be set aside."""
+        times, seconds = REFUSALS[fault]
+        return self.alone >= times and now - self.since >= seconds

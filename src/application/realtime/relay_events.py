@@ -3,12 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 from typing import Final
 
-from application.realtime.pace import Pace
+from application.realtime.pace import Pace, Setback
 from application.realtime.ports import (
     DELIVERED_RETENTION,
     Fault,
@@ -28,12 +27,7 @@ process dies goes out again."""
 ROUND_S: Final = 0.25
 GATHER_S: Final = 0.01
 """How long a round waits for the last few answers, so that they are settled together."""
-LONGEST_WAIT_S: Final = 15.0
 CLEAN_UP_STEP: Final = 1_000
-
-REFUSALS: Final = {Fault.MESSAGE: (3, 2.0), Fault.PASSING: (5, 40.0), Fault.KEY: (5, 40.0)}
-"""How often, and over how many seconds, a message must be refused alone before it is set aside: less where Realtime
-finds fault with the message itself."""
 
 
 class RoundResult(Enum):
@@ -48,17 +42,6 @@ class RoundResult(Enum):
 
 
 _RESULTS: Final = {Fault.KEY: RoundResult.DENIED, Fault.RATE: RoundResult.THROTTLED}
-
-
-@dataclass(slots=True)
-class _Setback:
-    """The first message of a topic was refused, and its topic waits. ``alone`` counts the times that others passed."""
-
-    since: float
-    accepted: int
-    retry_at: float = 0.0
-    failures: int = 0
-    alone: int = 0
 
 
 class RelayEvents:
@@ -84,7 +67,7 @@ class RelayEvents:
         self._clock = clock
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._lanes: dict[str, asyncio.Task[None]] = {}
-        self._setbacks: dict[str, _Setback] = {}
+        self._setbacks: dict[str, Setback] = {}
         self._to_settle: list[int] = []  # accepted, and perhaps the database was away when it was to be told
         self._refused: dict[int, str] = {}
         self._batch_size = 1  # the first answer tells the plan's limit
@@ -206,19 +189,16 @@ class RelayEvents:
         if self._failures_in_a_row >= min(IN_FLIGHT, self._batch_size):
             self._halted = self._halted or Fault.PASSING
         setback = self._retry_later(message)
-        if await self._is_alone(setback) and self._is_enough(setback, failure.fault):
+        if await self._is_alone(setback) and setback.is_enough(failure.fault, self._clock()):
             await self._set_aside(message, str(failure))
 
-    def _retry_later(self, message: Message) -> _Setback:
+    def _retry_later(self, message: Message) -> Setback:
         now = self._clock()
-        setback = self._setbacks.setdefault(message.topic, _Setback(now, self._accepted_count))
-        setback.failures += 1
-        # What failed often before this relay began is not tried as if it were new.
-        exponent = min(max(setback.failures - 1, message.attempts), 10)
-        setback.retry_at = now + min(LONGEST_WAIT_S, 2.0**exponent)
+        setback = self._setbacks.setdefault(message.topic, Setback(now, self._accepted_count))
+        setback.fail(now, message.attempts)
         return setback
 
-    async def _is_alone(self, setback: _Setback) -> bool:
+    async def _is_alone(self, setback: Setback) -> bool:
         """Whether others went through since it failed before; where nobody tried, a probe does."""
         passed = self._accepted_count > setback.accepted
         if not passed and setback.failures > 1 and await self._may_send():
@@ -226,10 +206,6 @@ class RelayEvents:
         setback.accepted = self._accepted_count
         setback.alone += passed
         return passed
-
-    def _is_enough(self, setback: _Setback, fault: Fault) -> bool:
-        times, seconds = REFUSALS[fault]
-        return setback.alone >= times and self._clock() - setback.since >= seconds
 
     async def _set_aside(self, message: Message, why: str) -> None:
         if not await self._may_send() or not await self._publisher.probe():

@@ -11,7 +11,7 @@ import asyncpg
 
 from domain.posts import PostKind
 from infrastructure.adoption.shape import PostsSource, Shape
-from infrastructure.adoption.steps import Adoption, Step, build_index
+from infrastructure.adoption.steps import Adoption, Step, attach, build_index
 from infrastructure.doctor.catalogue import expected
 from infrastructure.postgres.migrations import MigrationRefused
 
@@ -126,10 +126,7 @@ async def _index(connection: asyncpg.Connection, adoption: Adoption) -> None:
 
 
 async def _guard(connection: asyncpg.Connection, adoption: Adoption) -> None:
-    """Close what a client must not write, one table after the other: none waits for another's lock."""
-    for sql in post_guards(adoption.shape).values():
-        async with connection.transaction():
-            await connection.execute(sql.replace("CREATE TRIGGER", "create or replace trigger"))
+    await attach(connection, post_guards(adoption.shape))
 
 
 async def _show(connection: asyncpg.Connection, adoption: Adoption) -> None:

@@ -3,6 +3,7 @@
 import asyncpg
 
 from infrastructure.adoption.legacy import is_credential, is_private
+from infrastructure.adoption.money import MONEY_RETIREMENT
 from infrastructure.adoption.steps import Adoption, Step
 
 _COLUMNS = """
@@ -31,5 +32,6 @@ RETIREMENT = (
         "takes private columns of public.profiles from clients: they read the others by name, `select *` is refused",
         _hide_private_columns,
     ),
+    *MONEY_RETIREMENT,
 )
 """In this order, once no build in use needs what they take away."""

@@ -8,6 +8,7 @@ from typing import Final
 import asyncpg
 import stamina
 
+from infrastructure.adoption.money import MONEY_STEPS
 from infrastructure.adoption.observations import Observation, Part
 from infrastructure.adoption.obstacles import check_obstacles
 from infrastructure.adoption.posts import POST_STEPS
@@ -73,6 +74,7 @@ def _steps(address: DatabaseAddress) -> tuple[Step, ...]:
         *ROLE_STEPS,
         *AFTER_ROLES,
         *POST_STEPS,
+        *MONEY_STEPS,
     )
 
 

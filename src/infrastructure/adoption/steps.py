@@ -78,3 +78,10 @@ async def build_index(connection: asyncpg.Connection, name: str, on: str, *, uni
         await connection.execute(f"create {kind} concurrently {name} on {on}")
     finally:
         await connection.execute(f"set lock_timeout = '{PATIENCE}'")
+
+
+async def attach(connection: asyncpg.Connection, triggers: Mapping[str, str]) -> None:
+    """Make *triggers* (as the doctor's catalogue has them), one after the other: none waits for another's lock."""
+    for sql in triggers.values():
+        async with connection.transaction():
+            await connection.execute(sql.replace("CREATE TRIGGER", "create or replace trigger"))

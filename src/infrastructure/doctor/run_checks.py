@@ -5,7 +5,12 @@ from typing import Final, Protocol, TypeVar
 
 import asyncpg
 
-from infrastructure.doctor.adoption import check_adoption, check_private_columns
+from infrastructure.doctor.adoption import (
+    check_adoption,
+    check_frozen,
+    check_old_money,
+    check_private_columns,
+)
 from infrastructure.doctor.catalogue import check_catalogue, check_drift
 from infrastructure.doctor.clients import check_clients
 from infrastructure.doctor.connection import (
@@ -49,7 +54,7 @@ ON_CONNECTION: Final = (check_clock, check_role, check_read_only, check_sessions
 AT_HEAD: Final = (
     *(check_catalogue, check_role_settings, check_functions, check_views, check_cascades),
     *(check_app_columns, check_relay, check_sizes),
-    *(check_adoption, check_private_columns),
+    *(check_adoption, check_private_columns, check_frozen),
 )
 
 
@@ -95,7 +100,7 @@ async def _check_content(
         yield finding
     async for finding in _each([_check_drift], database):
         yield finding
-    async for finding in _each([check_clients], migrator):
+    async for finding in _each([check_old_money, check_clients], migrator):
         yield finding
 
 

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from application.ports import Row
+from domain.audit import AuditAction
 from domain.errors import SessionRevoked, Unavailable, UserNotFound
 from domain.identity import DisplayFields, Principal
 from domain.money import shortened
@@ -134,13 +135,31 @@ async def find_account(connection: Any, who: UUID | str) -> UUID:
     return user_id
 
 
-# $1 user, $2 amount. Wallet, row and entry are one statement, for the books balance at the end of each; a wallet that
-# has moved already stays as it is.
-OPEN_WITH_BALANCE = """
-with opened as (
-  select gen_random_uuid() as id, user_id, amount, clock_timestamp() as at
-  from (values ($1::uuid, $2::numeric(12, 4))) as v (user_id, amount)
-  where amount > 0 and not exists (select from public.wallets w where w.user_id = v.user_id and w.version > 0)
+# $1 user, $2 reason, $3 the word of the audit log
+_UNFREEZE = """
+with unfrozen as (
+  update public.wallets set frozen = false where user_id = $1 and frozen returning user_id, balance
+), recorded as (
+  insert into private.audit_log (id, operator, action, target_id, before, after, reason, request_id, occurred_at)
+  select gen_random_uuid(), session_user, $3, user_id, '{}', jsonb_build_object('balance', balance::text), $2,
+         'lingualink unfreeze', clock_timestamp()
+  from unfrozen
+)
+select count(*) from unfrozen
+"""
+
+
+async def unfreeze(connection: Any, user_id: UUID, reason: str) -> bool:
+    """Let the owner of a frozen wallet use it again, and record why; whether it was frozen."""
+    return bool(await connection.fetchval(_UNFREEZE, user_id, reason, AuditAction.WALLET_UNFROZEN.value))
+
+
+# Wallet, row, entry and record are one statement, for the books balance at the end of each; a wallet that has moved
+# already stays as it is. It opens those of ``given`` (user_id, amount), whose amounts fit.
+OPENING = """opened as materialized (
+  select gen_random_uuid() as id, user_id, amount::numeric(12, 4) as amount, clock_timestamp() as at
+  from given g
+  where amount > 0 and not exists (select from public.wallets w where w.user_id = g.user_id and w.version > 0)
 ), hashed as (
   select o.*, private.transaction_hash(
     null, row(id, user_id, 'opening', amount, amount, 1, null, null, null, at, null)::public.wallet_transactions
@@ -154,7 +173,12 @@ with opened as (
 ), entry as (
   insert into private.ledger_entries (reference_id, account, amount, created_at)
   select id, 'opening', -amount, at from hashed
-)
-insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, created_at, hash)
-select id, user_id, 'opening', amount, amount, 1, at, hash from hashed
-"""
+), posted as (
+  insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, created_at, hash)
+  select id, user_id, 'opening', amount, amount, 1, at, hash from hashed
+)"""
+# $1 user, $2 amount: for sample people, the doctor's scene, tests.
+OPEN_WITH_BALANCE = f"""
+with given as (select $1::uuid as user_id, $2::numeric as amount), {OPENING}
+insert into private.openings (user_id, balance, transaction_id) select user_id, amount, id from hashed
+"""  # noqa: S608 - our own text

@@ -30,7 +30,12 @@ def id_of(text: str) -> str:
 LINES: Final = f"""
 select {_columns("t")}, {_columns("o", "o_")}, {_columns("p", "p_")}, w.user_id is not null as has_wallet,
        d.amount as d_amount, d.transaction_id as d_transaction_id, e.accounts, e.amounts,
-       t.kind in ('opening', 'transfer_in', 'transfer_out', 'withdrawal') or exists (
+       t.kind in ('transfer_in', 'transfer_out', 'withdrawal')
+       or t.kind = 'opening' and exists (
+         select from private.openings g
+         where g.transaction_id = t.id and g.user_id = t.user_id and g.balance = t.amount
+       )
+       or exists (
          select from private.audit_log a
          where a.occurred_at = t.created_at and a.refusal is null
            and t.id::text in (a.after ->> 'transaction_id', a.after ->> 'other_transaction_id')

@@ -172,6 +172,12 @@ STRAYS: Final = {
           and (p.validation_status, p.validated_by, p.validated_at)
             is distinct from (a.status, a.actor_id, a.occurred_at)
     """,
+    "stray_opening": """
+        select o.user_id, o.user_id as subject, format('%s was brought along by no transaction', o.balance) as detail
+        from private.openings o
+        where o.transaction_id is not null
+          and not exists (select from public.wallet_transactions t where t.id = o.transaction_id)
+    """,
     "epoch_without_record": """
         select null::uuid as user_id, 'epoch' as subject, format('%s, recorded as %s', epoch, recorded) as detail
         from (select (select epoch from private.ledger_epoch) as epoch, coalesce(

@@ -143,6 +143,7 @@ def wallet_of(row: Stored, owner_id: UUID, version: str = "version") -> Wallet:
         row["hash"] or GENESIS,
         ZERO if sent is None else Money(sent),
         ZERO if withdrawn is None else Money(withdrawn),
+        frozen=bool(row.get("frozen")),
     )
 
 

@@ -69,14 +69,14 @@ with {_CALLER}, quota as materialized (
   on conflict do nothing
   returning true
 ), locked as materialized (
-  select w.user_id, w.balance, w.version, w.hash
+  select w.user_id, w.balance, w.version, w.hash, w.frozen
   from public.wallets w
   where w.user_id = any ($5::uuid[]) and exists (select from claim)
   order by w.user_id
   for update
 )
 select c.*, exists (select from claim) as claimed, extract(epoch from q.free_at - now())::float8 as free_in,
-       l.user_id, l.balance, l.version, l.hash, s.sent, s.withdrawn, {EPOCH}, clock_timestamp() as now,
+       l.user_id, l.balance, l.version, l.hash, l.frozen, s.sent, s.withdrawn, {EPOCH}, clock_timestamp() as now,
        case when l.user_id = $1 then 'active' else private.account_status(l.user_id, null) end as owner_status
 from caller c cross join quota q left join locked l on true
 left join lateral private.spent_today(l.user_id) s on $8 and l.user_id = $1
@@ -114,7 +114,7 @@ with request as materialized (
 ), claimed as materialized (
   select r.n, r.user_id from request r join claim c on c.user_id = r.user_id and c.key = r.key
 ), locked as materialized (
-  select w.user_id, w.balance, w.version, w.hash
+  select w.user_id, w.balance, w.version, w.hash, w.frozen
   from public.wallets w
   where w.user_id in (select v.user_id from wanted v join claimed c on c.n = v.n)
   order by w.user_id
@@ -122,10 +122,11 @@ with request as materialized (
 )
 select r.n, r.caller_status, r.caller_role, r.caller_banned, exists (select from claimed c where c.n = r.n) as claimed,
        {EPOCH}, null::uuid as user_id, null::numeric as balance, null::bigint as version, null::bytea as hash,
+       null::boolean as frozen,
        null::numeric as sent, null::numeric as withdrawn, clock_timestamp() as now, null::text as owner_status
 from request r
 union all
-select null, null, null, null, null, null, l.user_id, l.balance, l.version, l.hash, s.sent, s.withdrawn,
+select null, null, null, null, null, null, l.user_id, l.balance, l.version, l.hash, l.frozen, s.sent, s.withdrawn,
        clock_timestamp(),
        case when l.user_id in (select user_id from claimed) then 'active'
             else private.account_status(l.user_id, null) end
@@ -162,10 +163,10 @@ on conflict do nothing
 """
 # $2 whose spending is counted.
 LOCK_WALLETS = """
-select w.user_id, w.balance, w.version, w.hash, s.sent, s.withdrawn,
+select w.user_id, w.balance, w.version, w.hash, w.frozen, s.sent, s.withdrawn,
        private.account_status(w.user_id, null) as owner_status, clock_timestamp() as now
 from (
-  select user_id, balance, version, hash from public.wallets
+  select user_id, balance, version, hash, frozen from public.wallets
   where user_id = any ($1::uuid[]) order by user_id for update
 ) w
 left join lateral private.spent_today(w.user_id) s on w.user_id = any ($2::uuid[])

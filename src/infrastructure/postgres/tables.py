@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    false,
     text,
     true,
 )
@@ -121,6 +122,7 @@ class WalletRow(Base):
     version: Mapped[Number] = mapped_column(server_default="0")
     updated_at: Mapped[Made]
     hash: Mapped[bytes | None]
+    frozen: Mapped[bool] = mapped_column(server_default=false())
 
 
 class TransactionRow(Base):
@@ -401,6 +403,18 @@ class AdoptedRoleRow(Base):
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
     role: Mapped[str | None]
     marks: Mapped[Json]
+    taken_at: Mapped[Clock]
+
+
+class OpeningRow(Base):
+    """A row of ``private.openings``: what a wallet began with, and the transaction that brought it along."""
+
+    __tablename__ = "openings"
+    __table_args__ = (UniqueConstraint("transaction_id", name="openings_transaction_once"), PRIVATE)
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    balance: Mapped[Decimal | None] = mapped_column(Numeric())
+    transaction_id: Mapped[UUID | None]
     taken_at: Mapped[Clock]
 
 

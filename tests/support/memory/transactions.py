@@ -56,7 +56,8 @@ class MemoryTransaction(Generic[L]):
         database = self.database
         for row in writes.transactions:
             database.ledger.append(row)
-            database.wallets[row.user_id] = Wallet(row.user_id).after(row)
+            before = database.wallets.get(row.user_id, Wallet(row.user_id))
+            database.wallets[row.user_id] = replace(Wallet(row.user_id).after(row), frozen=before.frozen)
         database.entries.extend(writes.entries)
         database.approvals.update({row.id: row for row in (*writes.approvals, *writes.approvals_decided)})
         database.posts.update({post.id: post for post in writes.posts})

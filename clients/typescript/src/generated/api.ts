@@ -619,7 +619,7 @@ export type components = {
          * @description The closed list of what is recorded. Readings are recorded only where they were refused.
          * @enum {string}
          */
-        AuditAction: "approval.decided" | "approval.read" | "approval.requested" | "audit_log.read" | "ban.lifted" | "books.read" | "event.dropped" | "ledger.restored" | "post.read" | "post.validation_changed" | "reward_rate.changed" | "reward_rate.read" | "role.changed" | "transaction.booked" | "transaction.reversed" | "user.banned" | "user.erased" | "user.read" | "withdrawal.read" | "withdrawal.settled";
+        AuditAction: "approval.decided" | "approval.read" | "approval.requested" | "audit_log.read" | "ban.lifted" | "books.read" | "event.dropped" | "ledger.restored" | "post.read" | "post.validation_changed" | "reward_rate.changed" | "reward_rate.read" | "role.changed" | "transaction.booked" | "transaction.reversed" | "user.banned" | "user.erased" | "user.read" | "wallet.frozen" | "wallet.unfrozen" | "withdrawal.read" | "withdrawal.settled";
         /**
          * AuditEntryOut
          * @description One decision. Of a refusal ``before`` is empty, and ``after`` is what was asked for.
@@ -823,7 +823,7 @@ export type components = {
          * @description Why a request was refused. Stable; new ones may be added.
          * @enum {string}
          */
-        ProblemCode: "invalid_request" | "invalid_amount" | "invalid_cursor" | "idempotency_key_missing" | "idempotency_key_invalid" | "missing_token" | "invalid_token" | "expired_token" | "session_revoked" | "forbidden" | "own_post" | "banned" | "anonymous_session" | "mfa_required" | "last_admin" | "client_not_allowed" | "not_found" | "post_not_found" | "user_not_found" | "withdrawal_not_found" | "method_not_allowed" | "insufficient_funds" | "balance_limit" | "below_minimum" | "daily_limit" | "withdrawal_already_settled" | "idempotency_key_in_progress" | "version_mismatch" | "body_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "precondition_required" | "rate_limited" | "headers_too_large" | "internal_error" | "unavailable";
+        ProblemCode: "invalid_request" | "invalid_amount" | "invalid_cursor" | "idempotency_key_missing" | "idempotency_key_invalid" | "missing_token" | "invalid_token" | "expired_token" | "session_revoked" | "forbidden" | "own_post" | "banned" | "anonymous_session" | "mfa_required" | "last_admin" | "client_not_allowed" | "not_found" | "post_not_found" | "user_not_found" | "withdrawal_not_found" | "method_not_allowed" | "insufficient_funds" | "balance_limit" | "below_minimum" | "daily_limit" | "wallet_frozen" | "withdrawal_already_settled" | "idempotency_key_in_progress" | "version_mismatch" | "body_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "precondition_required" | "rate_limited" | "headers_too_large" | "internal_error" | "unavailable";
         /**
          * ProfileOut
          * @description The session's user, as the database has them.
@@ -5177,7 +5177,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `idempotency_key_in_progress` · `insufficient_funds` · `balance_limit` · `daily_limit` */
+            /** @description `idempotency_key_in_progress` · `insufficient_funds` · `balance_limit` · `daily_limit` · `wallet_frozen` */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -5193,7 +5193,7 @@ export interface operations {
                         /** @constant */
                         status: 409;
                         /** @enum {string} */
-                        code: "idempotency_key_in_progress" | "insufficient_funds" | "balance_limit" | "daily_limit";
+                        code: "idempotency_key_in_progress" | "insufficient_funds" | "balance_limit" | "daily_limit" | "wallet_frozen";
                     };
                 };
             };
@@ -5517,7 +5517,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `idempotency_key_in_progress` · `insufficient_funds` · `below_minimum` · `daily_limit` */
+            /** @description `idempotency_key_in_progress` · `insufficient_funds` · `below_minimum` · `daily_limit` · `wallet_frozen` */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -5533,7 +5533,7 @@ export interface operations {
                         /** @constant */
                         status: 409;
                         /** @enum {string} */
-                        code: "idempotency_key_in_progress" | "insufficient_funds" | "below_minimum" | "daily_limit";
+                        code: "idempotency_key_in_progress" | "insufficient_funds" | "below_minimum" | "daily_limit" | "wallet_frozen";
                     };
                 };
             };

@@ -1,0 +1,241 @@
+"""The app's money becomes the ledger's: no balance is lost, none is guessed, and old builds go on reading."""
+
+import random
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from contract.backend import postgres_backend
+from contract.test_limits import pay
+from contract.test_validation import decide
+from database.arena import Arena, arena
+from database.attacks import ME, VICTIM, Case
+from domain.identity import Role
+from domain.money import Money
+from domain.posts import PostStatus
+from domain.rewards import RewardedAction
+from infrastructure.adoption.money import _OPEN, MONEY_RETIREMENT, MONEY_STEPS
+from infrastructure.doctor.adoption import check_frozen, check_old_money
+from infrastructure.postgres.accounts import unfreeze
+from support.clips import run_steps
+from support.database import Database
+from support.ledger import findings
+
+pytestmark = pytest.mark.anyio
+
+ODD = ("NaN", "-4.00", "-0.0001", "100000000", "99999999.99995", "0.00001", "1e30")
+EVEN = ("0", "0.00", None, "12.50", "0.01", "0.005", "99999999.99", "99999999.9999", "7")
+BALANCES = "select id, balance from public.profiles order by id"
+KEPT = """
+select p.id, p.balance as had, w.balance as has, coalesce(w.frozen, false) as frozen, o.balance as recorded,
+       o.user_id is not null as is_recorded
+from public.profiles p left join public.wallets w on w.user_id = p.id left join private.openings o on o.user_id = p.id
+"""
+ACCOUNTS = "select coalesce(sum(amount), 0) from private.ledger_entries"
+
+
+@pytest.fixture
+async def owner(clips_database: Database) -> AsyncIterator[Any]:
+    """A connection as the operator's, to a database with the app's tables."""
+    connection = await asyncpg.connect(clips_database.migrator_url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def has(owner: Any, user_id: str | UUID, balance: str | None) -> None:
+    await owner.execute(
+        "insert into public.profiles (id, balance) values ($1::text::uuid, $2::text::numeric) "
+        "on conflict (id) do update set balance = excluded.balance",
+        str(user_id),
+        balance,
+    )
+
+
+async def fill(owner: Any, seed: int, people: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - awkward, not secret
+    rows = [
+        (uuid4(), chance.choice(ODD if chance.random() < 0.2 else (*EVEN, f"{chance.uniform(0, 1e6):.2f}")))
+        for _ in range(people)
+    ]
+    await owner.executemany("insert into public.profiles (id, balance) values ($1, $2::text::numeric)", rows)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_no_balance_differs_by_a_cent_unless_it_is_listed(
+    seed: int, owner: Any, clips_database: Database
+) -> None:
+    await fill(owner, seed, 2_300)
+    before = await owner.fetch(BALANCES)
+
+    await owner.execute(_OPEN, "wallet.frozen")  # and killed after the first thousand
+    await run_steps(owner, MONEY_STEPS)
+
+    assert await owner.fetchval("select count(*) from private.openings") == 2_300
+    for row in await owner.fetch(KEPT):
+        odd = row["had"] is not None and not _fits(row["had"])
+        assert row["is_recorded"]
+        assert str(row["recorded"]) == str(row["had"])
+        assert row["frozen"] is odd
+        assert (row["has"] or 0) == (0 if odd else row["had"] or 0)
+    assert str(await owner.fetch(BALANCES)) == str(before)
+    frozen = await owner.fetchval("select count(*) from public.wallets where frozen")
+    assert (
+        await owner.fetchval("select count(*) from private.audit_log where action = 'wallet.frozen'")
+        == frozen
+    )
+    assert await owner.fetchval(ACCOUNTS) == -await owner.fetchval("select sum(balance) from public.wallets")
+    assert await findings(clips_database) == []
+
+
+def _fits(balance: Decimal) -> bool:
+    return balance == 0 or (
+        balance.is_finite() and 0 < balance <= Decimal("99999999.9999") and balance == round(balance, 4)
+    )
+
+
+async def test_a_second_run_changes_nothing(owner: Any) -> None:
+    await fill(owner, 9, 60)
+    await run_steps(owner, MONEY_STEPS)
+    look = "select t::text from public.wallets t union all select t::text from public.wallet_transactions t order by 1"
+    before = await owner.fetch(look)
+
+    await run_steps(owner, MONEY_STEPS)
+
+    assert await owner.fetch(look) == before
+
+
+async def test_builds_in_the_field_read_what_the_ledger_says(owner: Any, clips_database: Database) -> None:
+    await run_steps(owner, MONEY_STEPS)
+    async with postgres_backend(clips_database) as backend:
+        one, other = await backend.user(balance="10.00"), await backend.user()
+        for amount in ("1.005", "0.004", "2"):
+            await pay(backend, one, other, amount)
+        moderator = await backend.user(Role.MODERATOR)
+        await backend.rate("0.507")
+        post = await backend.post(other)
+        await decide(backend, moderator, post, PostStatus.APPROVED, seen=1)
+
+    rows = await owner.fetch(
+        "select user_id, type, amount from public.transactions order by created_at, amount"
+    )
+    seen = {row["id"]: row["balance"] for row in await owner.fetch(BALANCES)}
+    assert (seen[one.user_id], seen[other.user_id]) == (Decimal("6.99"), Decimal("3.51"))
+    sent = [row["amount"] for row in rows if row["user_id"] == str(one.user_id)]
+    assert sum(sent) == Decimal("6.99")
+    assert sum(row["amount"] for row in rows if row["user_id"] == str(other.user_id)) == Decimal("3.51")
+    assert {row["type"] for row in rows} == {"refund", "withdrawal", "top_up", "earning"}
+    assert await check_old_money(clips_database.migrator) == []
+
+
+async def test_whoever_wrote_money_before_is_told_by_the_doctor(owner: Any, clips_database: Database) -> None:
+    await has(owner, ME, "12.50")
+    await owner.execute(
+        "insert into public.transactions (user_id, amount, type) values ($1, 12.5, 'earning')", ME
+    )
+    await run_steps(owner, MONEY_STEPS)
+    assert await check_old_money(clips_database.migrator) == []
+
+    await owner.execute(
+        "insert into public.transactions (user_id, amount, type) values ($1, 1, 'top_up')", ME
+    )
+    await owner.execute("update public.profiles set balance = balance + 1 where id = $1", UUID(ME))
+
+    found = {one.code: one.message for one in await check_old_money(clips_database.migrator)}
+    assert found.keys() == {"old_money_writer", "old_balance_differs"}
+    assert ME in found["old_balance_differs"]
+
+
+async def test_a_frozen_wallet_is_named_until_an_operator_unfreezes_it(owner: Any) -> None:
+    await has(owner, ME, "NaN")
+    await run_steps(owner, MONEY_STEPS)
+    [named] = await check_frozen(owner)
+
+    done = [await unfreeze(owner, UUID(ME), "paid by hand") for _ in range(2)]
+
+    assert (named.code, ME in named.message) == ("wallets_frozen", True)
+    assert done == [True, False]
+    assert await check_frozen(owner) == []
+    [row] = await owner.fetch(
+        "select target_id, reason from private.audit_log where action = 'wallet.unfrozen'"
+    )
+    assert tuple(row) == (UUID(ME), "paid by hand")
+
+
+async def test_a_rate_is_what_was_confirmed_and_nothing_else(owner: Any, clips_database: Database) -> None:
+    await owner.execute("insert into public.reward_rates (action_type, amount) values ('post_approved', 900)")
+
+    await run_steps(owner, MONEY_STEPS, {RewardedAction.POST_APPROVED: Money(Decimal("0.0050"))})
+    await run_steps(owner, MONEY_STEPS, {RewardedAction.POST_APPROVED: Money(Decimal("0.0050"))})
+
+    assert await owner.fetchval("select amount from private.reward_rates") == Decimal("0.0050")
+    assert (
+        await owner.fetchval("select count(*) from private.audit_log where action = 'reward_rate.changed'")
+        == 1
+    )
+    assert await findings(clips_database) == []
+
+
+async def test_what_was_mirrored_stays_as_it_is_once_that_is_over(
+    owner: Any, clips_database: Database
+) -> None:
+    await run_steps(owner, MONEY_STEPS)
+    await run_steps(owner, MONEY_RETIREMENT)
+    async with postgres_backend(clips_database) as backend:
+        one, other = await backend.user(balance="10.00"), await backend.user()
+        await pay(backend, one, other, "1")
+
+    assert await owner.fetch("select from public.transactions") == []
+    assert await check_old_money(clips_database.migrator) == []
+
+
+REFUSED = (
+    Case("raise one's old balance", ME, f"update public.profiles set balance = 1000 where id = '{ME}'"),
+    Case("make it no number", ME, f"update public.profiles set balance = 'NaN' where id = '{ME}'"),
+    Case("have earned more", ME, f"update public.profiles set total_earned = 9 where id = '{ME}'"),
+    Case(
+        "book an old transaction", ME, f"insert into public.transactions (user_id, amount) values ('{ME}', 9)"
+    ),
+    Case("change old transactions", ME, "update public.transactions set amount = 9"),
+    Case(
+        "ask for an old withdrawal",
+        ME,
+        f"insert into public.withdrawals (user_id, amount) values ('{ME}', 9)",
+    ),
+    Case("settle old withdrawals", ME, "update public.withdrawals set status = 'completed'"),
+    Case("delete old withdrawals", ME, "delete from public.withdrawals"),
+    Case("raise a rate with the anon key", None, "update public.reward_rates set amount = 9"),
+    Case("read what others began with", ME, "select balance from private.openings"),
+)
+ALLOWED = (
+    Case(
+        "read one's old balance", ME, f"select balance, total_earned from public.profiles where id = '{ME}'"
+    ),
+    Case("read one's old transactions", ME, f"select amount from public.transactions where user_id = '{ME}'"),
+    Case("edit one's name", ME, f"update public.profiles set full_name = 'n' where id = '{ME}'"),
+)
+
+
+@pytest.fixture
+async def place(owner: Any, clips_database: Database) -> AsyncIterator[Arena]:
+    for who in (ME, VICTIM):
+        await has(owner, who, "5")
+        await owner.execute("insert into public.transactions (user_id, amount) values ($1, 5)", who)
+        await owner.execute("insert into public.withdrawals (user_id, amount) values ($1, 5)", who)
+    await owner.execute("alter table public.transactions enable row level security")
+    await run_steps(owner, MONEY_STEPS)
+    async with arena(clips_database) as made:
+        yield made
+
+
+async def test_a_client_writes_no_money_to_the_old_places(place: Arena) -> None:
+    for case in REFUSED:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await place.run(case, keep=False)
+    for case in ALLOWED:
+        assert await place.run(case, keep=False) == 1, case.name
