@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from database.adoptees import KINDS, adopt, adoptee
 from database.arena import Arena, SdkArena, arena, migrate_app, populate, rest_api
+from devstack.adoptee import LINGUALINK
 from devstack.keys import SigningKey
 from devstack.postgres import LocalPostgres
 from support.database import Database, cloned
@@ -46,32 +48,58 @@ async def opened_arena(opened: Database) -> AsyncIterator[Arena]:
         yield made
 
 
-@pytest.fixture(
-    params=["peopled_arena", "opened_arena", "adopted_arena"],
-    ids=["before the app", "after the app", "adopted"],
-)
-def place(request: pytest.FixtureRequest) -> Arena:
-    """A client of each."""
-    made: Arena = request.getfixturevalue(request.param)
-    return made
-
-
-@pytest.fixture(scope="session")
-def adopted(cluster: LocalPostgres) -> Iterator[Database]:
-    """The same people in a project of Supabase's quickstart, whose clients were granted everything."""
-    with adoptee(cluster, KINDS["quickstart"]) as made:
-        assert adopt(made).exit_code == 0
+@contextmanager
+def adopted(cluster: LocalPostgres, script: str) -> Iterator[Database]:
+    """The same people in a database that had the app's tables first, whose clients were granted everything."""
+    with adoptee(cluster, script) as made:
         made.run("delete from public.profiles")
         made.run("delete from auth.users")
+        assert adopt(made).exit_code == 0
         asyncio.run(populate(made))
         yield made
 
 
 @pytest.fixture(scope="session")
-async def adopted_arena(adopted: Database) -> AsyncIterator[Arena]:
-    """A client of that one."""
-    async with arena(adopted) as made:
+def quickstart(cluster: LocalPostgres) -> Iterator[Database]:
+    """They in a project of Supabase's quickstart."""
+    with adopted(cluster, KINDS["quickstart"]) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def lingualink(cluster: LocalPostgres) -> Iterator[Database]:
+    """They in LinguaLink's own, with ids as text."""
+    with adopted(cluster, LINGUALINK.replace(":id", "text")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+async def quickstart_arena(quickstart: Database) -> AsyncIterator[Arena]:
+    """A client of the one."""
+    async with arena(quickstart) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+async def lingualink_arena(lingualink: Database) -> AsyncIterator[Arena]:
+    """A client of the other."""
+    async with arena(lingualink) as made:
+        yield made
+
+
+ARENAS = {
+    "before the app": "peopled_arena",
+    "after the app": "opened_arena",
+    "adopted quickstart": "quickstart_arena",
+    "adopted lingualink": "lingualink_arena",
+}
+
+
+@pytest.fixture(params=list(ARENAS.values()), ids=list(ARENAS))
+def place(request: pytest.FixtureRequest) -> Arena:
+    """A client of each."""
+    made: Arena = request.getfixturevalue(request.param)
+    return made
 
 
 CLIENTS = {"supabase-js": javascript, "supabase-py": python}

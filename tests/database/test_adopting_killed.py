@@ -25,6 +25,7 @@ from support.stack import supabase_on
 CHAOS = bool(os.environ.get("LINGUALINK_CHAOS"))
 KILLS = 20 if CHAOS else 2
 LONGEST_S = 4.0
+MOMENTS = ("profiles.indexes", "migrations", "roles.confirmed", "clips.guards", "money.openings")
 TEXT = LINGUALINK.replace(":id", "text")
 
 COLUMNS = """
@@ -34,6 +35,11 @@ from information_schema.columns where table_schema in ('public', 'private')
 PEOPLE = "select to_jsonb(p) - 'created_at' - 'updated_at' from public.profiles p"
 ROLES = "select user_id, role, marks from private.adopted_roles"
 RECORDS = "select operator, action, target_id, before, after, reason from private.audit_log"
+OPENINGS = "select user_id, balance, transaction_id is null from private.openings"
+WALLETS = "select user_id, balance, version, frozen from public.wallets"
+LEDGER = "select user_id, kind, amount, balance_after, version from public.wallet_transactions"
+ENTRIES = "select account, amount from private.ledger_entries"
+POSTS = "select to_jsonb(p) - 'home' - 'created_at' from private.posts p"
 STEPS = "select name from private.adoption_steps"
 FINISHED = "select tables, posts_source, adopted_at is not null from private.adoption"
 
@@ -65,7 +71,7 @@ def running(database: Database) -> "Iterator[subprocess.Popen[str]]":
 
 def state_of(database: Database) -> list[Any]:
     """All that an adoption leaves, but for times."""
-    asked = (COLUMNS, PEOPLE, ROLES, RECORDS, STEPS, FINISHED)
+    asked = (COLUMNS, PEOPLE, ROLES, RECORDS, OPENINGS, WALLETS, LEDGER, ENTRIES, POSTS, STEPS, FINISHED)
     return [
         sorted(asyncio.run(_items(database)).items()),
         *[sorted(map(str, database.run(query))) for query in asked],
@@ -88,7 +94,9 @@ def whole(cluster: LocalPostgres) -> Iterator[Database]:
         yield made
 
 
-@pytest.mark.parametrize("step", ["profiles.indexes", "migrations", "roles.confirmed", "profiles.required"])
+@pytest.mark.parametrize(
+    "step", ["profiles.indexes", "migrations", "roles.confirmed", "clips.guards", "money.openings"]
+)
 def test_killed_as_a_step_begins_it_goes_on_from_there(
     cluster: LocalPostgres, whole: Database, step: str
 ) -> None:

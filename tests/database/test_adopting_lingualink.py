@@ -148,6 +148,11 @@ def test_nobody_gives_oneself_a_role_any_more(adopted: Database, role: str) -> N
         as_client(adopted, f"update public.profiles set role = '{role}' where id::text = '{{me}}'", LEARNER)
 
 
+def test_nobody_empties_profiles_with_all_that_refers_to_them(adopted: Database) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        as_client(adopted, "truncate public.profiles cascade", LEARNER)
+
+
 def test_what_only_old_builds_need_goes_when_it_is_asked_for(lingualink: Database) -> None:
     theirs = "select {columns} from public.profiles where username = 'tutor'"
     assert command(lingualink, "adopt", "--retire-legacy").exit_code == 1

@@ -18,7 +18,12 @@ from database.attacks import (
 
 pytestmark = pytest.mark.anyio
 
-REFUSED = (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidTextRepresentationError)
+# The last one: a table of the app's refers to the one that is to be emptied.
+REFUSED = (
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.InvalidTextRepresentationError,
+    asyncpg.FeatureNotSupportedError,
+)
 
 
 def cases(*listed: Case) -> pytest.MarkDecorator:
