@@ -67,6 +67,11 @@ def ours(relay: str = "off", module: str | None = None) -> Start:
     return lambda system, _: system.lingualink(relay=relay, module=module)
 
 
+def at_a_distance(round_trip_ms: float) -> Start:
+    """Our service, its database behind a network."""
+    return lambda system, _: system.lingualink_at_a_distance(round_trip_ms)
+
+
 def peers(**settings: str) -> Start:
     """The peer, by default without its broadcast."""
 
@@ -212,6 +217,11 @@ MONEY: Final = Load(users=PAYERS, pool=PAYERS, records=4_000)
 ALONE: Final = Variant("lingualink, alone", ours(module="bench.alone"), _money(load.withdrawal))
 SINGLE: Final = Variant("nestjs, one statement", peers(TX_MODE="single"), _peers_money, is_peer=True)
 
+DISTANCES: Final = tuple(
+    Variant(f"{milliseconds} ms", at_a_distance(milliseconds), _money(load.withdrawal))
+    for milliseconds in (0, 1, 5)
+)
+
 CASES: Final = {
     case.name: case
     for case in (
@@ -268,6 +278,18 @@ CASES: Final = {
             "money at 400 requests a second",
             replace(MONEY, rate=400),
             _pair(_money(load.withdrawal), _peers_money),
+        ),
+        Case(
+            "distance-lone",
+            "money by round trip to the database, one connection",
+            replace(MONEY, connections=1),
+            DISTANCES,
+        ),
+        Case(
+            "distance",
+            "money by round trip to the database, 32 connections",
+            MONEY,
+            DISTANCES,
         ),
         Case(
             "hot-wallet",

@@ -38,8 +38,9 @@ class Figures:
         return float(median(getattr(window, what) for window in self.windows[target]))
 
     def ratio(self, what: str) -> tuple[float, float, float] | None:
-        """Least, median and greatest quotient of the first target and the second, within each round."""
-        if len(self.windows) < 2:
+        """Least, median and greatest quotient of the first target and the peer after it, within each round."""
+        peers = {variant.name for variant in self.case.variants if variant.is_peer}
+        if len(self.windows) < 2 or list(self.windows)[1] not in peers:
             return None
         first, second, *_ = self.windows.values()
         quotients = [

@@ -121,6 +121,27 @@ class System:
             yield server
 
     @contextmanager
+    def lingualink_at_a_distance(self, round_trip_ms: float) -> Iterator[Server]:
+        """The same, with a network of *round_trip_ms* between it and its database."""
+        port = free_port()
+        command = [
+            sys.executable,
+            "-m",
+            "bench.delay",
+            str(port),
+            str(self.postgres.port),
+            str(round_trip_ms / 2),
+        ]
+        proxy = subprocess.Popen(command)
+        address = self.postgres.url(OURS, "lingualink_api").replace(f":{self.postgres.port}/", f":{port}/")
+        try:
+            with self.lingualink(database=address) as server:
+                yield server
+        finally:
+            proxy.terminate()
+            proxy.wait(timeout=10)
+
+    @contextmanager
     def nestjs(self, folder: Path, **settings: str) -> Iterator[Server]:
         """The peer, which *folder* holds built, one worker."""
         port = free_port()

@@ -90,15 +90,12 @@ class Head:
     version: int
     hash: bytes
 
-    def __bytes__(self) -> bytes:
-        return self.user_id.bytes + self.version.to_bytes(8, "big") + self.hash
-
 
 HEAD_SIZE: Final = 16 + 8 + 32
 
 
 def heads_of(packed: bytes) -> Iterator[Head]:
-    """The heads that a seal holds, one after the other."""
+    """The heads that a seal holds, one after the other: 16 bytes of id, 8 of version (big-endian) and 32 of hash."""
     for at in range(0, len(packed), HEAD_SIZE):
         user_id, version = UUID(bytes=packed[at : at + 16]), int.from_bytes(packed[at + 16 : at + 24], "big")
         yield Head(user_id, version, packed[at + 24 : at + HEAD_SIZE])

@@ -41,6 +41,15 @@ def test_without_a_peer_there_is_no_ratio() -> None:
     assert lost_goals([made], {"profile": 0.1}) == []
 
 
+def test_only_a_peer_is_divided_by() -> None:
+    made = Figures(CASES["distance"])
+    for variant in made.case.variants:
+        made.add(variant.name, WINDOW)
+
+    assert made.ratio("cpu") is None
+    assert "**" not in table([made])
+
+
 def test_a_goal_is_lost_beyond_the_noise_and_not_within_it() -> None:
     goal = {"profile": 0.5}
 

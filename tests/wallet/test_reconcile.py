@@ -1,5 +1,6 @@
 """The proof of the ledger: rows that do not follow from each other, and what seals tell."""
 
+from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
@@ -172,6 +173,21 @@ async def test_a_seal_holds_each_wallet_that_moved_since_the_one_before(
     assert (second.previous, third.previous) == (first.digest, second.digest)
     assert await findings(database) == []
     assert await findings(database, since_seal=True) == []
+
+
+async def test_a_seal_is_what_the_documents_say_byte_by_byte(
+    backend: PostgresBackend, database: Database
+) -> None:
+    one, other = await backend.user(balance="5.00"), await backend.user(balance="5.00")
+    await pay(backend, one, other, "1")
+    seal = await sealed(database)
+
+    heads = b""
+    for owner in sorted((one, other), key=lambda person: person.user_id.bytes):
+        heads += owner.user_id.bytes + (2).to_bytes(8, "big") + (await backend.wallet(owner)).hash
+    until = seal.sealed_until.strftime("%Y-%m-%dT%H:%M:%S.%fZ\n").encode()
+
+    assert seal.digest == sha256(bytes(32) + until + heads).hexdigest()
 
 
 async def test_it_looks_at_one_instant_while_money_moves(

@@ -67,8 +67,8 @@ COSTS = {
     "GET /vault/audit-log": LIST,
     "GET /vault/approvals": LIST,
     "GET /vault/withdrawals": LIST,
-    "GET /vault/books": LIST,
-    "GET /vault/books?at=": LIST,
+    "GET /vault/books": READ,  # who asks, and the books for who may
+    "GET /vault/books?at=": READ,
     "POST /vault/posts/{post_id}/validation": KEPT,  # BEGIN, lock caller and post, read, write, COMMIT
     "PUT /vault/users/{user_id}/role": KEPT,
     "PUT /vault/users/{user_id}/ban": KEPT,

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -13,7 +14,9 @@ import pytest
 from infrastructure.postgres.books import PostgresBooks
 from infrastructure.postgres.connections import create_pool
 from support.accounts import Account, is_problem, open_account, sign_ups
-from support.backend import System, api
+from support.backend import System, api, backend
+from support.database import Database
+from support.stack import supabase_on
 
 pytestmark = pytest.mark.anyio
 
@@ -84,9 +87,19 @@ async def test_a_statement_adds_up(system: System, client: httpx.AsyncClient) ->
     assert part["closing_balance"] == "9.495"
 
 
-async def test_a_month_of_statements_adds_up_to_the_balance(
-    system: System, client: httpx.AsyncClient
-) -> None:
+@pytest.fixture
+def alone(database: Database) -> Iterator[System]:
+    """A system of the test's own, whose rows may be made old."""
+    with supabase_on(database.cluster, database.name) as supabase, backend(database, supabase) as running:
+        yield running
+
+
+async def test_a_month_of_statements_adds_up_to_the_balance(alone: System) -> None:
+    async with api(alone) as client:
+        await _live_a_month(alone, client)
+
+
+async def _live_a_month(system: System, client: httpx.AsyncClient) -> None:
     one, other, _ = await people(system)
     for number, amount in enumerate(("1.005", "0.0001", "2", "0.99", "0.5")):
         await pay(client, one, other, amount, "n", f"there {number}")

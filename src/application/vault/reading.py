@@ -1,10 +1,10 @@
 """Read in the vault: the policy table decides, and what it refuses is recorded before it is told."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 from uuid import UUID
 
 from application.ports import Page, Position, Row, page_of, position_of
@@ -13,9 +13,9 @@ from application.transactions import Transactions
 from application.vault.users import UserView
 from domain.approvals import ApprovalStatus
 from domain.audit import AuditAction, RequestInfo
-from domain.errors import PostNotFound, UserNotFound
-from domain.identity import Actor, Principal, User
-from domain.policies import Action
+from domain.errors import DomainError, PostNotFound, UserNotFound
+from domain.identity import Actor, Principal, Role, User
+from domain.policies import Action, roles_for
 from domain.posts import PostKind, PostStatus
 from domain.withdrawals import WithdrawalStatus
 
@@ -84,8 +84,13 @@ class VaultReader(Protocol):
         """At most *limit* approvals after *after*, oldest first; what has expired does not wait."""
         ...
 
-    async def books(self, at: datetime | None) -> Sequence[Row]:
-        """``account`` and ``total`` of every account at *at* (UTC), or now; all wallets together are one."""
+    async def books(
+        self, principal: Principal, roles: Iterable[Role], at: datetime | None
+    ) -> tuple[Actor, Sequence[Row]]:
+        """Who is asking, as :meth:`enter` says, and for one of *roles* the books at *at* (UTC), or now: one statement.
+
+        They are ``account`` and ``total`` of every account; all wallets together are one.
+        """
         ...
 
     async def audit_log(self, wanted: AuditFilter, *, after: Position | None, limit: int) -> Sequence[Row]:
@@ -193,8 +198,11 @@ class ReadVault:
 
     async def books(self, principal: Principal, at: datetime | None, request: RequestInfo) -> Sequence[Row]:
         """``account`` and ``total`` of each, all wallets together as one, now or as it was at *at* (UTC)."""
-        async with self._reader(principal, Action.READ_BOOKS, request) as (reader, _):
-            return await reader.books(at)
+        async with self._readers() as reader:
+            actor, accounts = await reader.books(principal, roles_for(Action.READ_BOOKS), at)
+        if refused := self._transactions.refusal(actor, Action.READ_BOOKS):
+            await self._refuse(principal, AuditContext(Action.READ_BOOKS, request), refused)
+        return accounts
 
     async def audit_log(
         self,
@@ -233,7 +241,10 @@ class ReadVault:
             if refused is None:
                 yield reader, actor
                 return
-        await self._transactions.record_refusal(principal, AuditContext(action, request, target_id), refused)
+        await self._refuse(principal, AuditContext(action, request, target_id), refused)
+
+    async def _refuse(self, principal: Principal, audit: AuditContext, refused: DomainError) -> NoReturn:
+        await self._transactions.record_refusal(principal, audit, refused)
         raise refused
 
     def _view(self, actor: Actor, user: User) -> UserView:

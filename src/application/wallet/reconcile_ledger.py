@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final, Protocol
 
 from application.realtime.ports import DELIVERED_RETENTION
-from domain.ledger import GENESIS, Head, heads_of, seal_digest
+from domain.ledger import GENESIS, heads_of, seal_digest
 from domain.reconciliation import Finding, Line, Proof
 
 EVENTS_KEPT: Final = DELIVERED_RETENTION
@@ -53,8 +53,8 @@ class LedgerSnapshot(Protocol):
         """The heads that *seal* holds."""
         ...
 
-    def heads(self, seal: Seal) -> AsyncIterator[Head]:
-        """The heads that the rows under *seal* have now, in the order of the users' ids."""
+    async def heads(self, seal: Seal) -> bytes:
+        """The heads that the rows under *seal* have now, packed as a seal holds them."""
         ...
 
 
@@ -122,19 +122,20 @@ class ReconcileLedger:
             if seal_digest(previous, seal.sealed_until, packed) != seal.digest:
                 yield Finding("broken_seal", None, f"seal {seal.id}", "its digest is not of what it holds")
             previous = seal.digest
-            now = [head async for head in snapshot.heads(seal)]
-            for finding in _moved_heads(seal, packed, now):
-                yield finding
+            now = await snapshot.heads(seal)
+            if now != packed:
+                for finding in _moved_heads(seal, packed, now):
+                    yield finding
         there = {seal.id: seal.digest.hex() for seal in seals}
         for number, digest in (self._kept or {}).items():
             if there.get(number) != digest:
                 yield Finding("replaced_seal", None, f"seal {number}", f"kept elsewhere as {digest}")
 
 
-def _moved_heads(seal: Seal, packed: bytes, now: Sequence[Head]) -> Iterator[Finding]:
+def _moved_heads(seal: Seal, packed: bytes, now: bytes) -> Iterator[Finding]:
     """The wallets whose rows under *seal* are not what they were."""
     then = {head.user_id: head for head in heads_of(packed)}
-    for head in now:
+    for head in heads_of(now):
         was = then.pop(head.user_id, None)
         if was != head:
             said = "nothing" if was is None else f"version {was.version}, {was.hash.hex()[:12]}"

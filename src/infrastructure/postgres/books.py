@@ -27,7 +27,7 @@ with wanted as (
   where e.created_at >= span.since and e.created_at <= span.at
   group by 1
 )
-select a.account, coalesce(sum(p.amount), 0.0000) as total
+select a.account, coalesce(sum(p.amount), 0.0000) as total, a.place
 from unnest(array['wallets', 'rewards', 'adjustments', 'payouts_pending', 'payouts_paid', 'opening'])
   with ordinality as a (account, place)
 left join parts p on p.account = a.account

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from application.wallet.reconcile_ledger import LedgerSnapshotFactory, Seal
-from domain.ledger import GENESIS, HEAD_SIZE, Head, seal_digest
+from domain.ledger import GENESIS, HEAD_SIZE, seal_digest
 from domain.reconciliation import Entry, Finding, Line
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import connect
@@ -77,11 +77,9 @@ class PostgresLedgerSnapshot:
             await self._connection.fetchval("select heads from private.ledger_seals where id = $1", seal.id)
         )
 
-    async def heads(self, seal: Seal) -> AsyncIterator[Head]:
+    async def heads(self, seal: Seal) -> bytes:
         """See the port."""
-        window = (seal.previous_until, seal.sealed_until)
-        async for row in self._connection.cursor(SEAL_HEADS, *window, prefetch=PREFETCH):
-            yield Head(_plain(row["user_id"]), row["version"], row["hash"])
+        return bytes(await self._connection.fetchval(SEAL_HEADS, seal.previous_until, seal.sealed_until))
 
 
 def _plain(value: UUID) -> UUID:
@@ -163,9 +161,7 @@ async def take_seal(connection: Any, behind: timedelta = BEHIND) -> TakenSeal:
         await connection.execute(f"select pg_advisory_xact_lock({_LOCK})")
         last = await connection.fetchrow(_LAST, behind)
         previous, until = last["digest"] or GENESIS, last["until"]
-        heads = bytearray()
-        async for row in connection.cursor(SEAL_HEADS, last["sealed_until"], until, prefetch=2000):
-            heads += bytes(Head(row["user_id"], row["version"], row["hash"]))
-        digest = seal_digest(previous, until, bytes(heads))
-        number = await connection.fetchval(_TAKE, until, bytes(heads), digest)
+        heads = bytes(await connection.fetchval(SEAL_HEADS, last["sealed_until"], until))
+        digest = seal_digest(previous, until, heads)
+        number = await connection.fetchval(_TAKE, until, heads, digest)
     return TakenSeal(number, until, len(heads) // HEAD_SIZE, digest.hex(), previous.hex())

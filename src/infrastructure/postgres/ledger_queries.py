@@ -83,10 +83,13 @@ SEALS: Final = """
 select id, sealed_until, digest, lag(sealed_until) over (order by id) as previous_until
 from private.ledger_seals order by id
 """
-# $1 after, or null; $2 not after.
+# $1 after, or null; $2 not after: the newest row of each wallet, packed as a seal holds it.
 SEAL_HEADS: Final = """
-select distinct on (user_id) user_id, version, hash
-from public.wallet_transactions
-where ($1::timestamptz is null or created_at > $1) and created_at <= $2
-order by user_id, version desc
+select coalesce(string_agg(uuid_send(user_id) || int8send(version) || hash, '' order by user_id), '')
+from (
+  select distinct on (user_id) user_id, version, hash
+  from public.wallet_transactions
+  where ($1::timestamptz is null or created_at > $1) and created_at <= $2
+  order by user_id, version desc
+) heads
 """

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -10,14 +10,14 @@ from uuid import UUID
 
 from advanced_alchemy.filters import LimitOffset, OrderBy
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import ColumnElement, Uuid, cast, func, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, RowMapping, Uuid, cast, func, or_, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 
 from application.ports import Position, Row
 from application.vault.reading import COUNTED_TO, AuditFilter, PostFilter, UserFilter, VaultReaderFactory
 from domain.approvals import ApprovalStatus
-from domain.identity import AccountStatus, Actor, Principal, User
+from domain.identity import AccountStatus, Actor, Principal, Role, User
 from domain.posts import PostStatus
 from domain.withdrawals import WithdrawalStatus
 from infrastructure.postgres.accounts import open_account
@@ -35,12 +35,20 @@ from infrastructure.postgres.tables import (
     WithdrawalRow,
 )
 
-_CALLER = text(
-    """
-    select private.account_status(:user_id, :session_id) as caller_status,
-           (select role from public.profiles where cast(id as uuid) = :user_id) as caller_role,
-           exists (select from private.bans where user_id = :user_id) as caller_banned
-    """
+_WHO = """
+select private.account_status(:user_id, :session_id) as caller_status,
+       (select role from public.profiles where cast(id as uuid) = :user_id) as caller_role,
+       exists (select from private.bans where user_id = :user_id) as caller_banned
+"""
+_CALLER = text(_WHO)
+_CALLER_AND_BOOKS = text(
+    f"""
+    select c.*, b.account, b.total from ({_WHO}) c
+    left join lateral (
+      select * from ({BOOKS}) books where c.caller_role = any (cast(:roles as text[]))
+    ) b on true
+    order by b.place
+    """  # noqa: S608 - our own text
 )
 # The limit makes it one bounded walk along the index of the queue for each status.
 _COUNT = text(
@@ -101,6 +109,9 @@ class PostgresVaultReader:
         """See the port: one statement, two for a first-time caller."""
         caller = {"user_id": principal.user_id, "session_id": principal.session_id}
         row = (await self._connection.execute(_CALLER, caller)).mappings().one()
+        return await self._actor(principal, row)
+
+    async def _actor(self, principal: Principal, row: RowMapping) -> Actor:
         if row["caller_role"] is None and row["caller_status"] == AccountStatus.ACTIVE:
             await open_account(await driver_of(self._connection), principal.user_id, principal.display)
         return actor_of(principal, row)
@@ -170,10 +181,20 @@ class PostgresVaultReader:
         rows = await repository.get_many(*conditions, LimitOffset(limit, 0), *order)
         return [_row(row) for row in rows]
 
-    async def books(self, at: datetime | None) -> Sequence[Row]:
+    async def books(
+        self, principal: Principal, roles: Iterable[Role], at: datetime | None
+    ) -> tuple[Actor, Sequence[Row]]:
         """See the port."""
-        rows = await self._connection.execute(text(BOOKS), {"at": at})
-        return [wire_row(row, ("total",)) for row in rows.mappings()]
+        asked = {
+            "user_id": principal.user_id,
+            "session_id": principal.session_id,
+            "roles": list(roles),
+            "at": at,
+        }
+        rows = (await self._connection.execute(_CALLER_AND_BOOKS, asked)).mappings().all()
+        actor = await self._actor(principal, rows[0])
+        accounts = ({"account": row["account"], "total": row["total"]} for row in rows if row["account"])
+        return actor, [wire_row(row, ("total",)) for row in accounts]
 
     async def audit_log(self, wanted: AuditFilter, *, after: Position | None, limit: int) -> Sequence[Row]:
         """See the port: along an index for each filter."""

@@ -1,6 +1,6 @@
 """Reading in memory: accounts, wallets, and the vault's lists."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,7 +14,7 @@ from application.wallet.reading import TransactionFilter
 from domain.approvals import ApprovalStatus
 from domain.audit import AuditEntry
 from domain.errors import SessionRevoked
-from domain.identity import AccountStatus, Actor, Principal, User
+from domain.identity import AccountStatus, Actor, Principal, Role, User
 from domain.ledger import Account
 from domain.money import NOTHING, ZERO, Money, money_text
 from domain.posts import Post, PostStatus
@@ -191,8 +191,14 @@ class MemoryVaultReader:
         page = _page(rows, lambda row: (row.created_at, row.id), after, limit, newest_first=False)
         return [_row(row) for row in page]
 
-    async def books(self, at: datetime | None) -> Sequence[Row]:
+    async def books(
+        self, principal: Principal, roles: Iterable[Role], at: datetime | None
+    ) -> tuple[Actor, Sequence[Row]]:
         """See the port."""
+        actor = self._database.actor(principal)
+        return actor, self._books(at) if actor.role in roles else []
+
+    def _books(self, at: datetime | None) -> Sequence[Row]:
         moved = [("wallets", row.amount, row.created_at) for row in self._database.ledger]
         moved += [(row.account.value, row.amount, row.created_at) for row in self._database.entries]
         totals = {account: Decimal(0) for account in ("wallets", *Account)}
