@@ -2,7 +2,6 @@
 
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final
 
 import asyncpg
 
@@ -21,10 +20,6 @@ from infrastructure.adoption.observations import SHOWN, Observation, Part, ask, 
 from infrastructure.adoption.shape import Shape, models
 
 _MOST_WORDS = 50
-RATES: Final = "public.reward_rates"
-_RATES: Final = (
-    "select action_type::text as action, amount::text as amount from public.reward_rates order by 1"
-)
 # {odd} gives for each row what is odd about it, or NULL, and how the row is named.
 _COUNTED = """
 with odd (oddity, item) as ({odd}), placed as (
@@ -118,16 +113,6 @@ async def check_rows(connection: asyncpg.Connection, shape: Shape) -> list[Obser
 async def check_roles(connection: asyncpg.Connection, shape: Shape) -> list[Observation]:
     """Who holds which role: how many, and the first 20."""
     return await _count(connection, [check for check in _words(shape) if check.words_of == "role"], Part.ROWS)
-
-
-async def check_rates(connection: asyncpg.Connection, shape: Shape) -> list[Observation]:
-    """What the app pays, for an operator to confirm or not."""
-    if not shape.has(RATES, "action_type", "amount"):
-        return []
-    rows, refused = await ask(connection, Part.ROWS, RATES, _RATES)
-    values = printable(f"{row['action']} {row['amount']}" for row in rows)
-    said = "what the app pays, which clients could write"
-    return [*refused, Observation(Part.ROWS, "rates", RATES, said, len(rows), values)]
 
 
 async def check_ids(
