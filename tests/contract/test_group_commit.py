@@ -98,6 +98,28 @@ async def test_requests_that_arrive_while_one_is_under_way_share_one_transaction
     assert [await place.posted(owner) for owner in owners] == [1] * 20
 
 
+async def test_two_groups_under_way_never_want_one_wallet(database: Database) -> None:
+    """Whoever pays a wallet that is being paid waits for its turn, not for a lock that may not come in time."""
+    with proxy_to(database.service_url) as proxy:
+        service = DatabaseAddress.parse(proxy.url, pooler=database.pooler)
+        async with postgres_backend(database, GroupedDatabase, service) as backend:
+            place = Place(backend, proxy, database)
+            hot, other = [await backend.user(balance="9.00") for _ in range(2)]
+            first = asyncio.create_task(place.withdraw(hot, "first"))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # its group is under way, and there is a second lane
+            rest = [place.withdraw(owner, key) for owner, key in ((hot, "a"), (other, "b"), (hot, "c"))]
+            answers = await asyncio.gather(first, *rest)
+
+    commands = [text.split(";")[0].lower() for text in proxy.statements]
+    begins = [place for place, text in enumerate(commands) if text == "begin"]
+    assert [answer.status for answer in answers] == [201] * 4
+    # The other's goes at once, the two of the hot wallet together, behind the first.
+    assert len(begins) == 3
+    assert begins[2] > commands.index("commit") > begins[1]
+    assert not await findings(database)
+
+
 async def test_a_group_has_a_bounded_size(place: Place) -> None:
     owners = [await place.backend.user(balance="1.00") for _ in range(33)]
 

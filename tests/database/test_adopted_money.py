@@ -19,7 +19,7 @@ from domain.money import Money
 from domain.posts import PostStatus
 from domain.rewards import RewardedAction
 from infrastructure.adoption.money import _OPEN, MONEY_RETIREMENT, MONEY_STEPS
-from infrastructure.doctor.adoption import check_frozen, check_old_money
+from infrastructure.doctor.adoption import check_frozen, check_guards, check_old_money
 from infrastructure.postgres.accounts import unfreeze
 from support.clips import run_steps
 from support.database import Database
@@ -192,6 +192,42 @@ async def test_what_was_mirrored_stays_as_it_is_once_that_is_over(
 
     assert await owner.fetch("select from public.transactions") == []
     assert await check_old_money(clips_database.migrator) == []
+
+
+ADOPTED = """
+insert into private.adoption (tables, posts_source, confirmed_by, adopted_at) values ('{}', 'clips', 'tests', now())
+"""
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (
+            "drop trigger zz_guard_clip on public.voice_clips",
+            "zz_guard_clip on public.voice_clips is missing",
+        ),
+        (
+            "alter table public.transactions disable trigger zz_refuse_clients",
+            "zz_refuse_clients on public.transactions",
+        ),
+        (
+            "drop trigger zz_mirror_balance on public.wallets",
+            "zz_mirror_balance on public.wallets is missing",
+        ),
+    ],
+)
+async def test_the_doctor_names_a_guard_of_the_apps_tables_that_is_gone(
+    owner: Any, damage: str, named: str
+) -> None:
+    await run_steps(owner, MONEY_STEPS)
+    await owner.execute(ADOPTED)
+    before = await check_guards(owner)
+
+    await owner.execute(damage)
+
+    [finding] = await check_guards(owner)
+    assert before == []
+    assert named in finding.message
 
 
 REFUSED = (

@@ -11,6 +11,7 @@ from database.arena import PEOPLE, Arena, arena
 from database.attacks import BANNED, ME, MY_APPROVED, MY_PENDING, NEW, THEIR_PENDING, VICTIM, Case
 from devstack.postgres import LocalPostgres
 from infrastructure.adoption.posts import POST_STEPS
+from infrastructure.postgres.erasure import _STEPS as STEPS
 from infrastructure.postgres.migrations import MigrationRefused
 from support.clips import add_post, run_steps
 from support.database import Database, cloned
@@ -224,6 +225,23 @@ async def test_old_builds_see_the_decision(clips_database: Database) -> None:
         await connection.close()
 
     assert seen == [("approved", True), ("rejected", False), ("pending", False)]
+
+
+async def test_an_erasure_leaves_no_words_of_a_clip_and_keeps_the_decision(clips_database: Database) -> None:
+    connection = await asyncpg.connect(clips_database.superuser_url)
+    try:
+        words = {"title": "Muraho", "body": "Hello", "media_url": "https://x"}
+        decided = await add_post(connection, author_id=ME, validation_status="approved", **words)
+        await add_post(connection, author_id=ME, **words)
+        for statement in (STEPS["undecided posts"], STEPS["posts"]):
+            await connection.execute(statement, UUID(ME))
+        [left] = await connection.fetch(
+            "select id, phrase, translation, audio_url, status from public.voice_clips where user_id = $1", ME
+        )
+    finally:
+        await connection.close()
+
+    assert tuple(left) == (decided, "", "", "", "approved")
 
 
 QUEUE = """

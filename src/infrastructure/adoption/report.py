@@ -9,7 +9,7 @@ from infrastructure.adoption.clients import check_clients
 from infrastructure.adoption.observations import Observation, Part, ask
 from infrastructure.adoption.obstacles import check_obstacles
 from infrastructure.adoption.roles import Named, find_people
-from infrastructure.adoption.rows import check_roles, check_rows
+from infrastructure.adoption.rows import check_rates, check_roles, check_rows
 from infrastructure.adoption.run import plan
 from infrastructure.adoption.shape import (
     MADE_PUBLIC_TABLES,
@@ -52,6 +52,7 @@ async def survey(address: DatabaseAddress) -> Sequence[Observation]:
             return [*seen, Observation(Part.FOUND, "nothing", "database", nothing)]
         seen += check_found(shape)
         seen += await check_rows(connection, shape)
+        seen += await check_rates(connection, shape)
         seen += await check_clients(connection, shape)
         seen += await check_obstacles(connection, shape)
         return [*seen, *check_locks(shape), *check_added(shape), *await plan(connection, shape, address)]
@@ -72,6 +73,7 @@ async def rehearse(address: DatabaseAddress, named: Named) -> Sequence[Observati
             seen += await check_obstacles(connection, shape)
         seen += await plan(connection, shape, address)
         seen += await check_roles(connection, shape)
+        seen += await check_rates(connection, shape)
         people = await find_people(connection, named)
         return [
             *seen,

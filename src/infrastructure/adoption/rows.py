@@ -77,6 +77,10 @@ _REFERENCES = """
 select 'reference_twice', reference_id::text || ' (' || coalesce(type::text, 'NULL') || ', ' || count(*) || ' rows)'
 from public.transactions where reference_id is not null group by reference_id, type having count(*) > 1
 """
+_RATES = """
+select coalesce(action_type::text, 'NULL') as action, coalesce(amount::text, 'nothing') as amount
+from public.reward_rates order by 1, 2 limit $1
+"""
 _SAYS = {
     "money_null": "has no value",
     "money_nan": "is NaN",
@@ -127,6 +131,19 @@ async def _count(connection: asyncpg.Connection, checks: Iterable[_Check], part:
         seen += refused
         seen += [replace(_observe(check, row), part=part) for row in rows]
     return seen
+
+
+async def check_rates(connection: asyncpg.Connection, shape: Shape) -> list[Observation]:
+    """What the app pays, which clients could write: an adoption takes over what is confirmed, and nothing else."""
+    if not shape.has("public.reward_rates", "action_type", "amount"):
+        return []
+    rows, refused = await ask(connection, Part.FOUND, "public.reward_rates", _RATES, SHOWN)
+    told = [
+        Observation(Part.FOUND, "rate", "public.reward_rates", f"{action} is paid {row['amount']}")
+        for row in rows
+        for action in printable([row["action"]])
+    ]
+    return [*refused, *told]
 
 
 def _observe(check: _Check, row: asyncpg.Record) -> Observation:

@@ -6,7 +6,10 @@ from typing import Final
 import asyncpg
 
 from infrastructure.adoption.legacy import is_credential, is_private
-from infrastructure.adoption.money import MIRRORS
+from infrastructure.adoption.money import MIRRORS, money_guards, money_mirrors
+from infrastructure.adoption.posts import post_guards
+from infrastructure.adoption.shape import PostsSource, read_shape
+from infrastructure.doctor.catalogue import compare, read_items
 from infrastructure.doctor.findings import Finding, error, warning
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import connect
@@ -22,6 +25,7 @@ group by a.attnum, a.attname order by a.attnum
 """
 
 
+_ADOPTED = "select posts_source, legacy_retired_at from private.adoption where adopted_at is not null"
 _FROZEN = """
 select count(*) as count, (array_agg(user_id order by user_id))[:$1] as ids from public.wallets where frozen
 """
@@ -44,6 +48,21 @@ from public.profiles p join public.wallets w on w.user_id = p.id::uuid
 where not w.frozen and trunc(w.balance, 2) is distinct from trunc(coalesce(p.balance, 0)::numeric, 2)
 """
 _SHOWN: Final = 20
+
+
+async def check_guards(connection: asyncpg.Connection) -> Sequence[Finding]:
+    """Find what an adoption made on the app's tables, and is missing, altered or disabled."""
+    adoption = await connection.fetchrow(_ADOPTED)
+    if adoption is None:
+        return []
+    shape = await read_shape(connection)
+    wanted = dict(money_guards(shape))
+    if adoption["posts_source"] == PostsSource.CLIPS:
+        wanted |= post_guards(shape)
+    if adoption["legacy_retired_at"] is None:
+        wanted |= money_mirrors(shape)
+    found = await read_items(connection, shape.tables)
+    return compare({name: sql for name, sql in found.items() if name in wanted}, wanted)
 
 
 async def check_frozen(connection: asyncpg.Connection) -> Sequence[Finding]:

@@ -117,9 +117,9 @@ def expected() -> Catalogue:
     return Catalogue(**json.loads(EXPECTED_FILE.read_text()))
 
 
-async def read_items(connection: asyncpg.Connection) -> dict[str, str]:
-    """What the database has."""
-    return {row[0]: row[1] for row in await connection.fetch(_READ, RELATIONS)}
+async def read_items(connection: asyncpg.Connection, relations: Iterable[str] = RELATIONS) -> dict[str, str]:
+    """What the database has, on *relations* and of functions."""
+    return {row[0]: row[1] for row in await connection.fetch(_READ, list(relations))}
 
 
 async def read_wanted(connection: asyncpg.Connection) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ import asyncpg
 from infrastructure.doctor.adoption import (
     check_adoption,
     check_frozen,
+    check_guards,
     check_old_money,
     check_private_columns,
 )
@@ -54,7 +55,7 @@ ON_CONNECTION: Final = (check_clock, check_role, check_read_only, check_sessions
 AT_HEAD: Final = (
     *(check_catalogue, check_role_settings, check_functions, check_views, check_cascades),
     *(check_app_columns, check_relay, check_sizes),
-    *(check_adoption, check_private_columns, check_frozen),
+    *(check_adoption, check_private_columns, check_guards, check_frozen),
 )
 
 

@@ -10,7 +10,7 @@ get Unavailable, and their keys know the truth.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -98,6 +98,7 @@ class GroupedDatabase(PostgresDatabase):
         self._lanes = lanes
         self._most = most
         self._waiting: list[_Member] = []
+        self._locked: set[UUID] = set()  # the wallets of the groups under way
         self._running: set[asyncio.Task[None] | None] = set()
 
     @asynccontextmanager
@@ -131,23 +132,31 @@ class GroupedDatabase(PostgresDatabase):
         """One group after the other, until nobody waits."""
         try:
             while members := self._next():
-                await self._run(members)
+                try:
+                    await self._run(members)
+                finally:
+                    self._locked.difference_update(_wallets_of(members))
         finally:
             # Here, with no turn of the loop since nobody waited: who comes next starts a lane of their own.
             self._running.discard(asyncio.current_task())
 
     def _next(self) -> list[_Member]:
-        """The next group: a bounded number of those who still want to, no key twice."""
+        """The next group: a bounded number of those who still want to, no key twice, no wallet of a group under way.
+
+        Who wants such a wallet waits for that group here, with others who want it, rather than for its lock.
+        """
         members: dict[tuple[UUID, str], _Member] = {}
         rest: list[_Member] = []
         for member in self._waiting:
             if member.decided.done():
                 continue  # left before it was asked
-            if len(members) < self._most and member.key not in members:
+            free = member.key not in members and self._locked.isdisjoint(member.opening.wallets)
+            if free and len(members) < self._most:
                 members[member.key] = member
             else:
                 rest.append(member)
         self._waiting = rest
+        self._locked.update(_wallets_of(members.values()))
         return list(members.values())
 
     async def _run(self, members: Sequence[_Member]) -> None:
@@ -161,6 +170,10 @@ class GroupedDatabase(PostgresDatabase):
         else:
             for member in members:
                 member.ended.set_result(None)
+
+
+def _wallets_of(members: Iterable[_Member]) -> set[UUID]:
+    return {owner for member in members for owner in member.opening.wallets}
 
 
 async def _begin_group(connection: Any) -> None:
