@@ -224,5 +224,6 @@ def test_a_dry_run_says_each_step_and_who_would_be_what_and_changes_nothing(ling
     assert ran.exit_code == 0
     assert "steps to_do roles.confirmed: " in ran.stdout
     assert f"steps role {MODERATOR}: will be moderator" in ran.stdout
+    assert "found rate public.reward_rates: voice_clip_approved is paid 0.0050" in ran.stdout
     assert "rows role_unknown public.profiles.role: 'super_admin' is no role of ours (1)" in ran.stdout
     assert dumped(lingualink) == before

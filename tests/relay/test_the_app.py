@@ -12,6 +12,7 @@ import pytest
 from support.backend import System, backend_process
 from support.database import Database
 from support.javascript import Script, running
+from support.ledger import findings
 from support.money import Payer, off_loop, payer
 from support.people import Person
 from support.stack import SupabaseStack, free_port
@@ -69,6 +70,7 @@ async def test_an_event_reaches_the_app_although_the_api_was_killed_before_it_co
         "select event_id from private.realtime_outbox where topic = $1", paying.recipient.topic
     )
     assert owed["event_id"] == UUID(heard["event_id"])
+    assert await findings(database) == []
 
 
 @pytest.mark.timeout(240)

@@ -103,13 +103,13 @@ def test_a_person_can_sign_in_pay_and_find_the_payment_after_a_restart(folder: P
 def test_the_app_s_own_database_is_taken_over_and_found_again_after_a_restart(folder: Path) -> None:
     env = environment()
     api = f"http://127.0.0.1:{env['LINGUALINK_DEV_API_PORT']}"
-    roles = []
+    seen = []
     for _ in range(2):
         with started(folder, env, "adopted") as process:
-            headers = sign_in(process, env, "moderator")
-            roles.append(httpx.get(f"{api}/profile", headers=headers).json()["role"])
+            profile = httpx.get(f"{api}/profile", headers=sign_in(process, env, "moderator")).json()
+            seen.append((profile["role"], profile["balance"]))
 
-    assert roles == ["moderator", "moderator"]
+    assert seen == [("moderator", "12.30")] * 2
 
 
 def test_a_second_instance_is_told_in_one_line(folder: Path) -> None:

@@ -73,6 +73,7 @@ async def rehearse(address: DatabaseAddress, named: Named) -> Sequence[Observati
             seen += await check_obstacles(connection, shape)
         seen += await plan(connection, shape, address)
         seen += await check_roles(connection, shape)
+        seen += await check_rates(connection, shape)
         people = await find_people(connection, named)
         return [
             *seen,
