@@ -57,6 +57,17 @@ OBSTACLES = {
         UUIDS + "; alter table public.video_clips drop column status",
         "type public.video_clips.status",
     ),
+    "a type of transactions that it would not take": (
+        UUIDS + "; alter table public.transactions add constraint mild check (type <> 'penalty') not valid",
+        "mirror_refused public.transactions.type",
+    ),
+    "transactions that need more": (
+        (
+            UUIDS + "; alter table public.transactions add currency text not null default 'USD'; "
+            "alter table public.transactions alter currency drop default"
+        ),
+        "mirror_refused public.transactions.currency",
+    ),
     "a clip of nobody's id": (
         LINGUALINK.replace(":id", "text")
         + "; alter table public.voice_clips drop constraint voice_clips_user_id_fkey; "

@@ -11,20 +11,19 @@ import asyncpg
 
 from domain.audit import AuditAction
 from domain.money import LIMIT, PLACES
+from infrastructure.adoption.obstacles import MIRRORED, TRANSACTIONS
 from infrastructure.adoption.shape import Shape
 from infrastructure.adoption.steps import Adoption, Step, attach, in_batches
 from infrastructure.doctor.catalogue import expected
 from infrastructure.postgres.accounts import OPENING
 
 PROFILES: Final = "public.profiles"
-TRANSACTIONS: Final = "public.transactions"
 HISTORY: Final = (TRANSACTIONS, "public.withdrawals", "public.reward_rates")
 """Tables of the app that clients write no more."""
 BATCH: Final = 1_000
 MIRRORS: Final = "money.mirrors"
 """The step from which on whatever is in the old places came from the ledger."""
 
-_ROW: Final = ("id", "user_id", "amount", "type", "reference_id", "description", "created_at")
 _FITS: Final = f"balance > 0 and balance <= {LIMIT} and balance = round(balance, {PLACES})"
 # NaN is above every number in PostgreSQL: it is not zero, and does not fit.
 _ODD: Final = f"balance <> 0 and not ({_FITS})"
@@ -96,7 +95,7 @@ def money_mirrors(shape: Shape) -> Mapping[str, str]:
     if _has_balances(shape):
         when = "AFTER INSERT OR UPDATE OF balance"
         mirrors |= dict([_trigger("zz_mirror_balance", "mirror_balance", when, "public.wallets")])
-    if shape.has(TRANSACTIONS, *_ROW):
+    if shape.has(TRANSACTIONS, *MIRRORED):
         table = "public.wallet_transactions"
         mirrors |= dict([_trigger("zz_mirror_transaction", "mirror_transaction", "AFTER INSERT", table)])
     return mirrors

@@ -13,6 +13,7 @@ from infrastructure.postgres.migrations import MADE_FIRST
 from infrastructure.postgres.ownership import APP_POSTS, OUR_TABLES
 
 PROFILES: Final = "public.profiles"
+TRANSACTIONS: Final = "public.transactions"
 READ_IDS: Final = (
     *(f"{PROFILES}.id", "public.voice_clips.id", "public.voice_clips.user_id"),
     *("public.video_clips.id", "public.video_clips.user_id"),
@@ -42,6 +43,17 @@ from pg_class c where c.oid = to_regclass($1)
 """
 
 
+MIRRORED: Final = ("id", "user_id", "amount", "type", "reference_id", "description", "created_at")
+"""The columns of the app's ``transactions`` in which builds in the field go on reading."""
+MIRRORED_TYPES: Final = ("earning", "bonus", "refund", "penalty", "withdrawal", "top_up")
+"""The words of ``transactions.type`` that ``private.mirror_transaction`` writes."""
+_CHECKS_OF_TYPE: Final = """
+select k.conname::text as name, pg_get_expr(k.conbin, k.conrelid) as condition
+from pg_constraint k join pg_attribute a on a.attrelid = k.conrelid and a.attname = 'type'
+where k.conrelid = to_regclass($1) and k.contype = 'c' and k.conkey = array[a.attnum]
+order by 1
+"""
+
 _CLIP: Final = ("id", "user_id", "status", "created_at")
 """What a table of clips must have to be one of posts."""
 _SAME_IDS = """
@@ -59,7 +71,7 @@ async def check_obstacles(connection: asyncpg.Connection, shape: Shape) -> list[
         for row in rows:
             seen += _profiles(row)
     seen += await check_ids(connection, shape, READ_IDS)
-    return [*seen, *await _clips(connection, shape)]
+    return [*seen, *await _clips(connection, shape), *await _mirrored(connection, shape)]
 
 
 async def _clips(connection: asyncpg.Connection, shape: Shape) -> list[Observation]:
@@ -76,6 +88,29 @@ async def _clips(connection: asyncpg.Connection, shape: Shape) -> list[Observati
         said = "is the id of a video clip too"
         values = printable(row["id"] for row in rows)
         seen.append(Observation(Part.STOPS, "id_twice", "public.voice_clips.id", said, len(rows), values))
+    return seen
+
+
+async def _mirrored(connection: asyncpg.Connection, shape: Shape) -> list[Observation]:
+    """Rows of the ledger are written there too: what would refuse one would refuse the payment."""
+    if not shape.has(TRANSACTIONS, *MIRRORED):
+        return []
+    seen = [
+        _stop("mirror_refused", f"{TRANSACTIONS}.{name}", "must have a value, and has no default")
+        for name, column in shape.columns[TRANSACTIONS].items()
+        if column.required and not column.has_default and name not in MIRRORED
+    ]
+    where = f"{TRANSACTIONS}.type"
+    checks, refused = await ask(connection, Part.STOPS, where, _CHECKS_OF_TYPE, TRANSACTIONS)
+    seen += refused
+    for check in checks:
+        words = f"select type from unnest($1::text[]) as word (type) where not ({check['condition']})"  # noqa: S608
+        rows, refused = await ask(connection, Part.STOPS, where, words, list(MIRRORED_TYPES))
+        seen += refused
+        if rows:
+            said = f"{check['name']} refuses what the service writes for builds in the field"
+            values = printable(row["type"] for row in rows)
+            seen.append(Observation(Part.STOPS, "mirror_refused", where, said, len(rows), values))
     return seen
 
 
