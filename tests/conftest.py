@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import structlog
 
+import infrastructure.logging
 from devstack.postgres import LocalPostgres
 from support.backend import System, backend
 from support.clips import make_clips
@@ -34,20 +35,24 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(autouse=True)
-def loggers_as_they_were(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A command that runs in the test's own process configures the log: the next test finds it as it was.
-
-    Nor is a logger cached: capture_logs would not reach it any more.
-    """
-    configure, before = structlog.configure, structlog.get_config()
+@pytest.fixture(scope="session", autouse=True)
+def loggers_are_not_cached() -> Iterator[None]:
+    """Whoever configures the log, a fixture of many tests too: capture_logs does not reach a logger that is kept."""
+    configure = structlog.configure
 
     def uncached(*arguments: Any, **settings: Any) -> None:
         configure(*arguments, **{**settings, "cache_logger_on_first_use": False})
 
-    monkeypatch.setattr(structlog, "configure", uncached)
-    yield
-    configure(**before)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", uncached)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_they_were() -> None:
+    """A command that ran in this process configured the log: each test finds it as a process that begins."""
+    structlog.reset_defaults()
+    infrastructure.logging._chain.tells_requests = True
 
 
 @pytest.fixture(autouse=True)

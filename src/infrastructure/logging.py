@@ -1,6 +1,6 @@
 """The log: one JSON object a line on standard output, from whatever wrote it; never a secret or a token.
 
-Every chain ends in :func:`_render` and :class:`_Writer`: ours, foreign libraries' (standard library logging), warnings,
+Every line ends in :class:`Chain`: ours, foreign libraries' (standard library logging), warnings,
 and what nobody caught. Tracebacks are without local variables. A line is one write to the file descriptor, so that
 nothing is lost at any end of the process. A failure that repeats is one line a minute, with a count.
 """

@@ -209,7 +209,7 @@ async def test_the_page_speaks_french_to_those_who_do(browser: Browser, address:
 async def test_whoever_tries_to_cheat_is_refused_by_the_database(enter: Enter) -> None:
     learner = await enter("learner")
     had = await balance(learner)
-    corner = learner.get_by_role("region", name="Call to cheat")
+    corner = learner.get_by_role("region", name="Try to cheat")
     answers = {
         "Give myself a million": "Refused: permission denied for table wallets (42501)",
         "Make myself admin": "Refused: a profile is made by the backend, and so is its role (42501)",

@@ -133,7 +133,9 @@ async def test_lists_leave_no_statement_behind_on_a_server_connection(transactio
 
     async def read(number: int) -> int:
         async with engines[number % 3].connect() as connection:
-            await connection.execute(text("select id from public.posts where title = :title"), {"title": "x"})
+            await connection.execute(
+                text("select id from public.profiles where username = :name"), {"name": "x"}
+            )
             return int((await connection.execute(text("select cast(:n as int)"), {"n": number})).scalar_one())
 
     assert await asyncio.gather(*(read(number) for number in range(30))) == list(range(30))

@@ -23,7 +23,7 @@ def path(tmp_path: Path) -> str:
     command = tmp_path / "bin" / "lingualink"
     command.parent.mkdir()
     command.write_text(
-        f"#!/bin/sh\nexec {sys.executable} -c 'from bootstrap.cli import main; main()' \"$@\"\n"
+        f'#!/bin/sh\nexec "{sys.executable}" -c \'from bootstrap.cli import main; main()\' "$@"\n'
     )
     command.chmod(0o755)
     return f"{command.parent}:{os.environ['PATH']}"
