@@ -1,14 +1,17 @@
 """What stops an adoption before any change: it would have to guess, or to change what is the app's."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 import asyncpg
 
+from domain.wallet import TRANSFERS
 from infrastructure.adoption.legacy import APP_TABLES
 from infrastructure.adoption.observations import Observation, Part, ask, printable
 from infrastructure.adoption.rows import check_ids
 from infrastructure.adoption.shape import PostsSource, Shape
+from infrastructure.doctor.catalogue import expected
 from infrastructure.postgres.migrations import MADE_FIRST
 from infrastructure.postgres.ownership import APP_POSTS, OUR_TABLES
 
@@ -45,8 +48,6 @@ from pg_class c where c.oid = to_regclass($1)
 
 MIRRORED: Final = ("id", "user_id", "amount", "type", "reference_id", "description", "created_at")
 """The columns of the app's ``transactions`` in which builds in the field go on reading."""
-MIRRORED_TYPES: Final = ("earning", "bonus", "refund", "penalty", "withdrawal", "top_up")
-"""The words of ``transactions.type`` that ``private.mirror_transaction`` writes."""
 _CHECKS_OF_TYPE: Final = """
 select k.conname::text as name, pg_get_expr(k.conbin, k.conrelid) as condition
 from pg_constraint k join pg_attribute a on a.attrelid = k.conrelid and a.attname = 'type'
@@ -105,13 +106,19 @@ async def _mirrored(connection: asyncpg.Connection, shape: Shape) -> list[Observ
     seen += refused
     for check in checks:
         words = f"select type from unnest($1::text[]) as word (type) where not ({check['condition']})"  # noqa: S608
-        rows, refused = await ask(connection, Part.STOPS, where, words, list(MIRRORED_TYPES))
+        rows, refused = await ask(connection, Part.STOPS, where, words, _mirrored_types())
         seen += refused
         if rows:
             said = f"{check['name']} refuses what the service writes for builds in the field"
             values = printable(row["type"] for row in rows)
             seen.append(Observation(Part.STOPS, "mirror_refused", where, said, len(rows), values))
     return seen
+
+
+def _mirrored_types() -> list[str]:
+    """What ``private.mirror_transaction`` writes as a type: all words that it names but those that it translates."""
+    function = expected().items["function private.mirror_transaction()"]
+    return sorted({*re.findall(r"'([a-z_]+)'", function)} - TRANSFERS)
 
 
 def _tables(shape: Shape) -> Iterator[Observation]:
