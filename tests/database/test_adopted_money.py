@@ -190,7 +190,7 @@ async def test_what_was_mirrored_stays_as_it_is_once_that_is_over(
     owner: Any, clips_database: Database
 ) -> None:
     await run_steps(owner, MONEY_STEPS)
-    await run_steps(owner, MONEY_RETIREMENT)
+    await run_steps(owner, (MONEY_RETIREMENT,))
     async with postgres_backend(clips_database) as backend:
         one, other = await backend.user(balance="10.00"), await backend.user()
         await pay(backend, one, other, "1")

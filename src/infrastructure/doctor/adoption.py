@@ -4,10 +4,9 @@ from typing import Final
 
 import asyncpg
 
-from infrastructure.adoption.legacy import is_credential, is_private
 from infrastructure.adoption.money import MIRRORS, money_guards, money_mirrors
 from infrastructure.adoption.posts import post_guards
-from infrastructure.adoption.shape import PostsSource, read_shape
+from infrastructure.adoption.shape import PostsSource, is_credential, is_private, read_shape
 from infrastructure.doctor.catalogue import compare, read_items
 from infrastructure.doctor.findings import SHOWN, Findings, error, listed, warning
 
