@@ -202,10 +202,10 @@ def seal() -> None:
 @click.argument("user_id", type=click.UUID)
 def erase_user(user_id: UUID) -> None:
     """Blank the personal text of a deleted Auth user; amounts, audit rows and the ledger's shape stay."""
-    from bootstrap.operator_commands import erase_person
+    from infrastructure.postgres.erasure import erase
     from infrastructure.settings import MigrationSettings
 
-    for what, count in run(erase_person(load(MigrationSettings).database, user_id)).items():
+    for what, count in run(erase(load(MigrationSettings).database, user_id)).items():
         click.echo(f"{what}: {count}")
 
 

@@ -1,6 +1,6 @@
 """What an operator's commands show and do to the outbox, to roles and wallets, and to the ledger."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
@@ -8,13 +8,11 @@ import msgspec
 
 from application.realtime.ports import Backlog, DeadLetter
 from application.vault.users import GrantRole
-from bootstrap.commands import CommandFailed
 from domain.identity import Role
 from infrastructure.doctor.restoring import repair
 from infrastructure.postgres.accounts import find_account, unfreeze
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import create_pool
-from infrastructure.postgres.erasure import StillThere, Unknown, erase
 from infrastructure.postgres.errors import acquire_connection, map_database_errors
 from infrastructure.postgres.ledger import take_seal, unlimited
 from infrastructure.postgres.outbox import PostgresOutbox
@@ -122,24 +120,6 @@ async def restored(database: DatabaseAddress) -> list[str]:
         f"The relay will deliver {done.owed} events that were not delivered then, some for the second time.",
         "To do: `lingualink doctor`, then `lingualink serve`.",
     ]
-
-
-async def erase_person(database: DatabaseAddress, user_id: UUID) -> Mapping[str, int]:
-    """Blank what is personal of a deleted user; how many rows of each sort.
-
-    Raises:
-        CommandFailed: the user still has an Auth account, or nobody with this id was ever here.
-    """
-    try:
-        return await erase(database, user_id)
-    except StillThere:
-        raise CommandFailed(
-            "This user still has an Auth account.", "Delete that first, in Supabase Auth."
-        ) from None
-    except Unknown:
-        raise CommandFailed(
-            f"Nothing is known of a user {user_id}.", "Check the id: it is that of the deleted Auth user."
-        ) from None
 
 
 def _id_or_address(who: str) -> UUID | str:
