@@ -38,13 +38,6 @@ class LockedUser:
 
 
 @dataclass(frozen=True, slots=True)
-class LockedRate:
-    """What an action pays: zero where nothing was said yet."""
-
-    rate: RewardRate
-
-
-@dataclass(frozen=True, slots=True)
 class LockedWithdrawal:
     """A withdrawal and its owner's wallet, a deleted owner's too; ``waiting`` is the approval that it waits for."""
 
@@ -79,7 +72,7 @@ class LockedTransaction:
 class Lock(Generic[L_co]):
     """What is locked from the first statement on, beside the caller's own role and ban; see its subclasses.
 
-    An adapter answers each with its ``Locked…``, or raises the ``…NotFound`` of its kind.
+    An adapter answers each with what it names, or raises the ``…NotFound`` of its kind.
     """
 
 
@@ -98,8 +91,8 @@ class UserLock(Lock[LockedUser]):
 
 
 @dataclass(frozen=True, slots=True)
-class RateLock(Lock[LockedRate]):
-    """What an action pays."""
+class RateLock(Lock[RewardRate]):
+    """What an action pays: zero where nothing was said yet."""
 
     action: RewardedAction
 

@@ -20,7 +20,6 @@ from application.locks import (
     Lock,
     LockedApproval,
     LockedPost,
-    LockedRate,
     LockedTransaction,
     LockedUser,
     LockedWithdrawal,
@@ -139,7 +138,7 @@ class MemoryTransactions:
                 found = self._user(lock.user_id)
             case RateLock():
                 now = datetime.now(UTC)
-                found = LockedRate(self._database.rates.get(lock.action, RewardRate(lock.action, ZERO, now)))
+                found = self._database.rates.get(lock.action, RewardRate(lock.action, ZERO, now))
             case ApprovalLock():
                 found = self._approval(lock.approval_id)
             case TransactionLock():
