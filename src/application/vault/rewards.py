@@ -1,6 +1,6 @@
 """Say what approvals pay."""
 
-from application.locks import RateLock
+from application.database import RateLock
 from application.transaction_context import AuditContext, Tx, details
 from application.transactions import Transactions
 from domain.audit import RequestInfo

@@ -9,14 +9,8 @@ import asyncpg
 import msgspec
 from sqlalchemy import RowMapping
 
+from application.database import LockedApproval, LockedPost, LockedTransaction, LockedUser, LockedWithdrawal
 from application.idempotency import IdempotencyRecord, StoredResponse
-from application.locks import (
-    LockedApproval,
-    LockedPost,
-    LockedTransaction,
-    LockedUser,
-    LockedWithdrawal,
-)
 from application.ports import Row
 from domain.approvals import Approval, ApprovalStatus
 from domain.errors import DomainError, NotFound, PostNotFound, UserNotFound, WithdrawalNotFound

@@ -7,15 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from application.database import Opened, Opening, WriteBatch
-from application.idempotency import (
-    IDEMPOTENCY_KEY_TTL,
-    KEYS_PER_DAY,
-    NOT_FOUND_KEY_TTL,
-    IdempotencyKey,
-    IdempotencyRecord,
-)
-from application.locks import (
+from application.database import (
     ApprovalLock,
     Lock,
     LockedApproval,
@@ -23,12 +15,22 @@ from application.locks import (
     LockedTransaction,
     LockedUser,
     LockedWithdrawal,
+    Opened,
+    Opening,
     PostLock,
     RateLock,
     RefusalsLock,
     TransactionLock,
     UserLock,
     WithdrawalLock,
+    WriteBatch,
+)
+from application.idempotency import (
+    IDEMPOTENCY_KEY_TTL,
+    KEYS_PER_DAY,
+    NOT_FOUND_KEY_TTL,
+    IdempotencyKey,
+    IdempotencyRecord,
 )
 from domain.approvals import ApprovalStatus
 from domain.audit import REFUSALS_KEPT, REFUSALS_PERIOD
