@@ -72,15 +72,12 @@ class NotAdopted(NotDone):
 
 
 def _steps(address: DatabaseAddress) -> tuple[Step, ...]:
-    async def migrate(_: asyncpg.Connection, __: Adoption) -> None:
-        await asyncio.to_thread(upgrade, address, adopting=True)
-
     return (
         *BEFORE_MIGRATIONS,
         Step(
             "migrations",
             "runs the migrations: the service's own tables, guards and policies; nobody waits longer than a second",
-            migrate,
+            lambda *_: asyncio.to_thread(upgrade, address, adopting=True),
             in_transaction=False,
         ),
         *ROLE_STEPS,
