@@ -8,7 +8,7 @@ from litestar import Request
 from application.ports import TokenVerifier
 from domain.errors import DomainError, InvalidToken, MissingToken
 from domain.identity import Principal
-from web.headers import client_network, values_of
+from web.headers import client_network
 from web.rate_limits import RateLimits
 
 PUBLIC: Final = "public"
@@ -60,7 +60,7 @@ def bearer_token(scope: Mapping[str, Any]) -> str:
     Raises:
         MissingToken, InvalidToken: see :meth:`Authentication.identify`.
     """
-    values = values_of(scope, b"authorization")
+    values = [value for name, value in scope["headers"] if name == b"authorization"]
     if len(values) > 1:
         raise InvalidToken
     scheme, _, token = (values[0] if values else b"").partition(b" ")
