@@ -85,9 +85,9 @@ class SupabaseTokenVerifier:
             InvalidToken: it is anything else; the reason is logged and counted, never told.
             Unavailable: no signing key is known.
         """
+        # A name for the token. Of what is too long to be one, no more is read than shows that.
+        digest = sha256(token[: MAX_TOKEN_CHARACTERS + 1].encode(errors="surrogatepass")).digest()
         try:
-            # A name for the token. Of what is too long to be one, no more is read than shows that.
-            digest = sha256(token[: MAX_TOKEN_CHARACTERS + 1].encode(errors="surrogatepass")).digest()
             keys = await self._source.current()
             if keys is not self._verified_by:
                 self._forget_all(keys)
