@@ -14,7 +14,7 @@ from application.realtime.ports import Fault, Message, PublishFailed
 from infrastructure.doctor.findings import Finding, error, note, warning
 from infrastructure.postgres.connections import connect
 from infrastructure.settings import Settings
-from infrastructure.supabase.admin import RealtimeEndpoint, create_admin_client, http_session, listen
+from infrastructure.supabase.admin import RealtimeEndpoint, create_admin_client, listen
 from infrastructure.supabase.broadcast import RealtimePublisher
 from infrastructure.supabase.jwks import JwksMalformed, parse_jwks
 
@@ -126,16 +126,15 @@ async def check_realtime(settings: Settings) -> Sequence[Finding]:
     """Find out whether messages arrive: join a private topic of our own, send there as the relay does, and wait."""
     url, key = settings.supabase_url, settings.supabase_secret_key.get_secret_value()
     findings = _legacy_key(key)
-    async with http_session(through_proxy=not settings.is_local) as http:
-        publisher = RealtimePublisher(RealtimeEndpoint.of(url, key), http)
-        try:
-            limit = await _send_and_hear(publisher, url, key)
-        except PublishFailed as failure:
-            return [*findings, _not_sent(url, failure)]
-        except _NotHeardError as failure:
-            return [*findings, *_older(publisher), failure.finding]
-        finally:
-            await publisher.aclose()
+    publisher = RealtimePublisher(RealtimeEndpoint.of(url, key), through_proxy=not settings.is_local)
+    try:
+        limit = await _send_and_hear(publisher, url, key)
+    except PublishFailed as failure:
+        return [*findings, _not_sent(url, failure)]
+    except _NotHeardError as failure:
+        return [*findings, *_older(publisher), failure.finding]
+    finally:
+        await publisher.aclose()
     return [*findings, *_older(publisher), _rate(limit, settings.lingualink_realtime_share, publisher.cost)]
 
 
