@@ -13,7 +13,7 @@ from application.realtime.ports import Fault, Message, PublishFailed
 from infrastructure.doctor.findings import Finding, Findings, error, note, warning
 from infrastructure.postgres.connections import connect
 from infrastructure.settings import Settings
-from infrastructure.supabase.admin import RealtimeEndpoint, create_admin_client, http_session, listen
+from infrastructure.supabase.admin import RealtimeEndpoint, create_admin_client, listen
 from infrastructure.supabase.broadcast import RealtimePublisher
 from infrastructure.supabase.jwks import JwksMalformed, parse_jwks
 
@@ -120,23 +120,22 @@ async def check_realtime(settings: Settings) -> Findings:
             "SUPABASE_SECRET_KEY is a legacy service_role key, and Supabase ends those with the year 2026",
             "make a secret key (sb_secret_...) in the project's settings and use it",
         )
-    async with http_session(through_proxy=not settings.is_local) as http:
-        publisher = RealtimePublisher(RealtimeEndpoint.of(url, key), http)
-        try:
-            limit = await _send_and_hear(publisher, url, key)
-            outcome = _rate(limit, settings.lingualink_realtime_share, publisher.cost)
-        except PublishFailed as failure:
-            yield _not_sent(url, failure)
-            return
-        except (OSError, WebSocketException) as failure:  # a timeout is an OSError, too
-            why = type(failure).__name__ if isinstance(failure, TimeoutError) else str(failure)
-            outcome = error(
-                "realtime_not_delivered",
-                f"Realtime takes messages, but a device that listens hears none ({why})",
-                "look at the project's Realtime logs; policies on realtime.messages must let service_role pass",
-            )
-        finally:
-            await publisher.aclose()
+    publisher = RealtimePublisher(RealtimeEndpoint.of(url, key), through_proxy=not settings.is_local)
+    try:
+        limit = await _send_and_hear(publisher, url, key)
+        outcome = _rate(limit, settings.lingualink_realtime_share, publisher.cost)
+    except PublishFailed as failure:
+        yield _not_sent(url, failure)
+        return
+    except (OSError, WebSocketException) as failure:  # a timeout is an OSError, too
+        why = type(failure).__name__ if isinstance(failure, TimeoutError) else str(failure)
+        outcome = error(
+            "realtime_not_delivered",
+            f"Realtime takes messages, but a device that listens hears none ({why})",
+            "look at the project's Realtime logs; policies on realtime.messages must let service_role pass",
+        )
+    finally:
+        await publisher.aclose()
     if publisher.is_older:
         yield warning(
             "realtime_older",
