@@ -166,7 +166,7 @@ def adopt(
 def doctor(*, as_json: bool, ledger: bool, since_seal: bool, seals: TextIO | None) -> None:
     """Check configuration, database, Supabase, and what a client could still do. Changes nothing."""
     if ledger:
-        from bootstrap.doctor import reconcile
+        from bootstrap.operator_commands import reconcile
         from infrastructure.settings import DatabaseSettings
 
         kept = None if seals is None else [line for line in seals if line.strip()]
@@ -182,7 +182,7 @@ def doctor(*, as_json: bool, ledger: bool, since_seal: bool, seals: TextIO | Non
 @main.command()
 def restored() -> None:
     """After a restore: begin a new epoch, make again what a dump does not hold, say what has to be done again."""
-    from bootstrap.operator_commands import restored as report
+    from bootstrap.doctor import restored as report
     from infrastructure.settings import MigrationSettings
 
     for line in run(report(load(MigrationSettings).database)):
