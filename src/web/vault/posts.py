@@ -145,8 +145,8 @@ class PostsController(Controller):
         post_id: UuidPath,
         data: JSONBody[ValidationIn],
         if_match: IfMatchHeader = None,  # noqa: ARG002 - for the OpenAPI document
-    ) -> PostOut:
+    ) -> Response[PostOut]:
         """Decide on a post. The first approval of its life pays the author, in the same transaction."""
         decision = Decision(data.status, data.reason, seen_version(request))
         command = ValidateCommand(UUID(post_id), decision)
-        return PostOut.of(await validate_post(request.user, command, request_info(request)))
+        return wire(PostOut, PostOut.of(await validate_post(request.user, command, request_info(request))))
