@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from application.database import Database
 from application.idempotency import IdempotencyKeys
 from application.ops import CheckReadiness, ShutdownState
-from application.ports import NewId, TokenVerifier
+from application.ports import NewId
 from application.profile import Accounts, ReadProfile
 from application.realtime.pace import Pace
 from application.realtime.relay_events import RelayEvents
@@ -100,11 +100,6 @@ class Infrastructure(Provider):
         )
         yield verifier
         await verifier.aclose()
-
-    @provide
-    def token_verifier(self, verifier: SupabaseTokenVerifier) -> TokenVerifier:
-        """The same, as routes see it."""
-        return verifier
 
     @provide
     def database(self, pool: asyncpg.Pool, hooks: AfterCommitHooks) -> Database:

@@ -106,6 +106,8 @@ class JwksClient:
         Raises:
             Unavailable: none are known, or the last good ones are a day old; each call may find them.
         """
+        if self._keys is not None and self._clock() - self._fetched_at < self._schedule.refresh_after:
+            return self._keys  # nearly always
         if self._usable() is None and self._secret_alone is not None:
             self._start_refresh(self._schedule.pause)
             return self._secret_alone
