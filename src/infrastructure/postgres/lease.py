@@ -13,7 +13,7 @@ from infrastructure.postgres.outbox import in_time
 LEASE_S: Final = 10
 MARGIN_S: Final = 6
 """What must be left of the lease when a message is sent: more than that may take."""
-RENEWED_S: Final = 7.5
+RENEWED_S: Final = 6.5
 """What must be left of it after a round began: rounds follow each other fast enough that messages need not wait."""
 
 # Database time alone decides who leads: clocks of processes may differ. Where another holds the lease, no row fits,
@@ -37,7 +37,7 @@ class PostgresLease:
 
     *holder* is what the row says of it, and is nobody else's (see :func:`relay_name`).
 
-    A holder writes the row every two and a half seconds, however often it asks.
+    A holder writes the row every three and a half seconds, however often it asks.
     """
 
     def __init__(self, pool: asyncpg.Pool, holder: str, clock: Callable[[], float] = time.monotonic) -> None:
