@@ -11,7 +11,7 @@ from domain.policies import POLICIES, Action, audit_action
 from vault.factories import Factories, TestUser
 from vault.matrix import ROLE_OF_TARGET, Case, Target, cases
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("vault")]
+pytestmark = pytest.mark.anyio
 
 Request = Callable[[httpx.AsyncClient, UUID], Awaitable[httpx.Response]]
 

@@ -1,0 +1,45 @@
+"""How the suite is dealt to its workers: what shares costly fixtures to one of them, and what takes longest first.
+
+The marks of pytest-xdist are no help: they work by renaming tests, which pytest 9 does not take from a plugin.
+"""
+
+from typing import Final
+
+import pytest
+from typing_extensions import override
+from xdist.scheduler import LoadScopeScheduling
+
+TOGETHER: Final = {
+    "tests/browser/": "one local system and one Chromium, whose sample people the tests share",
+    "tests/vault/": "two backends, once with posts and once with clips",
+    "tests/client/test_consumer.py tests/client/test_package.py": "the package as npm packs it",
+}
+"""What goes to one worker as a whole, and what it shares. Every other file goes by itself."""
+
+FIRST: Final = (
+    "tests/browser/",
+)
+"""What takes longest, longest first: all workers end together if only small files are left at the end."""
+
+
+def dealt_as(path: str) -> str:
+    """The part that a test in the file *path* goes with."""
+    return next((part for part in TOGETHER if path.startswith(tuple(part.split()))), path)
+
+
+def place_in_line(path: str) -> int:
+    """How early the part of the file *path* is dealt: 0 is the first."""
+    part = dealt_as(path)
+    return FIRST.index(part) if part in FIRST else len(FIRST)
+
+
+class InParts(LoadScopeScheduling):
+    """Deals part by part, in the order of the collection."""
+
+    def __init__(self, config: pytest.Config, log: object = None) -> None:
+        config.option.loadscopereorder = False  # by the number of tests, which says nothing
+        super().__init__(config, log)
+
+    @override
+    def _split_scope(self, nodeid: str) -> str:
+        return dealt_as(nodeid.partition("::")[0])
