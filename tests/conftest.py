@@ -1,6 +1,7 @@
 """Fixtures of every folder: one cluster a worker, databases cloned from a template, one running system."""
 
 import asyncio
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,12 @@ from support.dealing import InParts, place_in_line
 from support.documented import undocumented
 from support.external import external_project, is_external
 from support.stack import postgres_cluster, supabase_on
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Two workers more than cores: half of the time a test waits, for a process to start or a lease to end."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else (os.cpu_count() or 1) + 2
 
 
 @pytest.hookimpl(optionalhook=True)

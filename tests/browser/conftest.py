@@ -12,9 +12,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Without Chromium nothing is shown."""
     for item in items:
         if "browser" in item.path.parts and CHROMIUM is None:
-            item.add_marker(
-                pytest.mark.skip(reason="Chromium is not installed: the demo page is not shown")
-            )
+            item.add_marker(pytest.mark.skip(reason="Chromium is not installed: the demo page is not shown"))
 
 
 @pytest.fixture(scope="session")

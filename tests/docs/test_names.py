@@ -295,8 +295,7 @@ def test_every_identifier_is_in_the_code(document: Page) -> None:
 
 @cache
 def _in_code(name: str) -> bool:
-    """Whether it stands between characters that are no letters or digits; found without a regular expression, which
-    takes a second a name."""
+    """Whether it stands between characters that are no letters or digits: a regular expression takes a second."""
     text, end = code(), 0
     while (begin := text.find(name, end)) >= 0:
         end = begin + len(name)

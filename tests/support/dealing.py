@@ -16,9 +16,7 @@ TOGETHER: Final = {
 }
 """What goes to one worker as a whole, and what it shares. Every other file goes by itself."""
 
-FIRST: Final = (
-    "tests/browser/",
-)
+FIRST: Final = ("tests/browser/",)
 """What takes longest, longest first: all workers end together if only small files are left at the end."""
 
 
