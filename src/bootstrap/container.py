@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from uuid import uuid4
 
-import aiohttp
 import asyncpg
 from dishka import AsyncContainer, Provider, Scope, from_context, make_async_container, provide
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from application.database import Database
 from application.idempotency import IdempotencyKeys
 from application.ops import CheckReadiness, ShutdownState
-from application.ports import NewId, TokenVerifier
+from application.ports import NewId
 from application.profile import Accounts, ReadProfile
 from application.realtime.pace import Pace
 from application.realtime.relay_events import RelayEvents
@@ -47,7 +46,7 @@ from infrastructure.postgres.vault import vault_readers
 from infrastructure.postgres.wallets import PostgresWallets
 from infrastructure.relay import AfterCommitHooks, MeasuredPublisher, PollSchedule, Relay
 from infrastructure.settings import Settings
-from infrastructure.supabase.admin import RealtimeEndpoint, http_session
+from infrastructure.supabase.admin import RealtimeEndpoint
 from infrastructure.supabase.broadcast import RealtimePublisher
 from infrastructure.supabase.claims import TokenRules
 from infrastructure.supabase.verifier import SupabaseTokenVerifier, token_verifier
@@ -89,12 +88,6 @@ class Infrastructure(Provider):
         await engine.dispose()
 
     @provide
-    async def http(self, settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
-        """Connections to Supabase. A server on this machine is behind no proxy."""
-        async with http_session(through_proxy=not settings.is_local) as http:
-            yield http
-
-    @provide
     async def verifier(self, settings: Settings) -> AsyncIterator[SupabaseTokenVerifier]:
         """Knows Supabase's tokens."""
         secret = settings.supabase_jwt_secret
@@ -107,11 +100,6 @@ class Infrastructure(Provider):
         )
         yield verifier
         await verifier.aclose()
-
-    @provide
-    def token_verifier(self, verifier: SupabaseTokenVerifier) -> TokenVerifier:
-        """The same, as routes see it."""
-        return verifier
 
     @provide
     def database(self, pool: asyncpg.Pool, hooks: AfterCommitHooks) -> Database:
@@ -149,12 +137,10 @@ class Realtime(Provider):
         return PostgresOutbox(pool, metrics.delivered)
 
     @provide
-    async def publisher(
-        self, settings: Settings, http: aiohttp.ClientSession, metrics: Metrics
-    ) -> AsyncIterator[MeasuredPublisher]:
-        """Supabase Realtime."""
-        key = settings.supabase_secret_key.get_secret_value()
-        publisher = RealtimePublisher(RealtimeEndpoint.of(settings.supabase_url, key), http)
+    async def publisher(self, settings: Settings, metrics: Metrics) -> AsyncIterator[MeasuredPublisher]:
+        """Supabase Realtime. A server on this machine is behind no proxy."""
+        endpoint = RealtimeEndpoint.of(settings.supabase_url, settings.supabase_secret_key.get_secret_value())
+        publisher = RealtimePublisher(endpoint, through_proxy=not settings.is_local)
         yield MeasuredPublisher(publisher, metrics.published)
         await publisher.aclose()
 

@@ -10,8 +10,7 @@ from typing import Any, Final, TypeVar, cast
 import msgspec
 from litestar import MediaType, Request, Response
 from litestar.exceptions import SerializationException
-from litestar.types import Receive, Scope, Send
-from typing_extensions import override
+from litestar.types import Send
 
 from application.encoding import distinct_members, to_json, to_json_bytes
 from application.idempotency import IdempotencyKey, StoredResponse, fingerprint
@@ -83,21 +82,16 @@ class Json(Response[Out]):
         self.response_type_encoders = {}
         self.status_code = status_code
 
-    @override
-    def to_asgi_response(self, *_: Any, status_code: int | None = None, **__: Any) -> Any:
-        status = self.status_code or status_code or 200
+    async def send(self, send: Send, status: int) -> None:
+        """Answer; *status* where the handler named none."""
         body = cast("bytes", self.content)
         headers = [
             (b"content-type", str(self.media_type).encode()),
             (b"content-length", b"%d" % len(body)),
             *((name.lower().encode(), value.encode()) for name, value in self.headers.items()),
         ]
-
-        async def respond(_: Scope, __: Receive, send: Send) -> None:
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": body, "more_body": False})
-
-        return respond
+        await send({"type": "http.response.start", "status": self.status_code or status, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def wire(_: type[Out], value: object) -> Response[Out]:

@@ -101,18 +101,6 @@ def money_mirrors(shape: Shape) -> Mapping[str, str]:
     return mirrors
 
 
-async def _close(connection: asyncpg.Connection, adoption: Adoption) -> None:
-    await attach(connection, money_guards(adoption.shape))
-
-
-async def _open(connection: asyncpg.Connection, _: Adoption) -> None:
-    await in_batches(connection, _OPEN, AuditAction.WALLET_FROZEN)
-
-
-async def _mirror(connection: asyncpg.Connection, adoption: Adoption) -> None:
-    await attach(connection, money_mirrors(adoption.shape))
-
-
 async def _let_go(connection: asyncpg.Connection, adoption: Adoption) -> None:
     for name in money_mirrors(adoption.shape):
         await connection.execute(f"drop {name.replace('trigger', 'trigger if exists', 1)}")
@@ -127,31 +115,29 @@ MONEY_STEPS: Final = (
     Step(
         "money.closed",
         "clients can no longer write balances, transactions, withdrawals and rates of the app",
-        _close,
+        lambda connection, adoption: attach(connection, money_guards(adoption.shape)),
         in_transaction=False,
     ),
     Step(
         "money.openings",
         f"balances become the first entry of a wallet, {BATCH:,} at a time; wallets of impossible ones are frozen",
-        _open,
+        lambda connection, _: in_batches(connection, _OPEN, AuditAction.WALLET_FROZEN),
         in_transaction=False,
         applies=_has_balances,
     ),
     Step(
         MIRRORS,
         "builds in the field go on reading balances and transactions: triggers write them there too",
-        _mirror,
+        lambda connection, adoption: attach(connection, money_mirrors(adoption.shape)),
         in_transaction=False,
     ),
     Step("money.rates", "what is paid from now on, as it was confirmed", _set_rates),
 )
 """What makes the app's money ours, in this order, after the migrations."""
 
-MONEY_RETIREMENT: Final = (
-    Step(
-        "legacy.money",
-        "balances and transactions are no longer written to the app's old places: what is there stays as it is",
-        _let_go,
-    ),
+MONEY_RETIREMENT: Final = Step(
+    "legacy.money",
+    "balances and transactions are no longer written to the app's old places: what is there stays as it is",
+    _let_go,
 )
 """What ends when no build in use reads the old places any more."""

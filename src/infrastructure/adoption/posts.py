@@ -125,10 +125,6 @@ async def _index(connection: asyncpg.Connection, adoption: Adoption) -> None:
         await build_index(connection, name, on, unique=name.endswith("_id"))
 
 
-async def _guard(connection: asyncpg.Connection, adoption: Adoption) -> None:
-    await attach(connection, post_guards(adoption.shape))
-
-
 async def _show(connection: asyncpg.Connection, adoption: Adoption) -> None:
     """Let the view of all posts show the clips, and write to them."""
     await connection.execute(posts_view(adoption.shape))
@@ -159,7 +155,7 @@ POST_STEPS: Final = (
     Step(
         "clips.guards",
         "clients can no longer decide on clips, nor write votes",
-        _guard,
+        lambda connection, adoption: attach(connection, post_guards(adoption.shape)),
         in_transaction=False,
         applies=_has_clips,
     ),

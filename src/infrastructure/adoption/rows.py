@@ -1,23 +1,25 @@
 """Rows that the service's rules would not let in, each kind counted and the first ones named. None is changed."""
 
-from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
 
 import asyncpg
 
+from domain.identity import Role
 from domain.money import LIMIT, PLACES
-from infrastructure.adoption.legacy import (
+from infrastructure.adoption.observations import SHOWN, Look, Observation, Part, printable
+from infrastructure.adoption.shape import (
     BALANCES,
     IDS,
     MOVEMENTS,
     NO_ROLE,
-    OUR_ROLES,
     PEOPLE,
     ROLES,
     STATUSES,
+    Shape,
+    models,
 )
-from infrastructure.adoption.observations import SHOWN, Observation, Part, ask, printable
-from infrastructure.adoption.shape import Shape, models
 
 _MOST_WORDS = 50
 # {odd} gives for each row what is odd about it, or NULL, and how the row is named.
@@ -104,63 +106,50 @@ class _Check:
     """What the oddities are words of (role, status); else they are kinds of ours."""
 
 
-async def check_rows(connection: asyncpg.Connection, shape: Shape) -> list[Observation]:
+async def check_rows(connection: asyncpg.Connection, shape: Shape) -> Sequence[Observation]:
     """Every kind of odd row, with how many there are and the first 20."""
-    checks = (*_ids(shape), *_money(shape), *_nulls(shape), *_words(shape), *_relations(shape))
-    return await _count(connection, checks, Part.ROWS)
+    look = Look(connection, Part.ROWS)
+    await _count(look, _ids(shape), _money(shape), _nulls(shape), _words(shape), _relations(shape))
+    return look.seen
 
 
-async def check_roles(connection: asyncpg.Connection, shape: Shape) -> list[Observation]:
+async def check_roles(connection: asyncpg.Connection, shape: Shape) -> Sequence[Observation]:
     """Who holds which role: how many, and the first 20."""
-    return await _count(connection, [check for check in _words(shape) if check.words_of == "role"], Part.ROWS)
+    look = Look(connection, Part.ROWS)
+    await _count(look, (check for check in _words(shape) if check.words_of == "role"))
+    return look.seen
 
 
-async def check_ids(
-    connection: asyncpg.Connection, shape: Shape, columns: Container[str]
-) -> list[Observation]:
-    """Ids in *columns* that are no UUID, none at all, or one and the same: an adoption stops at them."""
-    checks = [check for check in _ids(shape) if check.where in columns]
-    return await _count(connection, checks, Part.STOPS)
+async def look_at_ids(look: Look, shape: Shape, columns: Container[str]) -> None:
+    """See ids in *columns* that are no UUID, none at all, or one and the same."""
+    await _count(look, (check for check in _ids(shape) if check.where in columns))
 
 
-async def _count(connection: asyncpg.Connection, checks: Iterable[_Check], part: Part) -> list[Observation]:
-    seen: list[Observation] = []
-    for check in checks:
-        sql = _COUNTED.format(odd=check.odd, shown=SHOWN, words=_MOST_WORDS)
-        rows, refused = await ask(connection, part, check.where, sql)
-        seen += refused
-        seen += [replace(_observe(check, row), part=part) for row in rows]
-    return seen
-
-
-async def check_rates(connection: asyncpg.Connection, shape: Shape) -> list[Observation]:
+async def check_rates(connection: asyncpg.Connection, shape: Shape) -> Sequence[Observation]:
     """What the app pays, which clients could write: an adoption takes over what is confirmed, and nothing else."""
-    if not shape.has("public.reward_rates", "action_type", "amount"):
-        return []
-    rows, refused = await ask(connection, Part.FOUND, "public.reward_rates", _RATES, SHOWN)
-    told = [
-        Observation(Part.FOUND, "rate", "public.reward_rates", f"{action} is paid {row['amount']}")
-        for row in rows
-        for action in printable([row["action"]])
-    ]
-    return [*refused, *told]
+    look = Look(connection, Part.FOUND)
+    if shape.has("public.reward_rates", "action_type", "amount"):
+        for action, amount in await look.ask("public.reward_rates", _RATES, SHOWN):
+            [shown] = printable([action])
+            look.see("rate", "public.reward_rates", f"{shown} is paid {amount}")
+    return look.seen
 
 
-def _observe(check: _Check, row: asyncpg.Record) -> Observation:
-    oddity, values = row["oddity"], printable(row["items"])
+async def _count(look: Look, *checks: Iterable[_Check]) -> None:
+    for check in chain.from_iterable(checks):
+        sql = _COUNTED.format(odd=check.odd, shown=SHOWN, words=_MOST_WORDS)
+        for oddity, times, items in await look.ask(check.where, sql):
+            look.see(*_say(check, oddity), times, items)
+
+
+def _say(check: _Check, oddity: str) -> tuple[str, str, str]:
+    """Code, place and words for what is odd."""
     if not check.words_of:
-        return Observation(Part.ROWS, oddity, check.where, _SAYS[oddity], row["times"], values)
+        return oddity, check.where, _SAYS[oddity]
     [word] = printable([oddity])
-    if check.words_of == "role" and (oddity in OUR_ROLES or not check.where.endswith(".role")):
-        return Observation(Part.ROWS, "role_held", check.where, f"'{word}' is held", row["times"], values)
-    return Observation(
-        Part.ROWS,
-        f"{check.words_of}_unknown",
-        check.where,
-        f"'{word}' is no {check.words_of} of ours",
-        row["times"],
-        values,
-    )
+    if check.words_of == "role" and (oddity in set(Role) or not check.where.endswith(".role")):
+        return "role_held", check.where, f"'{word}' is held"
+    return f"{check.words_of}_unknown", check.where, f"'{word}' is no {check.words_of} of ours"
 
 
 def _ids(shape: Shape) -> Iterator[_Check]:
