@@ -31,7 +31,7 @@ def place_in_line(path: str) -> int:
     return FIRST.index(part) if part in FIRST else len(FIRST)
 
 
-class InParts(LoadScopeScheduling):
+class InParts(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
     """Deals part by part, in the order of the collection."""
 
     def __init__(self, config: pytest.Config, log: object = None) -> None:
