@@ -15,8 +15,8 @@ from bootstrap.container import create_container
 from bootstrap.operations import operations, operations_listener
 from bootstrap.relay import inline_relay
 from infrastructure.logging import request_line
-from infrastructure.maintenance import MaintenanceWorker
 from infrastructure.metrics import Metrics
+from infrastructure.postgres.maintenance import MaintenanceWorker
 from infrastructure.rate_limits import LocalCounter, SharedCounter
 from infrastructure.settings import Settings
 from infrastructure.supabase.verifier import SupabaseTokenVerifier

@@ -9,7 +9,6 @@ from dishka import AsyncContainer, Provider, Scope, from_context, make_async_con
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from application.database import Database
-from application.idempotency import IdempotencyKeys
 from application.ops import CheckReadiness, ShutdownState
 from application.ports import NewId
 from application.profile import Accounts, ReadProfile
@@ -24,22 +23,23 @@ from application.vault.rewards import ChangeRewardRate
 from application.vault.users import ChangeUser
 from application.vault.withdrawals import SettleWithdrawal
 from application.wallet.reading import ReadWallet, Wallets
-from application.wallet.reconcile_ledger import Books
 from application.wallet.transfers import TransferFunds
 from application.wallet.withdrawals import WithdrawFunds
 from domain.identity import Assurance
 from domain.limits import Limits
 from domain.money import Money
 from domain.policies import Requirements
-from infrastructure.maintenance import MaintenanceWorker
 from infrastructure.metrics import Metrics
 from infrastructure.postgres.accounts import PostgresAccounts
 from infrastructure.postgres.books import PostgresBooks
 from infrastructure.postgres.connections import PostgresSchema, create_engine, create_pool
 from infrastructure.postgres.grouped_transactions import GroupedDatabase
-from infrastructure.postgres.idempotency_keys import PostgresIdempotencyKeys
 from infrastructure.postgres.lease import PostgresLease, relay_name
-from infrastructure.postgres.legacy_tokens import PostgresLegacyTokens
+from infrastructure.postgres.maintenance import (
+    MaintenanceWorker,
+    PostgresIdempotencyKeys,
+    PostgresLegacyTokens,
+)
 from infrastructure.postgres.notifications import OutboxNotifications
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.vault import vault_readers
@@ -58,21 +58,8 @@ class Infrastructure(Provider):
     """Connections, and the adapters on them."""
 
     scope = Scope.APP
-
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        super().__init__()
-        self._settings = settings
-        self._metrics = metrics
-
-    @provide
-    def settings(self) -> Settings:
-        """The environment."""
-        return self._settings
-
-    @provide
-    def metrics(self) -> Metrics:
-        """What is measured."""
-        return self._metrics
+    settings = from_context(Settings)
+    metrics = from_context(Metrics)
 
     @provide
     async def pool(self, settings: Settings) -> AsyncIterator[asyncpg.Pool]:
@@ -88,7 +75,7 @@ class Infrastructure(Provider):
         await engine.dispose()
 
     @provide
-    async def verifier(self, settings: Settings) -> AsyncIterator[SupabaseTokenVerifier]:
+    async def verifier(self, settings: Settings, metrics: Metrics) -> AsyncIterator[SupabaseTokenVerifier]:
         """Knows Supabase's tokens."""
         secret = settings.supabase_jwt_secret
         verifier = token_verifier(
@@ -96,7 +83,7 @@ class Infrastructure(Provider):
             jwks_url=settings.jwks_url,
             jwt_secret=None if secret is None else secret.get_secret_value(),
             local_development=settings.is_local,
-            observer=self._metrics,
+            observer=metrics,
         )
         yield verifier
         await verifier.aclose()
@@ -113,17 +100,16 @@ class Infrastructure(Provider):
 
     accounts = provide(PostgresAccounts, provides=Accounts)
     wallets = provide(PostgresWallets, provides=Wallets)
-    keys = provide(PostgresIdempotencyKeys, provides=IdempotencyKeys)
-    books = provide(PostgresBooks, provides=Books)
+    books = provide(PostgresBooks)
+    schema = provide(PostgresSchema)
 
     @provide
     def housekeeping(
-        self, keys: IdempotencyKeys, books: Books, pool: asyncpg.Pool, verifier: SupabaseTokenVerifier
+        self, pool: asyncpg.Pool, books: PostgresBooks, verifier: SupabaseTokenVerifier
     ) -> MaintenanceWorker:
         """What is cleaned up and kept beside the routes."""
-        return MaintenanceWorker(keys, books, PostgresLegacyTokens(pool), lambda: verifier.legacy_accepted_at)
-
-    schema = provide(PostgresSchema)
+        keys, tokens = PostgresIdempotencyKeys(pool), PostgresLegacyTokens(pool)
+        return MaintenanceWorker(keys, books, tokens, lambda: verifier.legacy_accepted_at)
 
 
 class Realtime(Provider):
@@ -247,8 +233,8 @@ def create_container(
 ) -> AsyncContainer:
     """The container of one process, of whose end *shutdown* tells."""
     return make_async_container(
-        Infrastructure(settings, metrics),
+        Infrastructure(),
         Realtime(),
         UseCases(),
-        context={ShutdownState: shutdown or ShutdownState()},
+        context={Settings: settings, Metrics: metrics, ShutdownState: shutdown or ShutdownState()},
     )

@@ -11,7 +11,7 @@ import asyncpg
 
 from domain.posts import PostKind
 from infrastructure.adoption.shape import PostsSource, Shape
-from infrastructure.adoption.steps import Adoption, Step, attach, build_index
+from infrastructure.adoption.steps import Adoption, Step, attach, build_index, trigger
 from infrastructure.doctor.catalogue import expected
 from infrastructure.postgres.migrations import MigrationRefused
 
@@ -101,10 +101,7 @@ def post_guards(shape: Shape) -> Mapping[str, str]:
             sql = made[f"trigger {name} on {model}"].replace(model, table).replace("guard_post", "guard_clip")
             guards[f"trigger {ours} on {table}"] = sql
     for table in (model, *clip_tables(shape)):
-        guards[f"trigger zz_keep_post_once on {table}"] = (
-            f"CREATE TRIGGER zz_keep_post_once BEFORE INSERT ON {table} FOR EACH ROW "
-            f"EXECUTE FUNCTION private.keep_post_once(); alter table {table} enable always trigger zz_keep_post_once"
-        )
+        guards |= trigger("zz_keep_post_once", "keep_post_once", "BEFORE INSERT", table)
     if VALIDATIONS in shape.tables:
         refuse = made[f"trigger zz_refuse_clients on {closed}"]
         guards[f"trigger zz_refuse_clients on {VALIDATIONS}"] = refuse.replace(closed, VALIDATIONS)

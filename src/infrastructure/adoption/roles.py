@@ -10,6 +10,7 @@ from domain.audit import AuditAction
 from domain.identity import Role
 from infrastructure.adoption.shape import NO_ROLE, ROLES
 from infrastructure.adoption.steps import Adoption, Step
+from infrastructure.postgres.errors import NotDone
 
 Named = Mapping[UUID | str, Role]
 """People by id or e-mail address."""
@@ -64,8 +65,13 @@ alter table public.profiles alter column role set default 'user',
 _VALIDATE = "alter table public.profiles validate constraint profiles_role_known"
 
 
-class NotConfirmed(Exception):
-    """The list of people can't be taken as it is; the message is one line that says why."""
+class NotConfirmed(NotDone):
+    """The list of people can't be taken as it is; *cause* is one line that says why."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            cause, "Nothing was changed. A line of the list is <user id or e-mail address> <role>."
+        )
 
 
 def read_names(lines: Iterable[str]) -> Named:

@@ -152,25 +152,25 @@ def _say(check: _Check, oddity: str) -> tuple[str, str, str]:
     return f"{check.words_of}_unknown", check.where, f"'{word}' is no {check.words_of} of ours"
 
 
+def _check(shape: Shape, table: str, column: str, sql: str, words_of: str = "", **others: object) -> _Check:
+    names = {"table": table, "column": f'"{column}"', "key": shape.key(table)}
+    return _Check(f"{table}.{column}", sql.format(**names, **others), words_of)
+
+
 def _ids(shape: Shape) -> Iterator[_Check]:
     for table, columns in shape.columns.items():
         for name, column in columns.items():
             if name in IDS and column.type != "uuid":
-                where = f"{table}.{name}"
-                names = {"table": table, "column": f'"{name}"', "hex": _HEX}
-                yield _Check(where, _NO_UUIDS.format(**names))
+                yield _check(shape, table, name, _NO_UUIDS, hex=_HEX)
                 if name == "id":
-                    yield _Check(where, _SAME_UUIDS.format(**names))
+                    yield _check(shape, table, name, _SAME_UUIDS)
 
 
 def _money(shape: Shape) -> Iterator[_Check]:
     for places, signed in ((BALANCES, "false"), (MOVEMENTS, "true")):
         for table, column in places:
             if shape.has(table, column):
-                names = {"table": table, "column": f'"{column}"', "key": shape.key(table)}
-                yield _Check(
-                    f"{table}.{column}", _MONEY.format(**names, signed=signed, limit=LIMIT, places=PLACES)
-                )
+                yield _check(shape, table, column, _MONEY, signed=signed, limit=LIMIT, places=PLACES)
 
 
 def _nulls(shape: Shape) -> Iterator[_Check]:
@@ -178,43 +178,31 @@ def _nulls(shape: Shape) -> Iterator[_Check]:
         for column in table.columns:
             there = shape.columns[name].get(column.name)
             if there and not there.required and not column.nullable and (name, column.name) not in BALANCES:
-                names = {"table": name, "column": f'"{column.name}"', "key": shape.key(name)}
-                yield _Check(f"{name}.{column.name}", _NULLS.format(**names))
+                yield _check(shape, name, column.name, _NULLS)
 
 
 def _words(shape: Shape) -> Iterator[_Check]:
-    for column in ROLES:
-        if shape.has("public.profiles", column):
-            yield _words_of(shape, "public.profiles", column, NO_ROLE, "role")
-    for (table, column), known in STATUSES.items():
+    wanted: list[tuple[str, str, Iterable[str], str]] = []
+    wanted += [("public.profiles", column, NO_ROLE, "role") for column in ROLES]
+    wanted += [(*place, sorted(known), "status") for place, known in STATUSES.items()]
+    for table, column, words, kind in wanted:
         if shape.has(table, column):
-            yield _words_of(shape, table, column, sorted(known), "status")
-
-
-def _words_of(shape: Shape, table: str, column: str, known: Iterable[str], kind: str) -> _Check:
-    words = ", ".join(f"'{word}'" for word in known)
-    names = {"table": table, "column": f'"{column}"', "key": shape.key(table)}
-    sql = _WORDS.format(**names, known=words, null_counts=str(kind == "status").lower())
-    return _Check(f"{table}.{column}", sql, kind)
+            known = ", ".join(f"'{word}'" for word in words)
+            null_counts = str(kind == "status").lower()
+            yield _check(shape, table, column, _WORDS, kind, known=known, null_counts=null_counts)
 
 
 def _relations(shape: Shape) -> Iterator[_Check]:
     if shape.has("public.profiles", "id"):
-        yield _orphans(shape, "public.profiles", "id", "auth.users")
+        yield _check(shape, "public.profiles", "id", _ORPHANS, target="auth.users")
         for table, column in PEOPLE.items():
             if shape.has(table, column):
-                yield _orphans(shape, table, column, "public.profiles")
-    if shape.has("public.profiles", "id", "balance") and shape.has(
-        "public.transactions", "user_id", "amount"
-    ):
+                yield _check(shape, table, column, _ORPHANS, target="public.profiles")
+    has_history = shape.has("public.transactions", "user_id", "amount")
+    if has_history and shape.has("public.profiles", "id", "balance"):
         yield _Check("public.profiles.balance", _DRIFT)
     if shape.has("public.transactions", "reference_id", "type"):
         yield _Check("public.transactions.reference_id", _REFERENCES)
     clips = shape.has("public.voice_clips", "id") and shape.has("public.video_clips", "id")
     if clips and shape.has("public.validations", "id", "voice_clip_id"):
         yield _Check("public.validations.voice_clip_id", _CLIP_ORPHANS)
-
-
-def _orphans(shape: Shape, table: str, column: str, target: str) -> _Check:
-    names = {"table": table, "column": f'"{column}"', "key": shape.key(table), "target": target}
-    return _Check(f"{table}.{column}", _ORPHANS.format(**names))

@@ -18,6 +18,7 @@ from infrastructure.adoption.shape import MADE_PUBLIC_TABLES, PostsSource, Shape
 from infrastructure.adoption.steps import PATIENCE, Adoption, Rates, Step
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import connect
+from infrastructure.postgres.errors import NotDone
 from infrastructure.postgres.migrations import (
     PATIENCE_S,
     AnotherRunner,
@@ -42,32 +43,41 @@ _FINISH = "update private.adoption set adopted_at = clock_timestamp() where adop
 _RETIRE = "update private.adoption set legacy_retired_at = clock_timestamp() where legacy_retired_at is null"
 
 
-class AdoptionStopped(Exception):
+class AdoptionStopped(NotDone):
     """Nothing was changed: *obstacles* have to be cleared away first."""
 
     def __init__(self, obstacles: Sequence[Observation]) -> None:
-        super().__init__(f"{len(obstacles)} obstacles")
+        super().__init__(
+            "The database was not touched: what is listed above stands in the way.",
+            "docs/adoption.md says what to do about each.",
+        )
         self.obstacles = obstacles
 
 
-class NothingToAdopt(Exception):
-    """The tables are the migrations' own, or there are none; the message is one line that says which."""
+class NothingToAdopt(NotDone):
+    """The tables are the migrations' own, or there are none; *why* is one line that says which."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("There is nothing to take over.", why)
 
 
-class NotAdopted(Exception):
+class NotAdopted(NotDone):
     """What is for an adopted database was asked of another."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database was not taken over, or not to the end.",
+            "Nothing was changed. See docs/adoption.md.",
+        )
 
 
 def _steps(address: DatabaseAddress) -> tuple[Step, ...]:
-    async def migrate(_: asyncpg.Connection, __: Adoption) -> None:
-        await asyncio.to_thread(upgrade, address, adopting=True)
-
     return (
         *BEFORE_MIGRATIONS,
         Step(
             "migrations",
             "runs the migrations: the service's own tables, guards and policies; nobody waits longer than a second",
-            migrate,
+            lambda *_: asyncio.to_thread(upgrade, address, adopting=True),
             in_transaction=False,
         ),
         *ROLE_STEPS,

@@ -75,6 +75,12 @@ async def build_index(connection: asyncpg.Connection, name: str, on: str, *, uni
         await connection.execute(f"set lock_timeout = '{PATIENCE}'")
 
 
+def trigger(name: str, function: str, when: str, table: str) -> dict[str, str]:
+    """A trigger as the doctor's catalogue names it, and as PostgreSQL prints it; it fires for replicas, too."""
+    made = f"CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW EXECUTE FUNCTION private.{function}()"
+    return {f"trigger {name} on {table}": f"{made}; alter table {table} enable always trigger {name}"}
+
+
 async def attach(connection: asyncpg.Connection, triggers: Mapping[str, str]) -> None:
     """Make *triggers* (as the doctor's catalogue has them), one after the other: none waits for another's lock."""
     for sql in triggers.values():

@@ -1,6 +1,7 @@
 """All checks, in the order in which one trouble explains the next. Each finding is told as soon as it is made."""
 
-from typing import Final, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 import asyncpg
 
@@ -35,18 +36,6 @@ from infrastructure.postgres.errors import diagnose
 from infrastructure.settings import Settings
 
 T = TypeVar("T")
-T_contra = TypeVar("T_contra", contravariant=True)
-
-
-class Check(Protocol[T_contra]):
-    """One function that looks at one thing."""
-
-    __name__: str
-
-    def __call__(self, subject: T_contra, /) -> Findings:
-        """What is not as it should be."""
-        ...
-
 
 ON_CONNECTION: Final = (check_clock, check_role, check_read_only, check_sessions)
 AT_HEAD: Final = (
@@ -118,7 +107,7 @@ async def _check_as_owner(migrator: DatabaseAddress | None) -> Findings:
         await connection.close()
 
 
-async def _each(subject: T, *checks: Check[T]) -> Findings:
+async def _each(subject: T, *checks: Callable[[T], Findings]) -> Findings:
     """What *checks* find in *subject*, one after the other, and which of them could not look."""
     for check in checks:
         try:

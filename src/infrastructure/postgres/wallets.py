@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from application.ports import Position, Row
+from application.ports import PageRequest, Position, Row
 from application.wallet.reading import TransactionFilter
 from domain.errors import SessionRevoked
 from domain.identity import Principal
@@ -186,26 +186,21 @@ class PostgresWallets:
         return rows[0]["opening"], found
 
     async def transactions(
-        self, principal: Principal, wanted: TransactionFilter, *, before_version: int | None, limit: int
+        self, principal: Principal, wanted: TransactionFilter, page: PageRequest[int]
     ) -> Sequence[Row]:
         """See the port."""
-        below = LAST_VERSION if before_version is None else before_version
-        rows = await self._pages.get(_Page(principal.user_id, below, wanted, limit))
+        below = LAST_VERSION if page.after is None else page.after
+        rows = await self._pages.get(_Page(principal.user_id, below, wanted, page.read))
         if rows is None:
             raise SessionRevoked
         return rows
 
     async def withdrawals(
-        self,
-        principal: Principal,
-        status: WithdrawalStatus | None,
-        *,
-        after: Position | None,
-        limit: int,
+        self, principal: Principal, status: WithdrawalStatus | None, page: PageRequest[Position]
     ) -> Sequence[Row]:
         """See the port."""
-        at, last_id = (None, None) if after is None else (after.at, after.id)
-        return await self._owned(_WITHDRAWALS, ("amount",), principal, status, at, last_id, limit)
+        at, last_id = (None, None) if page.after is None else (page.after.at, page.after.id)
+        return await self._owned(_WITHDRAWALS, ("amount",), principal, status, at, last_id, page.read)
 
     async def _owned(
         self, sql: str, money: tuple[str, ...], principal: Principal, *arguments: object

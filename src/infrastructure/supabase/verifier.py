@@ -1,4 +1,4 @@
-"""The port TokenVerifier, over Supabase's tokens: keeps what it verified, and tells the log why it rejected."""
+"""Tells a Supabase access token from anything else: keeps what it verified, and tells the log why it rejected."""
 
 import time
 from collections import OrderedDict
@@ -33,7 +33,7 @@ class TokenObserver(Protocol):
 
 
 class SupabaseTokenVerifier:
-    """Tells a Supabase access token from anything else; implements ``application.ports.TokenVerifier``.
+    """Tells a Supabase access token from anything else.
 
     A token that was verified is not verified again while the keys stay the same; its time is looked at every time. So
     the memory changes the cost of an answer, and never the answer. It holds a digest, not the token.

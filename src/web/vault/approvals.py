@@ -11,7 +11,7 @@ from litestar import Controller, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, JSONBody
 
-from application.ports import Position
+from application.ports import PageRequest, Position
 from application.vault.approvals import DecideApproval, DecideCommand
 from application.vault.reading import ReadVault
 from domain.approvals import ApprovalStatus
@@ -91,7 +91,7 @@ class ApprovalsController(Controller):
         scope = ("approvals", request.user.user_id, status)
         after = cursors.read(cursor, Position, of=scope)
         page = await read_vault.approvals(
-            request.user, status, request_info(request), after=after, limit=limit
+            request.user, status, request_info(request), PageRequest(limit, after)
         )
         return wire(ApprovalPageOut, cursors.page(page, of=scope))
 

@@ -9,7 +9,7 @@ from dishka import FromDishka
 from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, JSONBody
 
-from application.ports import Position, Row
+from application.ports import PageRequest, Position, Row
 from application.vault.posts import ValidateCommand, ValidatePost
 from application.vault.reading import COUNTED_TO, PostFilter, ReadVault
 from domain.errors import InvalidCursor, PostNotFound
@@ -102,7 +102,7 @@ class PostsController(Controller):
         wanted = PostFilter(status, language, kind, UUID(author_id) if author_id else None)
         scope = ("posts", request.user.user_id, wanted)
         after = cursors.read(cursor, Position, of=scope)
-        page = await read_vault.posts(request.user, wanted, request_info(request), after=after, limit=limit)
+        page = await read_vault.posts(request.user, wanted, request_info(request), PageRequest(limit, after))
         return wire(PostPageOut, cursors.page(page, of=scope))
 
     @get("/counts", responses=problems(*_READ), operation_id="countPosts", summary="How long the queue is")

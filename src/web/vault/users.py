@@ -9,7 +9,7 @@ from dishka import FromDishka
 from litestar import Controller, delete, get, put
 from litestar.params import JSONBody
 
-from application.ports import Position
+from application.ports import PageRequest, Position
 from application.vault.reading import ReadVault, UserFilter
 from application.vault.users import ChangeUser, UserView
 from domain.errors import InvalidCursor, UserNotFound
@@ -113,7 +113,7 @@ class UsersController(Controller):
         wanted = UserFilter(search or None)
         scope = ("users", request.user.user_id, wanted)
         after = cursors.read(cursor, Position, of=scope)
-        page = await read_vault.users(request.user, wanted, request_info(request), after=after, limit=limit)
+        page = await read_vault.users(request.user, wanted, request_info(request), PageRequest(limit, after))
         shown = [UserOut.of(view, currency) for view in page.items]
         return UserPageOut(shown, cursors.next(page, of=scope))
 

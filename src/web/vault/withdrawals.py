@@ -8,7 +8,7 @@ from dishka import FromDishka
 from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, JSONBody
 
-from application.ports import Position
+from application.ports import PageRequest, Position
 from application.vault.reading import ReadVault
 from application.vault.withdrawals import SettleCommand, SettleWithdrawal
 from domain.approvals import Approval
@@ -65,7 +65,7 @@ class WithdrawalQueueController(Controller):
         scope = ("withdrawal queue", request.user.user_id, status)
         after = cursors.read(cursor, Position, of=scope)
         page = await read_vault.withdrawals(
-            request.user, status, request_info(request), after=after, limit=limit
+            request.user, status, request_info(request), PageRequest(limit, after)
         )
         return wire(WithdrawalPageOut, cursors.page(page, of=scope))
 

@@ -9,6 +9,7 @@ from dishka import FromDishka
 from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
+from application.ports import PageRequest
 from application.wallet.reading import ReadWallet, TransactionFilter
 from application.wallet.transfers import TransferCommand, TransferFunds
 from domain.errors import InvalidCursor, SessionRevoked
@@ -142,7 +143,7 @@ class WalletController(Controller):
         wanted = TransactionFilter(kind, instant("since", since), instant("until", until))
         scope = ("wallet", request.user.user_id, wanted)
         before = cursors.read(cursor, int, of=scope)
-        page = await read_wallet.transactions(request.user, wanted, before_version=before, limit=limit)
+        page = await read_wallet.transactions(request.user, wanted, PageRequest(limit, before))
         return wire(TransactionPage, cursors.page(page, of=scope))
 
     @post(

@@ -8,7 +8,7 @@ from dishka import FromDishka
 from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, JSONBody
 
-from application.ports import Position
+from application.ports import PageRequest, Position
 from application.wallet.reading import ReadWallet
 from application.wallet.withdrawals import WithdrawCommand, WithdrawFunds
 from domain.errors import InvalidCursor, SessionRevoked
@@ -95,7 +95,7 @@ class WithdrawalsController(Controller):
         """List the withdrawals of the session's user, newest first."""
         scope = ("withdrawals", request.user.user_id, status)
         after = cursors.read(cursor, Position, of=scope)
-        page = await read_wallet.withdrawals(request.user, status, after=after, limit=limit)
+        page = await read_wallet.withdrawals(request.user, status, PageRequest(limit, after))
         return wire(WithdrawalPageOut, cursors.page(page, of=scope))
 
     @post(
