@@ -16,9 +16,13 @@ PUBLIC: Final = "public"
 
 
 class SessionRequest(Request[Principal, Any, Any]):
-    """What handlers take: a class of its own, for one with parameters is compared by way of an exception each time."""
+    """What handlers take: a class of its own, for one with parameters is compared by way of an exception each time.
 
-    __slots__ = ()
+    ``raw``: the bytes of the body, where the handler takes one.
+    """
+
+    __slots__ = ("raw",)
+    raw: bytes
 
 
 class Authentication:

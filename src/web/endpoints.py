@@ -15,7 +15,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from web.authentication import PUBLIC, Authentication, SessionRequest
-from web.bodies import Json
+from web.bodies import Json, read_json
 from web.headers import values_of
 from web.injection import is_injected, with_use_cases
 from web.problems import problem_of
@@ -33,7 +33,7 @@ class Endpoint:
     """
 
     __slots__ = (
-        *("_authentication", "_before", "_call", "_defaults", "_fields", "_forms", "_handler"),
+        *("_authentication", "_call", "_defaults", "_fields", "_forms", "_handler"),
         *("_reads_body", "_reads_path"),
     )
 
@@ -54,7 +54,8 @@ class Endpoint:
         foreign = (
             *(parameters.expected_reserved_kwargs - _TAKEN, parameters.expected_cookie_params),
             *(parameters.dependency_batches, [one for one in optional if one.is_required]),
-            *(handler.cache, handler.resolve_guards(), handler.resolve_after_response()),
+            *(handler.cache, handler.resolve_guards()),
+            *(handler.resolve_before_request(), handler.resolve_after_response()),
         )
         if any(foreign):
             raise RuntimeError(f"{handler} wants of Litestar what an endpoint does not do")
@@ -62,7 +63,6 @@ class Endpoint:
         self._handler = handler
         self._call = call
         self._authentication = authentication
-        self._before = handler.resolve_before_request()
         self._defaults = {parameter.field_name: parameter.default for parameter in optional}
         self._fields = {alias: parameter.field_name for alias, parameter in queried.items()}
         self._forms = {alias: form_of(signature[field]) for alias, field in self._fields.items()}
@@ -79,8 +79,6 @@ class Endpoint:
                 scope["user"] = await self._authentication.identify(scope)
                 if query := scope["query_string"]:
                     sent = check_query(query, self._forms)
-            if self._before is not None:
-                await self._before(request)
             if sent or self._reads_path or self._reads_body:
                 answer = await self._call(**await self._arguments(request, sent))
             else:
@@ -100,7 +98,7 @@ class Endpoint:
         for alias, value in sent.items():
             values[self._fields[alias]] = value
         if self._reads_body:
-            values["data"] = await request.json()
+            values["data"] = await read_json(request)
         arguments: dict[str, Any] = self._handler.signature_model.parse_values_from_connection_kwargs(
             request, values
         )

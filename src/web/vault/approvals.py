@@ -18,7 +18,7 @@ from domain.approvals import ApprovalStatus
 from domain.errors import InvalidCursor
 from domain.policies import Action, error_codes
 from web.authentication import SessionRequest
-from web.bodies import strict_json, wire
+from web.bodies import wire
 from web.fields import NoteField, UuidPath
 from web.headers import request_info
 from web.injection import inject
@@ -98,7 +98,6 @@ class ApprovalsController(Controller):
     @post(
         "/{approval_id:str}",
         status_code=200,
-        before_request=strict_json,
         responses=problems(*error_codes(Action.DECIDE_APPROVAL)),
         operation_id="decideApproval",
         summary="Approve or reject as a second admin",

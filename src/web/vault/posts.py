@@ -16,7 +16,7 @@ from domain.errors import InvalidCursor, PostNotFound
 from domain.policies import Action, error_codes
 from domain.posts import Decision, Post, PostKind, PostStatus
 from web.authentication import SessionRequest
-from web.bodies import strict_json, wire
+from web.bodies import wire
 from web.fields import ReasonField, TextQuery, UuidPath, UuidQuery
 from web.headers import IfMatchHeader, request_info, seen_version
 from web.injection import inject
@@ -133,7 +133,6 @@ class PostsController(Controller):
     @post(
         "/{post_id:str}/validation",
         status_code=200,
-        before_request=strict_json,
         responses=problems(*error_codes(Action.VALIDATE_POST), *error_codes(Action.REOPEN_POST)),
         operation_id="validatePost",
         summary="Approve or reject a post",
@@ -146,8 +145,8 @@ class PostsController(Controller):
         post_id: UuidPath,
         data: JSONBody[ValidationIn],
         if_match: IfMatchHeader = None,  # noqa: ARG002 - for the OpenAPI document
-    ) -> PostOut:
+    ) -> Response[PostOut]:
         """Decide on a post. The first approval of its life pays the author, in the same transaction."""
         decision = Decision(data.status, data.reason, seen_version(request))
         command = ValidateCommand(UUID(post_id), decision)
-        return PostOut.of(await validate_post(request.user, command, request_info(request)))
+        return wire(PostOut, PostOut.of(await validate_post(request.user, command, request_info(request))))

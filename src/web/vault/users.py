@@ -16,7 +16,6 @@ from domain.errors import InvalidCursor, UserNotFound
 from domain.identity import Role
 from domain.policies import Action, error_codes
 from web.authentication import SessionRequest
-from web.bodies import strict_json
 from web.fields import MoneyText, ReasonField, SearchQuery, UuidPath
 from web.headers import request_info
 from web.injection import Currency, inject
@@ -137,7 +136,6 @@ class UsersController(Controller):
 
     @put(
         "/{user_id:str}/role",
-        before_request=strict_json,
         responses=problems(*error_codes(Action.CHANGE_ROLE)),
         operation_id="changeRole",
         summary="Change a user's role",
@@ -157,7 +155,6 @@ class UsersController(Controller):
 
     @put(
         "/{user_id:str}/ban",
-        before_request=strict_json,
         responses=problems(*error_codes(Action.BAN_USER)),
         operation_id="banUser",
         summary="Ban a user",

@@ -16,7 +16,7 @@ from domain.errors import InvalidCursor
 from domain.policies import Action, error_codes
 from domain.withdrawals import WithdrawalStatus
 from web.authentication import SessionRequest
-from web.bodies import strict_json, wire
+from web.bodies import wire
 from web.fields import ReasonField, UuidPath
 from web.headers import request_info
 from web.injection import inject
@@ -72,7 +72,6 @@ class WithdrawalQueueController(Controller):
     @post(
         "/{withdrawal_id:str}/settlement",
         status_code=200,
-        before_request=strict_json,
         responses={**problems(*error_codes(Action.SETTLE_WITHDRAWAL)), 202: WAITS},
         operation_id="settleWithdrawal",
         summary="Say how a withdrawal ended",

@@ -17,7 +17,7 @@ from domain.money import Money
 from domain.policies import Action, error_codes
 from domain.wallet import TransactionKind
 from web.authentication import SessionRequest
-from web.bodies import keyed, sent, strict_json, wire
+from web.bodies import keyed, sent, wire
 from web.fields import AmountField, MoneyText, NoteField, UuidField
 from web.headers import IdempotencyKeyHeader
 from web.injection import Currency, inject
@@ -148,7 +148,6 @@ class WalletController(Controller):
 
     @post(
         "/transfers",
-        before_request=strict_json,
         responses=problems(*error_codes(Action.TRANSFER)),
         operation_id="transferFunds",
         summary="Pay another user",
@@ -162,6 +161,6 @@ class WalletController(Controller):
         key: IdempotencyKeyHeader = None,  # noqa: ARG002 - for the OpenAPI document
     ) -> Response[PostedTransactionOut]:
         """Move money to another user, once for each Idempotency-Key."""
-        sent_key = await keyed(request)
+        sent_key = keyed(request)
         answer = await transfer_funds(request.user, data.to_command(), sent_key)
         return sent(PostedTransactionOut, request, answer)

@@ -16,7 +16,7 @@ from domain.money import PAYOUT_PLACES, Money
 from domain.policies import Action, error_codes
 from domain.withdrawals import WithdrawalStatus
 from web.authentication import SessionRequest
-from web.bodies import keyed, sent, strict_json, wire
+from web.bodies import keyed, sent, wire
 from web.fields import MoneyText, NoteField, PayoutField
 from web.headers import IdempotencyKeyHeader
 from web.injection import inject
@@ -99,7 +99,6 @@ class WithdrawalsController(Controller):
         return wire(WithdrawalPageOut, cursors.page(page, of=scope))
 
     @post(
-        before_request=strict_json,
         responses=problems(*error_codes(Action.WITHDRAW)),
         operation_id="withdrawFunds",
         summary="Take money out",
@@ -113,6 +112,6 @@ class WithdrawalsController(Controller):
         key: IdempotencyKeyHeader = None,  # noqa: ARG002 - for the OpenAPI document
     ) -> Response[PostedWithdrawalOut]:
         """Hold money to be paid out, once for each Idempotency-Key. It leaves the balance at once."""
-        sent_key = await keyed(request)
+        sent_key = keyed(request)
         answer = await withdraw_funds(request.user, data.to_command(), sent_key)
         return sent(PostedWithdrawalOut, request, answer)
