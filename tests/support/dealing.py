@@ -16,7 +16,30 @@ TOGETHER: Final = {
 }
 """What goes to one worker as a whole, and what it shares. Every other file goes by itself."""
 
-FIRST: Final = ("tests/browser/",)
+FIRST: Final = (
+    "tests/browser/",
+    "tests/bootstrap/test_stopping.py",
+    "tests/client/test_consumer.py tests/client/test_package.py",
+    "tests/vault/",
+    "tests/system/test_make_run.py",
+    "tests/relay/test_faults.py",
+    "tests/client/test_vitest.py",
+    "tests/relay/test_delivery.py",
+    "tests/database/test_adopting_lingualink.py",
+    "tests/database/test_doctor.py",
+    "tests/relay/test_takeover.py",
+    "tests/database/test_adopting_killed.py",
+    "tests/database/test_migrations.py",
+    "tests/wallet/test_faults.py",
+    "tests/bootstrap/test_commands.py",
+    "tests/database/test_adopting_beside.py",
+    "tests/wallet/test_commands.py",
+    "tests/relay/test_the_app.py",
+    "tests/bootstrap/test_no_secret_is_printed.py",
+    "tests/database/test_adopting_quickstart.py",
+    "tests/delivery/test_ledger_night.py",
+    "tests/bootstrap/test_sockets.py",
+)
 """What takes longest, longest first: all workers end together if only small files are left at the end."""
 
 
