@@ -83,6 +83,7 @@ def loggers_as_they_were() -> None:
     """A command that ran in this process configured the log: each test finds it as a process that begins."""
     structlog.reset_defaults()
     infrastructure.logging._chain.tells_requests = True
+    infrastructure.logging._chain.steps = []
 
 
 @pytest.fixture(autouse=True)

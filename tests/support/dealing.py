@@ -17,6 +17,7 @@ TOGETHER: Final = {
 """What goes to one worker as a whole, and what it shares. Every other file goes by itself."""
 
 FIRST: Final = (
+    "tests/system/test_garbage.py",  # what it counts is the whole process's: nothing else has run there
     "tests/browser/",
     "tests/bootstrap/test_stopping.py",
     "tests/client/test_consumer.py tests/client/test_package.py",
