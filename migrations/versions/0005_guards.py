@@ -7,15 +7,6 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-# Inside a definer function current_user is the function's owner, but the role that was set stays, and so does the
-# JWT role: whoever comes through PostgREST as anybody but service_role is a client.
-CLIENT = """(
-    current_user in ('anon', 'authenticated')
-    or current_setting('role', true) in ('anon', 'authenticated')
-    or coalesce(nullif(current_setting('request.jwt.claim.role', true), ''), 'service_role') <> 'service_role'
-    or coalesce(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role', 'service_role')
-       <> 'service_role'
-  )"""
 # As auth.uid() reads it; the service has no rights in schema auth.
 ME = """coalesce(
     nullif(current_setting('request.jwt.claim.sub', true), ''),
@@ -107,13 +98,13 @@ TRIGGERS = (
     ("zz_guard_post", f"before insert or update or delete on public.posts {EACH_ROW}"),
     ("zz_refuse_banned_author", f"before insert or update on public.posts {EACH_ROW}"),
     *(
-        ("zz_refuse_clients", f"before truncate on {table} {EACH_STATEMENT} when {CLIENT}")
+        ("zz_refuse_clients", f"before truncate on {table} {EACH_STATEMENT} when (private.is_client())")
         for table in ("public.profiles", "public.posts")
     ),
     *(
         (
             "zz_refuse_clients",
-            f"before insert or update or delete or truncate on {table} {EACH_STATEMENT} when {CLIENT}",
+            f"before insert or update or delete or truncate on {table} {EACH_STATEMENT} when (private.is_client())",
         )
         for table in BACKEND_ONLY
     ),
@@ -160,6 +151,20 @@ TRIGGERS = (
 
 UP = (
     """
+    -- Whoever comes through PostgREST as anybody but service_role. Inside a definer function current_user is the
+    -- function's owner, but the role that was set stays, and so does the JWT role. A function, because a trigger's
+    -- condition is read anew by every statement on its table.
+    create function private.is_client() returns boolean language plpgsql stable set search_path = '' as $$
+    begin
+      return current_user in ('anon', 'authenticated')
+        or current_setting('role', true) in ('anon', 'authenticated')
+        or coalesce(nullif(current_setting('request.jwt.claim.role', true), ''), 'service_role') <> 'service_role'
+        or coalesce(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role', 'service_role')
+           <> 'service_role';
+    end
+    $$
+    """,
+    """
     -- Its triggers fire for clients only.
     create function private.refuse_clients() returns trigger language plpgsql set search_path = '' as $$
     begin
@@ -173,7 +178,7 @@ UP = (
       refused boolean;
       edited text;
     begin
-      if {CLIENT} then
+      if private.is_client() then
         if tg_op = 'UPDATE' then
           refused := {changed("profiles")};
           edited := old.id::text;
@@ -202,7 +207,7 @@ UP = (
     f"""
     create function private.guard_post() returns trigger language plpgsql set search_path = '' as $$
     declare
-      client constant boolean := {CLIENT};
+      client constant boolean := private.is_client();
       me constant text := {ME};
     begin
       if tg_op = 'DELETE' then
@@ -244,7 +249,7 @@ UP = (
     -- clip: they are no part of what was judged, and raise no version.
     create function private.guard_clip() returns trigger language plpgsql set search_path = '' as $$
     declare
-      client constant boolean := {CLIENT};
+      client constant boolean := private.is_client();
       me constant text := {ME};
       was constant jsonb := case tg_op when 'INSERT' then '{{}}' else to_jsonb(old) end;
       is_now constant jsonb := case tg_op when 'DELETE' then '{{}}' else to_jsonb(new) end;
@@ -374,7 +379,7 @@ UP = (
       was constant jsonb := to_jsonb(old);
       is_now constant jsonb := to_jsonb(new);
     begin
-      if {CLIENT} and {differs(("balance", "pending_balance", "total_earned"))} then
+      if private.is_client() and {differs(("balance", "pending_balance", "total_earned"))} then
         raise insufficient_privilege using message = 'money is moved by the backend only';
       end if;
       return new;
@@ -445,8 +450,9 @@ UP = (
     """
     -- SHA-256 over a row of the ledger and the hash of the row before it, as docs/wallet.md gives it byte by byte.
     create function private.transaction_hash(previous bytea, t public.wallet_transactions) returns bytea
-    language sql stable set search_path = '' as $$
-      select sha256(
+    language plpgsql stable set search_path = '' as $$
+    begin
+      return sha256(
         coalesce(previous, decode(repeat('00', 32), 'hex')) || convert_to(
           concat(
             t.id, chr(10), t.user_id, chr(10), t.kind, chr(10),
@@ -457,7 +463,8 @@ UP = (
           ),
           'UTF8'
         )
-      )
+      );
+    end
     $$
     """,
     """
@@ -481,6 +488,10 @@ UP = (
         from added t
         left join public.wallet_transactions p on p.user_id = t.user_id and p.version = t.version - 1
         left join public.wallets w on w.user_id = t.user_id
+        left join lateral (
+          select true as found from private.ledger_entries e
+          where e.reference_id = t.id and e.amount = -t.amount limit 1
+        ) e on true
         where (t.version > 1 and p.id is null)
           or t.balance_after <> coalesce(p.balance_after, 0) + t.amount
           or t.hash <> private.transaction_hash(p.hash, t)
@@ -491,9 +502,7 @@ UP = (
                  where o.reference_id = t.reference_id and o.kind <> t.kind and o.amount = -t.amount
                    and o.kind in ('transfer_out', 'transfer_in')
                )
-               else not exists (
-                 select from private.ledger_entries e where e.reference_id = t.id and e.amount = -t.amount
-               )
+               else e.found is null
              end
         limit 1;
       end if;
@@ -542,6 +551,8 @@ UP = (
     $$
     """,
     *(f"revoke all on function private.{function}() from public" for function in FUNCTIONS),
+    # A trigger asks it as whoever writes.
+    "grant execute on function private.is_client() to public",
     "revoke all on function private.transaction_hash(bytea, public.wallet_transactions) from public",
     "grant execute on function private.transaction_hash(bytea, public.wallet_transactions) to lingualink_api",
     *(
@@ -558,6 +569,7 @@ DOWN = (
     *(f"drop trigger {trigger} on {when.split(' on ')[1].split()[0]}" for trigger, when in TRIGGERS),
     *(f"drop function private.{function}()" for function in FUNCTIONS),
     "drop function private.transaction_hash(bytea, public.wallet_transactions)",
+    "drop function private.is_client()",
 )
 
 
