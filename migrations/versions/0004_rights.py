@@ -60,7 +60,9 @@ UP = (
       sent := 0;
       withdrawn := 0;
       for t in
-        select kind, amount, created_at from public.wallet_transactions where user_id = owner order by version desc
+        select kind, amount, created_at from public.wallet_transactions
+        where (user_id, version) <= (owner, 9223372036854775807) and user_id >= owner
+        order by user_id desc, version desc  -- a range, which is read along its index, not sorted
       loop
         exit when t.created_at <= since;
         if t.kind = 'transfer_out' then
