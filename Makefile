@@ -9,7 +9,7 @@ export UV_SYSTEM_CERTS := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-adopted test ledger-night test-poolers test-adopted test-postgres-15 test-supabase chaos soak drill drill-sample drill-sabotage bench
+.PHONY: help run run-adopted test ledger-night test-poolers test-adopted test-postgres-15 test-supabase chaos soak drill drill-sample drill-sabotage bench growth
 .PHONY: coverage mutation check check-pipeline format lock catalogue events openapi client demo screenshot image test-image nightly-targets clean
 
 help: ## list these commands

@@ -7,6 +7,15 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+# Inside a definer function current_user is the function's owner, but the role that was set stays, and so does the
+# JWT role: whoever comes through PostgREST as anybody but service_role is a client.
+CLIENT = """(
+    current_user in ('anon', 'authenticated')
+    or current_setting('role', true) in ('anon', 'authenticated')
+    or coalesce(nullif(current_setting('request.jwt.claim.role', true), ''), 'service_role') <> 'service_role'
+    or coalesce(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role', 'service_role')
+       <> 'service_role'
+  )"""
 # As auth.uid() reads it; the service has no rights in schema auth.
 ME = """coalesce(
     nullif(current_setting('request.jwt.claim.sub', true), ''),
@@ -150,17 +159,12 @@ TRIGGERS = (
 )
 
 UP = (
-    """
-    -- Whoever comes through PostgREST as anybody but service_role. Inside a definer function current_user is the
-    -- function's owner, but the role that was set stays, and so does the JWT role. A function, because a trigger's
-    -- condition is read anew by every statement on its table.
+    f"""
+    -- For conditions of triggers, which every statement on their tables parses anew: a call is short. Not for functions
+    -- that run as whoever writes, for a client may not look into this schema.
     create function private.is_client() returns boolean language plpgsql stable set search_path = '' as $$
     begin
-      return current_user in ('anon', 'authenticated')
-        or current_setting('role', true) in ('anon', 'authenticated')
-        or coalesce(nullif(current_setting('request.jwt.claim.role', true), ''), 'service_role') <> 'service_role'
-        or coalesce(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role', 'service_role')
-           <> 'service_role';
+      return {CLIENT};
     end
     $$
     """,
@@ -178,7 +182,7 @@ UP = (
       refused boolean;
       edited text;
     begin
-      if private.is_client() then
+      if {CLIENT} then
         if tg_op = 'UPDATE' then
           refused := {changed("profiles")};
           edited := old.id::text;
@@ -207,7 +211,7 @@ UP = (
     f"""
     create function private.guard_post() returns trigger language plpgsql set search_path = '' as $$
     declare
-      client constant boolean := private.is_client();
+      client constant boolean := {CLIENT};
       me constant text := {ME};
     begin
       if tg_op = 'DELETE' then
@@ -249,7 +253,7 @@ UP = (
     -- clip: they are no part of what was judged, and raise no version.
     create function private.guard_clip() returns trigger language plpgsql set search_path = '' as $$
     declare
-      client constant boolean := private.is_client();
+      client constant boolean := {CLIENT};
       me constant text := {ME};
       was constant jsonb := case tg_op when 'INSERT' then '{{}}' else to_jsonb(old) end;
       is_now constant jsonb := case tg_op when 'DELETE' then '{{}}' else to_jsonb(new) end;
@@ -379,7 +383,7 @@ UP = (
       was constant jsonb := to_jsonb(old);
       is_now constant jsonb := to_jsonb(new);
     begin
-      if private.is_client() and {differs(("balance", "pending_balance", "total_earned"))} then
+      if {CLIENT} and {differs(("balance", "pending_balance", "total_earned"))} then
         raise insufficient_privilege using message = 'money is moved by the backend only';
       end if;
       return new;
