@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -24,8 +24,6 @@ NOT_FOUND_KEY_TTL: Final = timedelta(hours=1)
 """How long a key stands for a 404: what was not there may come to be."""
 KEYS_PER_DAY: Final = 10_000
 """How many keys younger than a day one user may have."""
-BATCH: Final = 500
-MAX_BATCHES: Final = 200
 
 _AMOUNT: Final = re.compile(r"[0-9]{1,8}\.[0-9]{1,4}", re.ASCII)
 
@@ -93,35 +91,3 @@ def _plain_amount(value: Any) -> Any:
     if isinstance(value, str) and _AMOUNT.fullmatch(value):
         return value.rstrip("0").rstrip(".")
     return _canonical(value)
-
-
-class IdempotencyKeys(Protocol):
-    """The stored keys of everybody."""
-
-    async def purge(self, limit: int) -> int:
-        """Delete at most *limit* keys whose time is over by the database's clock; how many were deleted.
-
-        Keys that another process is deleting are passed over.
-
-        Raises:
-            Unavailable: the database does not answer; nothing is lost.
-        """
-        ...
-
-
-async def purge_idempotency_keys(keys: IdempotencyKeys) -> int:
-    """Delete what is due, at most 100 000 keys a run; how many were deleted.
-
-    In small steps, each a transaction of its own, so that no request ever waits for it. Any number of processes may
-    run it at once: they share the work.
-
-    Raises:
-        Unavailable: the database does not answer; the next run goes on.
-    """
-    purged = 0
-    for _ in range(MAX_BATCHES):
-        batch = await keys.purge(BATCH)
-        purged += batch
-        if batch < BATCH:
-            break
-    return purged

@@ -48,10 +48,22 @@ class Page(Generic[T, P]):
     next_after: P | None
 
 
-def page_of(found: Sequence[T], limit: int, position: Callable[[T], P]) -> Page[T, P]:
-    """The first *limit* of *found*, which was read one longer to see whether more follow."""
-    items = found[:limit]
-    return Page(items, position(items[-1]) if len(found) > limit else None)
+@dataclass(frozen=True, slots=True)
+class PageRequest(Generic[P]):
+    """Which page of a list is wanted: at most ``limit`` items beyond ``after`` (None: from the beginning)."""
+
+    limit: int
+    after: P | None = None
+
+    @property
+    def read(self) -> int:
+        """How many are read: one more than are given, to see whether more follow."""
+        return self.limit + 1
+
+    def of(self, found: Sequence[T], position: Callable[[T], P]) -> Page[T, P]:
+        """The page out of *found*, which was read as far as :attr:`read`."""
+        items = found[: self.limit]
+        return Page(items, position(items[-1]) if len(found) > self.limit else None)
 
 
 def position_of(row: Row) -> Position:

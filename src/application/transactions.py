@@ -12,9 +12,17 @@ from uuid import UUID
 
 import stamina
 
-from application.database import Database, KeyedResponse, Opened, Opening, WriteBatch
+from application.database import (
+    CallerLock,
+    Database,
+    KeyedResponse,
+    Lock,
+    Opened,
+    Opening,
+    RefusalsLock,
+    WriteBatch,
+)
 from application.idempotency import IdempotencyKey, StoredResponse
-from application.locks import CallerLock, Lock, RefusalsLock
 from application.ports import NewId
 from application.transaction_context import NO_DETAILS, AuditContext, Ledger, Tx
 from domain.audit import REFUSALS_KEPT

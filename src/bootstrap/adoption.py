@@ -11,8 +11,8 @@ from domain.money import Money
 from domain.rewards import RewardedAction
 from infrastructure.adoption.observations import Observation, Part
 from infrastructure.adoption.report import rehearse, survey
-from infrastructure.adoption.roles import NotConfirmed, read_names
-from infrastructure.adoption.run import AdoptionStopped, NotAdopted, NothingToAdopt
+from infrastructure.adoption.roles import read_names
+from infrastructure.adoption.run import AdoptionStopped
 from infrastructure.adoption.run import adopt as run_adoption
 from infrastructure.adoption.run import retire_legacy as run_retirement
 from infrastructure.adoption.steps import Rates
@@ -28,55 +28,31 @@ async def adoption_report(database: DatabaseAddress, *, as_json: bool) -> str:
 
 
 async def dry_run(database: DatabaseAddress, people: Iterable[str], *, as_json: bool) -> str:
-    """What :func:`adopt` would do, in the same form.
-
-    Raises:
-        CommandFailed: the list of *people* can't be taken.
-    """
-    try:
-        return _print(await rehearse(database, read_names(people)), as_json=as_json)
-    except NotConfirmed as why:
-        raise _not_confirmed(why) from None
+    """What :func:`adopt` would do, in the same form."""
+    return _print(await rehearse(database, read_names(people)), as_json=as_json)
 
 
 async def adopt(database: DatabaseAddress, people: Iterable[str], rates: Sequence[str]) -> None:
-    """Take the database over; say each step as it begins.
-
-    Raises:
-        CommandFailed: it was not begun; why, and what to do.
-    """
+    """Take the database over; say each step as it begins, or what stands in the way."""
     try:
-        if await run_adoption(
-            database, read_names(people), _rates(rates), lambda step: click.echo(f"… {step}")
-        ):
-            click.echo("The database is adopted. Next: `lingualink doctor`, then `lingualink serve`.")
-        else:
-            click.echo("The database was adopted before; nothing was changed.")
-    except NotConfirmed as why:
-        raise _not_confirmed(why) from None
-    except NothingToAdopt as why:
-        raise CommandFailed("There is nothing to take over.", str(why)) from None
+        is_new = await run_adoption(database, read_names(people), _rates(rates), _say)
     except AdoptionStopped as stopped:
         click.echo(redact("\n".join(map(str, stopped.obstacles))))
-        raise CommandFailed(
-            "The database was not touched: what is listed above stands in the way.",
-            "docs/adoption.md says what to do about each.",
-        ) from None
+        raise
+    if is_new:
+        click.echo("The database is adopted. Next: `lingualink doctor`, then `lingualink serve`.")
+    else:
+        click.echo("The database was adopted before; nothing was changed.")
 
 
 async def retire_legacy(database: DatabaseAddress) -> None:
-    """Take away what only old builds needed; say each step as it begins.
-
-    Raises:
-        CommandFailed: the database was not taken over.
-    """
-    try:
-        await run_retirement(database, lambda step: click.echo(f"… {step}"))
-    except NotAdopted:
-        raise CommandFailed(
-            "The database was not taken over, or not to the end.", f"{NOTHING_CHANGED} See docs/adoption.md."
-        ) from None
+    """Take away what only old builds needed; say each step as it begins."""
+    await run_retirement(database, _say)
     click.echo("Old builds find no more than new ones.")
+
+
+def _say(step: str) -> None:
+    click.echo(f"… {step}")
 
 
 def _print(seen: Sequence[Observation], *, as_json: bool) -> str:
@@ -99,9 +75,3 @@ def _rates(given: Sequence[str]) -> Rates:
                 f"{one} is no rate: {known}=<amount with at most four decimals>.", NOTHING_CHANGED
             ) from None
     return rates
-
-
-def _not_confirmed(why: NotConfirmed) -> CommandFailed:
-    return CommandFailed(
-        str(why), f"{NOTHING_CHANGED} A line of the list is <user id or e-mail address> <role>."
-    )

@@ -11,23 +11,21 @@ from litestar.config.cors import CORSConfig
 from litestar.types import ASGIApp
 
 from application.ops import ShutdownState
-from application.ports import TokenVerifier
 from bootstrap.container import create_container
 from bootstrap.operations import operations, operations_listener
 from bootstrap.relay import inline_relay
 from infrastructure.logging import request_line
-from infrastructure.maintenance import MaintenanceWorker
 from infrastructure.metrics import Metrics
+from infrastructure.postgres.maintenance import MaintenanceWorker
 from infrastructure.rate_limits import LocalCounter, SharedCounter
 from infrastructure.settings import Settings
 from infrastructure.supabase.verifier import SupabaseTokenVerifier
 from web.authentication import Authentication, SessionRequest
 from web.bodies import MAX_BYTES
+from web.endpoints import Endpoints
 from web.headers import TrustedProxies
-from web.injection import Singletons
 from web.openapi import openapi_config
 from web.problems import HANDLERS
-from web.query import query_parameters
 from web.rate_limits import RateLimits
 from web.request_context import RequestContext
 from web.routes import ROUTES
@@ -51,25 +49,26 @@ def create_app(
     """
     metrics = Metrics()
     container = create_container(settings, metrics, shutdown)
+    endpoints = Endpoints()
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        app.state.singletons = Singletons(container)
-        app.state.token_verifier = await container.get(TokenVerifier)
-        await (await container.get(SupabaseTokenVerifier)).prepare()
+        verifier = await container.get(SupabaseTokenVerifier)
+        await verifier.prepare()
         async with (
-            _rate_limits(app, settings),
+            _rate_limits(settings) as limits,
             operations(container, operations_socket or operations_listener(settings)),
             inline_relay(container, settings),
             _housekeeping(container),
         ):
+            await endpoints.prepare(app, container, Authentication(verifier, limits))
             yield
         await container.close()
 
     app = Litestar(
         ROUTES,
         lifespan=[lifespan],
-        middleware=[Authentication()],
+        middleware=[endpoints.middleware],
         request_class=SessionRequest,
         exception_handlers=HANDLERS,
         cors_config=_cors(settings),
@@ -78,26 +77,23 @@ def create_app(
         logging_config=None,
     )
     app.state.release = settings.lingualink_release
-    app.state.query_parameters = query_parameters(app)
     proxies = TrustedProxies(settings.lingualink_trusted_proxies)
-    return RequestContext(app, metrics.request, request_line, proxies, settings.lingualink_release)
+    short = endpoints.in_front_of(app)
+    return RequestContext(short, metrics.request, request_line, proxies, settings.lingualink_release)
 
 
 @asynccontextmanager
-async def _rate_limits(app: Litestar, settings: Settings) -> AsyncIterator[None]:
+async def _rate_limits(settings: Settings) -> AsyncIterator[RateLimits | None]:
     """Count requests where the settings say, or not at all."""
     url = settings.lingualink_rate_limit_url.get_secret_value()
-    app.state.rate_limits = None
     if not settings.lingualink_rate_limit:
-        yield
+        yield None
     elif url.startswith("memory:"):
-        app.state.rate_limits = RateLimits(settings.lingualink_rate_limit, LocalCounter())
-        yield
+        yield RateLimits(settings.lingualink_rate_limit, LocalCounter())
     else:
         counter = SharedCounter(url)
-        app.state.rate_limits = RateLimits(settings.lingualink_rate_limit, counter)
         try:
-            yield
+            yield RateLimits(settings.lingualink_rate_limit, counter)
         finally:
             await counter.aclose()
 

@@ -166,7 +166,7 @@ def adopt(
 def doctor(*, as_json: bool, ledger: bool, since_seal: bool, seals: TextIO | None) -> None:
     """Check configuration, database, Supabase, and what a client could still do. Changes nothing."""
     if ledger:
-        from bootstrap.ledger import reconcile
+        from bootstrap.doctor import reconcile
         from infrastructure.settings import DatabaseSettings
 
         kept = None if seals is None else [line for line in seals if line.strip()]
@@ -182,7 +182,7 @@ def doctor(*, as_json: bool, ledger: bool, since_seal: bool, seals: TextIO | Non
 @main.command()
 def restored() -> None:
     """After a restore: begin a new epoch, make again what a dump does not hold, say what has to be done again."""
-    from bootstrap.ledger import restored as report
+    from bootstrap.operator_commands import restored as report
     from infrastructure.settings import MigrationSettings
 
     for line in run(report(load(MigrationSettings).database)):
@@ -192,7 +192,7 @@ def restored() -> None:
 @main.command()
 def seal() -> None:
     """Seal the ledger: store its fingerprint, and print it as JSON, to be kept elsewhere."""
-    from bootstrap.ledger import seal as take
+    from bootstrap.operator_commands import seal as take
     from infrastructure.settings import DatabaseSettings
 
     click.echo(run(take(load(DatabaseSettings).database)))
@@ -202,10 +202,10 @@ def seal() -> None:
 @click.argument("user_id", type=click.UUID)
 def erase_user(user_id: UUID) -> None:
     """Blank the personal text of a deleted Auth user; amounts, audit rows and the ledger's shape stay."""
-    from bootstrap.ledger import erase_person
+    from infrastructure.postgres.erasure import erase
     from infrastructure.settings import MigrationSettings
 
-    for what, count in run(erase_person(load(MigrationSettings).database, user_id)).items():
+    for what, count in run(erase(load(MigrationSettings).database, user_id)).items():
         click.echo(f"{what}: {count}")
 
 

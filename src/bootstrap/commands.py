@@ -99,9 +99,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def explain(error: BaseException, variable: str) -> click.ClickException:
     """What to tell of *error*; *variable* holds the address of the database that the command works on."""
     from domain.errors import DomainError
-    from infrastructure.postgres.errors import diagnose
+    from infrastructure.postgres.errors import NotDone, diagnose
     from infrastructure.postgres.migrations import AnotherRunner, MigrationRefused
 
+    if isinstance(error, NotDone):
+        return CommandFailed(*error.diagnosis)
     if isinstance(error, AnotherRunner):
         return CommandFailed(f"{error}.", "Run it again when the other one is done.")
     if isinstance(error, MigrationRefused):

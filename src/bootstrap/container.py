@@ -4,15 +4,13 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from uuid import uuid4
 
-import aiohttp
 import asyncpg
 from dishka import AsyncContainer, Provider, Scope, from_context, make_async_container, provide
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from application.database import Database
-from application.idempotency import IdempotencyKeys
 from application.ops import CheckReadiness, ShutdownState
-from application.ports import NewId, TokenVerifier
+from application.ports import NewId
 from application.profile import Accounts, ReadProfile
 from application.realtime.pace import Pace
 from application.realtime.relay_events import RelayEvents
@@ -25,29 +23,30 @@ from application.vault.rewards import ChangeRewardRate
 from application.vault.users import ChangeUser
 from application.vault.withdrawals import SettleWithdrawal
 from application.wallet.reading import ReadWallet, Wallets
-from application.wallet.reconcile_ledger import Books
 from application.wallet.transfers import TransferFunds
 from application.wallet.withdrawals import WithdrawFunds
 from domain.identity import Assurance
 from domain.limits import Limits
 from domain.money import Money
 from domain.policies import Requirements
-from infrastructure.maintenance import MaintenanceWorker
 from infrastructure.metrics import Metrics
 from infrastructure.postgres.accounts import PostgresAccounts
 from infrastructure.postgres.books import PostgresBooks
 from infrastructure.postgres.connections import PostgresSchema, create_engine, create_pool
 from infrastructure.postgres.grouped_transactions import GroupedDatabase
-from infrastructure.postgres.idempotency_keys import PostgresIdempotencyKeys
 from infrastructure.postgres.lease import PostgresLease, relay_name
-from infrastructure.postgres.legacy_tokens import PostgresLegacyTokens
+from infrastructure.postgres.maintenance import (
+    MaintenanceWorker,
+    PostgresIdempotencyKeys,
+    PostgresLegacyTokens,
+)
 from infrastructure.postgres.notifications import OutboxNotifications
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.vault import vault_readers
 from infrastructure.postgres.wallets import PostgresWallets
 from infrastructure.relay import AfterCommitHooks, MeasuredPublisher, PollSchedule, Relay
 from infrastructure.settings import Settings
-from infrastructure.supabase.admin import RealtimeEndpoint, http_session
+from infrastructure.supabase.admin import RealtimeEndpoint
 from infrastructure.supabase.broadcast import RealtimePublisher
 from infrastructure.supabase.claims import TokenRules
 from infrastructure.supabase.verifier import SupabaseTokenVerifier, token_verifier
@@ -59,21 +58,8 @@ class Infrastructure(Provider):
     """Connections, and the adapters on them."""
 
     scope = Scope.APP
-
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        super().__init__()
-        self._settings = settings
-        self._metrics = metrics
-
-    @provide
-    def settings(self) -> Settings:
-        """The environment."""
-        return self._settings
-
-    @provide
-    def metrics(self) -> Metrics:
-        """What is measured."""
-        return self._metrics
+    settings = from_context(Settings)
+    metrics = from_context(Metrics)
 
     @provide
     async def pool(self, settings: Settings) -> AsyncIterator[asyncpg.Pool]:
@@ -89,13 +75,7 @@ class Infrastructure(Provider):
         await engine.dispose()
 
     @provide
-    async def http(self, settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
-        """Connections to Supabase. A server on this machine is behind no proxy."""
-        async with http_session(through_proxy=not settings.is_local) as http:
-            yield http
-
-    @provide
-    async def verifier(self, settings: Settings) -> AsyncIterator[SupabaseTokenVerifier]:
+    async def verifier(self, settings: Settings, metrics: Metrics) -> AsyncIterator[SupabaseTokenVerifier]:
         """Knows Supabase's tokens."""
         secret = settings.supabase_jwt_secret
         verifier = token_verifier(
@@ -103,15 +83,10 @@ class Infrastructure(Provider):
             jwks_url=settings.jwks_url,
             jwt_secret=None if secret is None else secret.get_secret_value(),
             local_development=settings.is_local,
-            observer=self._metrics,
+            observer=metrics,
         )
         yield verifier
         await verifier.aclose()
-
-    @provide
-    def token_verifier(self, verifier: SupabaseTokenVerifier) -> TokenVerifier:
-        """The same, as routes see it."""
-        return verifier
 
     @provide
     def database(self, pool: asyncpg.Pool, hooks: AfterCommitHooks) -> Database:
@@ -125,17 +100,16 @@ class Infrastructure(Provider):
 
     accounts = provide(PostgresAccounts, provides=Accounts)
     wallets = provide(PostgresWallets, provides=Wallets)
-    keys = provide(PostgresIdempotencyKeys, provides=IdempotencyKeys)
-    books = provide(PostgresBooks, provides=Books)
+    books = provide(PostgresBooks)
+    schema = provide(PostgresSchema)
 
     @provide
     def housekeeping(
-        self, keys: IdempotencyKeys, books: Books, pool: asyncpg.Pool, verifier: SupabaseTokenVerifier
+        self, pool: asyncpg.Pool, books: PostgresBooks, verifier: SupabaseTokenVerifier
     ) -> MaintenanceWorker:
         """What is cleaned up and kept beside the routes."""
-        return MaintenanceWorker(keys, books, PostgresLegacyTokens(pool), lambda: verifier.legacy_accepted_at)
-
-    schema = provide(PostgresSchema)
+        keys, tokens = PostgresIdempotencyKeys(pool), PostgresLegacyTokens(pool)
+        return MaintenanceWorker(keys, books, tokens, lambda: verifier.legacy_accepted_at)
 
 
 class Realtime(Provider):
@@ -149,12 +123,10 @@ class Realtime(Provider):
         return PostgresOutbox(pool, metrics.delivered)
 
     @provide
-    async def publisher(
-        self, settings: Settings, http: aiohttp.ClientSession, metrics: Metrics
-    ) -> AsyncIterator[MeasuredPublisher]:
-        """Supabase Realtime."""
-        key = settings.supabase_secret_key.get_secret_value()
-        publisher = RealtimePublisher(RealtimeEndpoint.of(settings.supabase_url, key), http)
+    async def publisher(self, settings: Settings, metrics: Metrics) -> AsyncIterator[MeasuredPublisher]:
+        """Supabase Realtime. A server on this machine is behind no proxy."""
+        endpoint = RealtimeEndpoint.of(settings.supabase_url, settings.supabase_secret_key.get_secret_value())
+        publisher = RealtimePublisher(endpoint, through_proxy=not settings.is_local)
         yield MeasuredPublisher(publisher, metrics.published)
         await publisher.aclose()
 
@@ -261,8 +233,8 @@ def create_container(
 ) -> AsyncContainer:
     """The container of one process, of whose end *shutdown* tells."""
     return make_async_container(
-        Infrastructure(settings, metrics),
+        Infrastructure(),
         Realtime(),
         UseCases(),
-        context={ShutdownState: shutdown or ShutdownState()},
+        context={Settings: settings, Metrics: metrics, ShutdownState: shutdown or ShutdownState()},
     )

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Iterable
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import msgspec
 import structlog
@@ -98,6 +98,9 @@ class Exchange:
             if not self.complete and not self.disconnected:
                 log.error("request.unanswered")
                 self._fail()
+        finally:
+            # Here rather than in a callback of the task, which would be a turn of the loop more.
+            self._connection.state.tasks.discard(cast("Any", asyncio.current_task()))
 
     async def receive(self) -> dict[str, Any]:
         """The next part of the request; ``http.disconnect`` once there is nobody to answer, or nothing to say."""

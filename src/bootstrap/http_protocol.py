@@ -222,9 +222,7 @@ class BoundedHttpProtocol(asyncio.Protocol):
 
     def _answer(self, exchange: Exchange) -> None:
         self._answering = exchange
-        task = self.loop.create_task(exchange.run(self._app))
-        self.state.tasks.add(task)
-        task.add_done_callback(self.state.tasks.discard)
+        self.state.tasks.add(self.loop.create_task(exchange.run(self._app)))
 
     def answered(self, exchange: Exchange) -> None:
         """Go on with the next request, or be idle; see :class:`bootstrap.http_exchange.Connection`."""

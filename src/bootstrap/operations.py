@@ -13,9 +13,9 @@ from litestar import Litestar, Response, route
 from typing_extensions import override
 
 from application.ops import Probe
-from application.wallet.reconcile_ledger import Books
 from bootstrap.http_protocol import BoundedHttpProtocol
 from infrastructure.metrics import CONTENT_TYPE, Metrics
+from infrastructure.postgres.books import PostgresBooks
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.settings import Settings
 from web.problems import HANDLERS
@@ -56,7 +56,7 @@ async def operations(container: AsyncContainer, listener: socket.socket | None) 
         yield
         return
     metrics, outbox = await container.get(Metrics), await container.get(PostgresOutbox)
-    books = await container.get(Books)
+    books = await container.get(PostgresBooks)
     config = uvicorn.Config(
         _application(metrics, outbox, books),
         http=BoundedHttpProtocol,
@@ -76,7 +76,7 @@ async def operations(container: AsyncContainer, listener: socket.socket | None) 
         await task
 
 
-def _application(metrics: Metrics, outbox: PostgresOutbox, books: Books) -> Litestar:
+def _application(metrics: Metrics, outbox: PostgresOutbox, books: PostgresBooks) -> Litestar:
     read_backlog = Probe(outbox.backlog, SAMPLE_PATIENCE_S)
     read_imbalance = Probe(books.imbalance, SAMPLE_PATIENCE_S)
 

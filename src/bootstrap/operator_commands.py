@@ -1,4 +1,4 @@
-"""What ``lingualink outbox``, ``grant-role`` and ``unfreeze`` show and do."""
+"""What an operator's commands show and do to the outbox, to roles and wallets, and to the ledger."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -9,10 +9,12 @@ import msgspec
 from application.realtime.ports import Backlog, DeadLetter
 from application.vault.users import GrantRole
 from domain.identity import Role
+from infrastructure.doctor.restoring import repair
 from infrastructure.postgres.accounts import find_account, unfreeze
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import create_pool
 from infrastructure.postgres.errors import acquire_connection, map_database_errors
+from infrastructure.postgres.ledger import take_seal, unlimited
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.transactions import PostgresDatabase
 
@@ -82,6 +84,42 @@ async def unfreeze_wallet(database: DatabaseAddress, user_id: UUID, reason: str)
         acquire_connection(pool) as connection,
     ):
         return await unfreeze(connection, user_id, reason)
+
+
+async def seal(database: DatabaseAddress) -> str:
+    """Seal what moved since the last seal; the seal as one line of JSON, to be kept where the database's owner can't.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
+    async with unlimited(database) as connection:
+        return msgspec.json.encode(await take_seal(connection)).decode()
+
+
+async def restored(database: DatabaseAddress) -> list[str]:
+    """Repair a database that was restored to an earlier time; what was done, and what is left to do.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
+    async with unlimited(database) as connection:
+        done = await repair(connection)
+    lines = [f"The epoch is {done.epoch} now: clients take what they read for the newest."]
+    lines += [f"Made again: {name}." for name in done.repaired]
+    if done.made_role:
+        lines.append("To do: give lingualink_api its password again (docs/database.md).")
+    until = "nothing" if done.newest is None else f"{done.newest:%Y-%m-%dT%H:%M:%SZ}"
+    return [
+        *lines,
+        f"The newest transaction is of {until}: what was promised after it has to be done again.",
+        f"To do: compare the bank's payments with the {done.held} withdrawals that are held, before settling any.",
+        (
+            f"To do: hold the ledger against the seals that were kept (the newest here is {done.last_seal or 'none'}): "
+            "`lingualink doctor --ledger --seals FILE`."
+        ),
+        f"The relay will deliver {done.owed} events that were not delivered then, some for the second time.",
+        "To do: `lingualink doctor`, then `lingualink serve`.",
+    ]
 
 
 def _id_or_address(who: str) -> UUID | str:

@@ -3,35 +3,35 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 from uuid import UUID
 
 from domain.money import Money
 
 
-class Role(StrEnum):
+class _Scale(StrEnum):
+    """Words in their order: each has all that the ones before it have."""
+
+    def includes(self, other: Self) -> bool:
+        """Whether this is *other* or above it."""
+        order = list(type(self))
+        return order.index(self) >= order.index(other)
+
+
+class Role(_Scale):
     """What a profile may do; each role may do all that the ones before it may."""
 
     USER = "user"
     MODERATOR = "moderator"
     ADMIN = "admin"
 
-    def includes(self, other: "Role") -> bool:
-        """Whether this role may do all that *other* may."""
-        order = list(Role)
-        return order.index(self) >= order.index(other)
 
-
-class Assurance(StrEnum):
+class Assurance(_Scale):
     """How surely Supabase Auth knows the user: ``aal2`` takes a second factor."""
 
     AAL1 = "aal1"
     AAL2 = "aal2"
     AAL3 = "aal3"
-
-    def reaches(self, needed: "Assurance") -> bool:
-        """Whether this level is *needed* or above it."""
-        order = list(Assurance)
-        return order.index(self) >= order.index(needed)
 
 
 @dataclass(frozen=True, slots=True)

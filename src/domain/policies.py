@@ -102,24 +102,21 @@ class Rule:
     detail: str | None = None
 
 
-SOMEBODY_ELSES_POST: Final = Rule(
-    "nobody decides on their own post",
-    lambda actor, target: target.user_id not in {None, actor.user_id},
-    OwnPost,
-)
-NOT_ONESELF: Final = Rule(
-    "never oneself",
-    lambda actor, target: target.user_id not in {None, actor.user_id},
-)
+def _is_somebody_elses(actor: Actor, target: Target) -> bool:
+    return target.user_id not in {None, actor.user_id}
+
+
+SOMEBODY_ELSES_POST: Final = Rule("nobody decides on their own post", _is_somebody_elses, OwnPost)
+NOT_ONESELF: Final = Rule("never oneself", _is_somebody_elses)
 A_PLAIN_USER: Final = Rule("users only, no staff", lambda _, target: target.role is Role.USER)
 SOMEBODY_ELSES_WALLET: Final = Rule(
     "nobody decides on their own wallet",
-    lambda actor, target: target.user_id not in {None, actor.user_id},
+    _is_somebody_elses,
     detail="Nobody may decide on their own wallet; ask another admin.",
 )
 ANOTHER_ADMIN: Final = Rule(
     "neither one's own request nor one's own wallet",
-    lambda actor, target: target.user_id not in {None, actor.user_id},
+    _is_somebody_elses,
     detail="Another admin decides on this.",
 )
 AN_ADMIN_STAYS: Final = Rule(
@@ -305,7 +302,7 @@ def refusal(
     rows = policies_of(action, actor.role)
     if not rows:
         return Forbidden()
-    if rows[0].of_vault and not actor.principal.assurance.reaches(requirements.vault_assurance):
+    if rows[0].of_vault and not actor.principal.assurance.includes(requirements.vault_assurance):
         return MfaRequired()
     if target is None:
         return None

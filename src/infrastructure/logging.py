@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final
 
@@ -51,12 +52,14 @@ def configure_logging(
     Call it in every process: each line tells the release, the host and the process.
     """
     mask_also(secrets_in(settings))
+    _masked.cache_clear()
     least = (level or settings.lingualink_log_level).upper()
     chain = _chain  # one for the life of the process, for loggers keep what they were made with
     chain.descriptor, chain.process = descriptor, process_name(settings.lingualink_release)
     chain.tells_requests = logging.getLevelName(least) <= logging.INFO
+    chain.steps = [_begin, chain.end]
     structlog.configure(
-        processors=[_begin, chain.end],
+        processors=chain.steps,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(least)),
         logger_factory=lambda *_: chain,
         cache_logger_on_first_use=True,
@@ -81,16 +84,24 @@ def configure_logging(
 
 
 def request_line(fields: dict[str, Any]) -> None:
-    """Write the line of a request, as a logger would, without the layers before its steps."""
+    """Write the line of a request: what a logger would, without its layers, for *fields* are complete."""
     if not _chain.tells_requests:
         return
-    event: Any = {"event": "request", **fields}
+    if _chain.steps == [_begin, _chain.end]:
+        _chain.tell_request(fields)
+        return
+    event: Any = {"event": "request", **fields}  # somebody listens in between
     try:
         for step in structlog.get_config()["processors"]:
             event = step(_chain, "info", event)
     except structlog.DropEvent:
         return
     _chain.msg(event)
+
+
+@lru_cache(1024)
+def _masked(text: str) -> str:
+    return redact(text, thorough=False)
 
 
 def log_start(settings: Settings) -> None:
@@ -140,6 +151,7 @@ class Chain:
         self.descriptor = STANDARD_OUTPUT
         self.process = ""
         self.tells_requests = True
+        self.steps: list[Any] = []
         self._encode = msgspec.json.Encoder(enc_hook=repr).encode
         self._told: dict[object, tuple[float, int]] = {}
 
@@ -169,16 +181,22 @@ class Chain:
     def render(self, _logger: Any, _name: str, event: EventDict) -> str:
         """*event* as one line."""
         event["process"] = self.process
-        if event["event"] != "request":
-            return redact(self._encode(event).decode())
+        return redact(self._encode(event).decode())
+
+    def tell_request(self, fields: dict[str, Any]) -> None:
+        """Write the line of a request: of its *fields* callers may have written some."""
+        event = {"event": "request", **fields}
         for name in _NOT_OURS:
-            if name in event:
-                event[name] = redact(event[name], thorough=False)
-        return self._encode(event).decode()
+            if name in fields:
+                event[name] = _masked(fields[name])
+        event["level"], event["timestamp"], event["process"] = "info", datetime.now(UTC), self.process
+        self._write(self._encode(event) + b"\n")
 
     def msg(self, line: str) -> None:
         """Write *line*, whole, before anything else happens."""
-        rest = f"{line}\n".encode(errors="backslashreplace")
+        self._write(f"{line}\n".encode(errors="backslashreplace"))
+
+    def _write(self, rest: bytes) -> None:
         while rest:
             try:
                 rest = rest[os.write(self.descriptor, rest) :]

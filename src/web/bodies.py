@@ -9,43 +9,62 @@ from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from litestar import MediaType, Request, Response
-from litestar.exceptions import SerializationException
-from litestar.types import Receive, Scope, Send
-from typing_extensions import override
+from litestar.exceptions import InternalServerException
+from litestar.types import Send
 
 from application.encoding import distinct_members, to_json, to_json_bytes
 from application.idempotency import IdempotencyKey, StoredResponse, fingerprint
 from domain.approvals import Approval
 from domain.errors import Refusal
-from web.headers import idempotency_key, values_of
+from web.authentication import SessionRequest
+from web.headers import idempotency_key
 from web.problems import MEDIA_TYPE, STATUS_OF, TITLES, TYPE_PREFIX, HttpProblem
 
 Out = TypeVar("Out")
 
 MAX_BYTES: Final = 16 * 1024
+_DIGITS: Final = 12
+"""A length with more is too large, whatever follows."""
+_TOO_LARGE: Final = ("body_too_large", "The body is too large.")
 _CHARSETS: Final = {"", "utf-8", "utf8"}
 
 
-async def strict_json(request: Request[Any, Any, Any]) -> None:
-    """A ``before_request`` hook: refuse what is not one JSON object in UTF-8, with each field once.
-
-    The value is parsed here once; Litestar, and ``await request.json()``, find it parsed.
+async def read_json(request: SessionRequest) -> dict[str, Any]:
+    """The body of *request*, one JSON object in UTF-8 with each field once; its bytes are in ``request.raw`` then.
 
     Raises:
-        HttpProblem: ``unsupported_media_type`` or ``invalid_request``.
+        HttpProblem: ``unsupported_media_type``, ``body_too_large`` or ``invalid_request``.
+        InternalServerException: the client hung up.
     """
-    sent = values_of(request.scope, b"content-type")
-    if len(sent) != 1 or (sent[0] != b"application/json" and not _is_json(request)):
+    sent = request.scope["headers"]
+    media_types = [value for name, value in sent if name == b"content-type"]
+    if len(media_types) != 1 or (media_types[0] != b"application/json" and not _is_json(request)):
         raise HttpProblem("unsupported_media_type", "Send JSON: Content-Type: application/json.")
-    body = await request.body()
+    if any(name == b"content-length" and int(value[:_DIGITS]) > MAX_BYTES for name, value in sent):
+        raise HttpProblem(*_TOO_LARGE)  # before it is asked for
+    body = request.raw = await _whole_body(request)
     try:
-        value = await request.json()
+        value = msgspec.json.decode(body)
         if body.count(b":") != _fields(value):
             json.loads(body, object_pairs_hook=distinct_members)
-    except (SerializationException, ValueError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         raise HttpProblem("invalid_request", "The body is not well-formed JSON.") from None
     if not isinstance(value, dict):
         raise HttpProblem("invalid_request", "The body must be a JSON object.")
+    return value
+
+
+async def _whole_body(request: SessionRequest) -> bytes:
+    body, more = b"", True
+    while more:
+        message: Any = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise InternalServerException("the client hung up")
+        body += message["body"]
+        if len(body) > MAX_BYTES:
+            raise HttpProblem(*_TOO_LARGE)
+        more = message.get("more_body", False)
+    return body
 
 
 def _is_json(request: Request[Any, Any, Any]) -> bool:
@@ -83,21 +102,16 @@ class Json(Response[Out]):
         self.response_type_encoders = {}
         self.status_code = status_code
 
-    @override
-    def to_asgi_response(self, *_: Any, status_code: int | None = None, **__: Any) -> Any:
-        status = self.status_code or status_code or 200
+    async def send(self, send: Send, status: int) -> None:
+        """Answer; *status* where the handler named none."""
         body = cast("bytes", self.content)
         headers = [
             (b"content-type", str(self.media_type).encode()),
             (b"content-length", b"%d" % len(body)),
             *((name.lower().encode(), value.encode()) for name, value in self.headers.items()),
         ]
-
-        async def respond(_: Scope, __: Receive, send: Send) -> None:
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": body, "more_body": False})
-
-        return respond
+        await send({"type": "http.response.start", "status": self.status_code or status, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def wire(_: type[Out], value: object) -> Response[Out]:
@@ -105,13 +119,13 @@ def wire(_: type[Out], value: object) -> Response[Out]:
     return Json(cast("Out", to_json_bytes(value)))
 
 
-async def keyed(request: Request[Any, Any, Any]) -> IdempotencyKey[Any]:
+def keyed(request: SessionRequest) -> IdempotencyKey[Any]:
     """The request's key, with the digest of its method, path and body.
 
     Raises:
         IdempotencyKeyMissing, IdempotencyKeyInvalid: see :func:`web.headers.idempotency_key`.
     """
-    digest = fingerprint(request.method, request.scope["path"], await request.body())
+    digest = fingerprint(request.method, request.scope["path"], request.raw)
     return IdempotencyKey(idempotency_key(request), digest, _to_response)
 
 

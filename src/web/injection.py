@@ -1,10 +1,13 @@
-"""Hands use-cases and settings from the dishka container to route handlers: made once, so no scope is opened."""
+"""Gives handlers their use-cases and settings, from the dishka container: once, when the service starts."""
 
-from collections.abc import Callable
-from typing import Any, NewType, TypeVar, cast
+from collections.abc import Awaitable, Callable
+from functools import partial
+from inspect import signature
+from types import MethodType
+from typing import Any, NewType, NoReturn, TypeVar, cast, get_type_hints
 
 from dishka import AsyncContainer
-from dishka.integrations.base import wrap_injection
+from dishka.integrations.base import default_parse_dependency, wrap_injection
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -13,26 +16,28 @@ Currency = NewType("Currency", str)
 """The deployment's one currency (ISO 4217)."""
 
 
-class Singletons:
-    """What *container* makes once, without its lock and its look-up for each request."""
-
-    def __init__(self, container: AsyncContainer) -> None:
-        self._container = container
-        self._made: dict[Any, Any] = {}
-
-    async def get(self, kind: Any, component: str = "") -> Any:
-        """The one instance of *kind*."""
-        try:
-            return self._made[kind]
-        except KeyError:
-            made = self._made[kind] = await self._container.get(kind, component)
-            return made
-
-
-def _singletons(_: tuple[Any, ...], arguments: dict[str, Any]) -> Any:
-    return arguments["request"].scope["litestar_app"].state.singletons
-
-
 def inject(handler: Handler) -> Handler:
-    """Fill the ``FromDishka`` parameters of *handler*, which must take ``request``."""
-    return cast("Handler", wrap_injection(func=handler, is_async=True, container_getter=_singletons))
+    """Keep the ``FromDishka`` parameters of *handler* from Litestar, which would look for them in the request."""
+    return cast("Handler", wrap_injection(func=handler, is_async=True, container_getter=_no_container))
+
+
+def _no_container(*_: object) -> NoReturn:
+    raise RuntimeError("only an endpoint calls a handler that has use-cases")
+
+
+def is_injected(handler: Any) -> bool:
+    """Whether *handler*, a method of a controller, has parameters that Litestar does not see."""
+    return hasattr(handler, "__dishka_orig_func__")
+
+
+async def with_use_cases(handler: Any, container: AsyncContainer) -> Callable[..., Awaitable[Any]]:
+    """*handler*, for which :func:`is_injected` holds, with what *container* makes for it."""
+    written = handler.__dishka_orig_func__
+    hints = get_type_hints(written, include_extras=True)
+    wanted = {
+        name: key
+        for name, parameter in signature(written).parameters.items()
+        if (key := default_parse_dependency(parameter, hints.get(name)))
+    }
+    made = {name: await container.get(key.type_hint, key.component) for name, key in wanted.items()}
+    return partial(MethodType(written, handler.__self__), **made)

@@ -207,3 +207,10 @@ HANDLERS: Final[dict[int | type[Exception], Any]] = {
     HTTPException: on_http_error,
     Exception: on_unexpected_error,
 }
+
+
+def problem_of(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """What *error* is answered with."""
+    handler = next(HANDLERS[kind] for kind in type(error).__mro__ if kind in HANDLERS)
+    answer: Response[Problem] = handler(request, error)
+    return answer

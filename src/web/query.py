@@ -6,9 +6,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from litestar import Litestar
-from litestar.routes import HTTPRoute
-
 from web.problems import FieldProblem, HttpProblem
 
 _BROKEN_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})|[^\x21-\x7e]")
@@ -25,20 +22,8 @@ Parameters = Mapping[str, Form | None]
 """By name: the form that a value must have and what to say otherwise, where Litestar would take more."""
 
 
-def query_parameters(app: Litestar) -> dict[Any, Parameters]:
-    """What each route handler of *app* takes. Read once, when the application is made."""
-    return {
-        handler: {
-            parameter.field_alias: _form_of(handler.parsed_fn_signature.parameters[parameter.field_name])
-            for parameter in model.expected_query_params
-        }
-        for route in app.routes
-        if isinstance(route, HTTPRoute)
-        for handler, model in route.route_handler_map.values()
-    }
-
-
-def _form_of(field: Any) -> Form | None:
+def form_of(field: Any) -> Form | None:
+    """What a value must look like for *field*, Litestar's definition of a parameter."""
     return next(
         (
             form
@@ -49,8 +34,8 @@ def _form_of(field: Any) -> Form | None:
     )
 
 
-def check_query(query: bytes, parameters: Parameters) -> None:
-    """Let *query* through if each parameter is known, stands once, and has a value.
+def check_query(query: bytes, parameters: Parameters) -> Mapping[str, str]:
+    """What *query* says: each parameter is known, stands once, and has a value.
 
     Empty, blank and ``null`` have no meaning here, rather than three.
 
@@ -60,19 +45,21 @@ def check_query(query: bytes, parameters: Parameters) -> None:
     if _BROKEN_ESCAPE.search(query):
         raise HttpProblem("invalid_request", "The query is not percent-encoded UTF-8.")
     try:
-        sent = [tuple(_decoded(part) for part in pair.partition(b"=")[::2]) for pair in query.split(b"&")]
+        pairs = (pair.partition(b"=") for pair in query.split(b"&"))
+        sent = [(_decoded(name), _decoded(value)) for name, _, value in pairs]
     except UnicodeDecodeError:
         raise HttpProblem("invalid_request", "The query is not percent-encoded UTF-8.") from None
     faults = list(_faults(sent, parameters))
     if faults:
         raise HttpProblem("invalid_request", "The query can't be understood.", faults)
+    return dict(sent)
 
 
 def _decoded(text: bytes) -> str:
     return unquote_to_bytes(text.replace(b"+", b" ")).decode()
 
 
-def _faults(sent: Iterable[tuple[str, ...]], parameters: Parameters) -> Iterable[FieldProblem]:
+def _faults(sent: Iterable[tuple[str, str]], parameters: Parameters) -> Iterable[FieldProblem]:
     seen = set()
     for name, value in sent:
         if name not in parameters:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -45,66 +45,73 @@ class RequestContext:
     def __init__(
         self, app: ASGIApp, observe: Observer, tell: Tell, proxies: TrustedProxies, release: str
     ) -> None:
-        self._app = app
-        self._observe = observe
-        self._tell = tell
-        self._proxies = proxies
-        self._always = (*_PRIVATE, (b"x-release", release.encode("ascii", "replace")))
+        self.app = app
+        self.observe = observe
+        self.tell = tell
+        self.proxies = proxies
+        self.always = (*_PRIVATE, (b"x-release", release.encode("ascii", "replace")))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] == "http":  # type: ignore[comparison-overlap]
-            exchange = _Exchange(scope, receive, send)
-            await exchange.run(self._app, self._observe, self._tell, self._proxies, self._always)
+            await _Exchange(self, scope, receive, send).run()
         else:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
 
 
 class _Exchange:
     """One request and its answer."""
 
-    __slots__ = ("_always", "_receive", "_scope", "_send", "_state", "_status")
+    __slots__ = ("_context", "_receive", "_scope", "_send", "_state", "_status")
 
-    def __init__(self, scope: Any, receive: Receive, send: Send) -> None:
+    def __init__(self, context: RequestContext, scope: Any, receive: Receive, send: Send) -> None:
+        self._context = context
         self._scope = scope
         self._receive = receive
         self._send = send
         self._status = 0
         self._state: dict[str, Any] = scope.setdefault("state", {})
-        self._always: Iterable[tuple[bytes, bytes]] = ()
 
-    async def run(
-        self,
-        app: ASGIApp,
-        observe: Observer,
-        tell: Tell,
-        proxies: TrustedProxies,
-        always: Iterable[tuple[bytes, bytes]],
-    ) -> None:
-        """Have *app* answer."""
+    async def run(self) -> None:
+        """Have the application answer."""
         began = time.perf_counter()
-        scope, state, self._always = self._scope, self._state, always
+        context, scope, state = self._context, self._scope, self._state
         request_id = state["request_id"] = os.urandom(16).hex()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         callers_id, fault = _read_headers(scope)
-        proxies.apply(scope)
+        context.proxies.apply(scope)
         method = scope["method"]
         inner: Any = {**scope, "method": "GET"} if method == "HEAD" else scope
-        outcome = ""
+        outcome: int | str = ""
         try:
             if fault:
                 await self._refuse(fault)
             else:
-                await app(inner, self._receive_noting_the_end, self._answer)
+                await context.app(inner, self._receive_noting_the_end, self._answer)
         except asyncio.CancelledError:
             outcome = "cancelled"
             raise
         finally:
-            outcome = outcome or ("disconnected" if state.get("disconnected") else str(self._status))
+            outcome = outcome or ("disconnected" if "disconnected" in state else self._status)
             seconds = time.perf_counter() - began
-            route = str(inner.get("path_template", ""))
-            observe(method, route, outcome, seconds)
-            tell(_log_fields(inner, method, route, outcome, seconds, callers_id))
+            route = inner.get("path_template", "")
+            context.observe(method, route, str(outcome), seconds)
+            # What leads from the request's id to the person and back.
+            fields = {
+                "request_id": request_id,
+                "method": method,
+                "path": inner["path"],
+                "route": route,
+                "status": outcome,
+                "ms": round(seconds * 1000, 1),
+            }
+            if (client := inner["client"]) is not None:
+                fields["client"] = client[0]
+            if "user_id" in state:
+                fields["user_id"] = state["user_id"]
+            if callers_id is not None:
+                fields["caller_request_id"] = callers_id
+            context.tell(fields)
 
     async def _receive_noting_the_end(self) -> Any:
         message = await self._receive()
@@ -118,7 +125,7 @@ class _Exchange:
             self._status = message["status"]
             headers = [
                 *message["headers"],
-                *self._always,
+                *self._context.always,
                 (b"x-request-id", state["request_id"].encode()),
                 (b"content-security-policy", state.get("content_security_policy", NO_CONTENT_POLICY)),
                 *state.get("headers", ()),
@@ -170,23 +177,3 @@ def _with_head(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
     if name.lower() == b"allow" and b"GET" in value and b"HEAD" not in value:
         return name, value.replace(b"GET", b"GET, HEAD")
     return header
-
-
-def _log_fields(
-    scope: Any, method: str, route: str, outcome: str, seconds: float, callers_id: str | None
-) -> dict[str, Any]:
-    """What leads from a request id to the person and back."""
-    fields = {
-        "method": method,
-        "path": scope["path"],
-        "route": route,
-        "status": int(outcome) if outcome.isdigit() else outcome,
-        "ms": round(seconds * 1000, 1),
-    }
-    if (client := scope["client"]) is not None:
-        fields["client"] = client[0]
-    if (user := scope.get("user")) is not None:
-        fields["user_id"] = str(user.user_id)
-    if callers_id is not None:
-        fields["caller_request_id"] = callers_id
-    return fields

@@ -15,7 +15,7 @@ import msgspec
 from application.database import Database as Transacting
 from application.encoding import to_json
 from application.idempotency import IdempotencyKey, IdempotencyRecord, StoredResponse, fingerprint
-from application.ports import Row
+from application.ports import PageRequest, Row
 from application.profile import Accounts
 from application.transactions import Transactions
 from application.vault.reading import AuditFilter, ReadVault, VaultReaderFactory
@@ -465,7 +465,7 @@ class PostgresBackend(Backend):
 
     async def audit(self) -> Sequence[AuditEntry]:
         async with self.vault() as reader:
-            rows = await reader.audit_log(AuditFilter(), after=None, limit=1_000_000)
+            rows = await reader.audit_log(AuditFilter(), PageRequest(1_000_000))
         return [_entry(row) for row in reversed(rows)]
 
     async def read_post(self, post_id: UUID) -> Post:

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from application.idempotency import KEYS_PER_DAY
+from application.ports import PageRequest
 from application.profile import ReadProfile
 from application.transaction_context import Tx
 from application.vault.adjustments import AdjustBalance, AdjustCommand
@@ -214,8 +215,8 @@ async def test_nothing_is_made_for_the_dead(backend: Backend) -> None:
     for reading in (
         ReadProfile(backend.accounts)(gone),
         wallet.balance(gone),
-        wallet.transactions(gone, TransactionFilter(), before_version=None, limit=1),
-        wallet.withdrawals(gone, None, after=None, limit=1),
+        wallet.transactions(gone, TransactionFilter(), PageRequest(1)),
+        wallet.withdrawals(gone, None, PageRequest(1)),
         pay(backend, gone, await backend.user(), "1"),
         backend.read_vault.user(gone, uuid4(), ORIGIN),
     ):
@@ -233,8 +234,8 @@ async def test_what_is_left_of_a_deleted_user_is_shown_to_nobody(backend: Backen
     for reading in (
         ReadProfile(backend.accounts)(gone),
         wallet.balance(gone),
-        wallet.transactions(gone, TransactionFilter(), before_version=None, limit=1),
-        wallet.withdrawals(gone, None, after=None, limit=1),
+        wallet.transactions(gone, TransactionFilter(), PageRequest(1)),
+        wallet.withdrawals(gone, None, PageRequest(1)),
     ):
         with pytest.raises(SessionRevoked):
             await reading

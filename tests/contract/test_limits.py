@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.idempotency import StoredResponse
+from application.ports import PageRequest
 from application.vault.adjustments import AdjustBalance, AdjustCommand
 from application.vault.approvals import DecideApproval, DecideCommand
 from application.vault.withdrawals import SettleCommand, SettleWithdrawal
@@ -85,7 +86,7 @@ async def balance(backend: Backend, owner: Principal) -> str:
 
 
 async def waiting(backend: Backend, admin: Principal) -> list[UUID]:
-    page = await backend.read_vault.approvals(admin, ApprovalStatus.WAITING, ORIGIN, after=None, limit=50)
+    page = await backend.read_vault.approvals(admin, ApprovalStatus.WAITING, ORIGIN, PageRequest(50))
     return [row["id"] for row in page.items]
 
 

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from application.ports import PageRequest
 from application.vault.posts import ValidateCommand, ValidatePost
 from application.vault.reading import UserFilter
 from application.vault.rewards import ChangeRewardRate
@@ -243,7 +244,7 @@ async def test_users_are_found_by_the_beginning_of_a_name_and_wildcards_mean_not
     percent = await _named(backend, DisplayFields("100%", None))
 
     async def found(query: str) -> list[object]:
-        listed = backend.read_vault.users(moderator, UserFilter(query), ORIGIN, after=None, limit=10)
+        listed = backend.read_vault.users(moderator, UserFilter(query), ORIGIN, PageRequest(10))
         return [shown.user.id for shown in (await listed).items]
 
     assert await found("AMINA_") == await found("kam") == await found(str(amina.user_id)) == [amina.user_id]
@@ -263,7 +264,7 @@ async def test_pages_of_users_stay_put_while_users_are_added(backend: Backend) -
     read, after = list[object](), None
 
     while True:
-        page = await backend.read_vault.users(moderator, UserFilter(), ORIGIN, after=after, limit=2)
+        page = await backend.read_vault.users(moderator, UserFilter(), ORIGIN, PageRequest(2, after))
         read += [shown.user.id for shown in page.items]
         await backend.user()
         after = page.next_after

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from application.ports import Page, Position, Row
+from application.ports import Page, PageRequest, Position, Row
 from application.vault.withdrawals import SettleCommand, SettleWithdrawal
 from application.wallet.reading import ReadWallet
 from application.wallet.withdrawals import PostedWithdrawal, WithdrawCommand, WithdrawFunds
@@ -58,9 +58,7 @@ async def settle(
 
 
 async def own(backend: Backend, owner: Principal, status: WithdrawalStatus | None = None) -> list[Withdrawal]:
-    page = await ReadWallet(backend.accounts, backend.wallets).withdrawals(
-        owner, status, after=None, limit=50
-    )
+    page = await ReadWallet(backend.accounts, backend.wallets).withdrawals(owner, status, PageRequest(50))
     return [row_as(row, Withdrawal) for row in page.items]
 
 
@@ -257,7 +255,7 @@ async def test_pages_hold_each_withdrawal_once_newest_first(backend: Backend) ->
     found: list[Withdrawal] = []
     after: Position | None = None
     while True:
-        page = await read.withdrawals(owner, HELD, after=after, limit=2)
+        page = await read.withdrawals(owner, HELD, PageRequest(2, after))
         found.extend(row_as(row, Withdrawal) for row in page.items)
         if (after := page.next_after) is None:
             break
@@ -272,15 +270,15 @@ async def test_the_queue_is_the_admins_oldest_first_and_filtered(backend: Backen
     settled = await settle(backend, admin, made[1], COMPLETED)
     read = backend.read_vault.withdrawals
 
-    first = await read(admin, HELD, ORIGIN, after=None, limit=2)
-    rest = await read(admin, HELD, ORIGIN, after=first.next_after, limit=2)
+    first = await read(admin, HELD, ORIGIN, PageRequest(2))
+    rest = await read(admin, HELD, ORIGIN, PageRequest(2, first.next_after))
 
     assert _withdrawals(first) == [made[0], made[2]]
     assert first.next_after == Position(made[2].created_at, made[2].id)
     assert (_withdrawals(rest), rest.next_after) == ([made[3]], None)
-    assert _withdrawals(await read(admin, COMPLETED, ORIGIN, after=None, limit=2)) == [settled]
+    assert _withdrawals(await read(admin, COMPLETED, ORIGIN, PageRequest(2))) == [settled]
     with pytest.raises(Forbidden):
-        await read(await backend.user(Role.MODERATOR), None, ORIGIN, after=None, limit=2)
+        await read(await backend.user(Role.MODERATOR), None, ORIGIN, PageRequest(2))
 
 
 def _withdrawals(page: Page[Row, Position]) -> list[Withdrawal]:

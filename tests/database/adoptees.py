@@ -15,9 +15,9 @@ from bootstrap.cli import main
 from devstack.postgres import LocalPostgres, binaries
 from infrastructure.doctor.catalogue import check_drift
 from infrastructure.doctor.clients import check_clients
-from infrastructure.doctor.connection import check_level
+from infrastructure.doctor.database import check_level
 from infrastructure.doctor.run_checks import AT_HEAD
-from infrastructure.postgres.connections import connect, create_engine
+from infrastructure.postgres.connections import connect
 from support.database import MIGRATOR, Database, make_project
 
 HERE = Path(__file__).parent
@@ -107,15 +107,13 @@ def doctor_says(database: Database) -> list[str]:
     """What the doctor finds in the database, and what clients can do in it."""
 
     async def look() -> list[str]:
-        service, engine = await connect(database.service), create_engine(database.service)
+        service, owner = await connect(database.service), await connect(database.migrator)
         try:
-            found = [*await check_level(service)]
-            for check in AT_HEAD:
-                found += await check(service)
-            found += [*await check_drift(engine), *await check_clients(database.migrator)]
-            return [str(finding) for finding in found]
+            looks = [check_level(service), *(check(service) for check in AT_HEAD)]
+            looks += [check_drift(database.service), check_clients(owner)]
+            return [str(finding) for look in looks async for finding in look]
         finally:
             await service.close()
-            await engine.dispose()
+            await owner.close()
 
     return asyncio.run(look())

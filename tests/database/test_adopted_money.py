@@ -20,6 +20,7 @@ from domain.posts import PostStatus
 from domain.rewards import RewardedAction
 from infrastructure.adoption.money import _OPEN, MONEY_RETIREMENT, MONEY_STEPS
 from infrastructure.doctor.adoption import check_frozen, check_guards, check_old_money
+from infrastructure.doctor.findings import Finding, Findings
 from infrastructure.postgres.accounts import unfreeze
 from support.clips import run_steps
 from support.database import Database
@@ -46,6 +47,10 @@ async def owner(clips_database: Database) -> AsyncIterator[Any]:
         yield connection
     finally:
         await connection.close()
+
+
+async def found_by(check: Findings) -> list[Finding]:
+    return [finding async for finding in check]
 
 
 async def has(owner: Any, user_id: str | UUID, balance: str | None) -> None:
@@ -130,23 +135,23 @@ async def test_builds_in_the_field_read_what_the_ledger_says(owner: Any, clips_d
     assert sum(sent) == Decimal("6.99")
     assert sum(row["amount"] for row in rows if row["user_id"] == str(other.user_id)) == Decimal("3.51")
     assert {row["type"] for row in rows} == {"refund", "withdrawal", "top_up", "earning"}
-    assert await check_old_money(clips_database.migrator) == []
+    assert await found_by(check_old_money(owner)) == []
 
 
-async def test_whoever_wrote_money_before_is_told_by_the_doctor(owner: Any, clips_database: Database) -> None:
+async def test_whoever_wrote_money_before_is_told_by_the_doctor(owner: Any) -> None:
     await has(owner, ME, "12.50")
     await owner.execute(
         "insert into public.transactions (user_id, amount, type) values ($1, 12.5, 'earning')", ME
     )
     await run_steps(owner, MONEY_STEPS)
-    assert await check_old_money(clips_database.migrator) == []
+    assert await found_by(check_old_money(owner)) == []
 
     await owner.execute(
         "insert into public.transactions (user_id, amount, type) values ($1, 1, 'top_up')", ME
     )
     await owner.execute("update public.profiles set balance = balance + 1 where id = $1", UUID(ME))
 
-    found = {one.code: one.message for one in await check_old_money(clips_database.migrator)}
+    found = {one.code: one.message for one in await found_by(check_old_money(owner))}
     assert found.keys() == {"old_money_writer", "old_balance_differs"}
     assert ME in found["old_balance_differs"]
 
@@ -154,13 +159,13 @@ async def test_whoever_wrote_money_before_is_told_by_the_doctor(owner: Any, clip
 async def test_a_frozen_wallet_is_named_until_an_operator_unfreezes_it(owner: Any) -> None:
     await has(owner, ME, "NaN")
     await run_steps(owner, MONEY_STEPS)
-    [named] = await check_frozen(owner)
+    [named] = await found_by(check_frozen(owner))
 
     done = [await unfreeze(owner, UUID(ME), "paid by hand") for _ in range(2)]
 
     assert (named.code, ME in named.message) == ("wallets_frozen", True)
     assert done == [True, False]
-    assert await check_frozen(owner) == []
+    assert await found_by(check_frozen(owner)) == []
     [row] = await owner.fetch(
         "select target_id, reason from private.audit_log where action = 'wallet.unfrozen'"
     )
@@ -185,13 +190,13 @@ async def test_what_was_mirrored_stays_as_it_is_once_that_is_over(
     owner: Any, clips_database: Database
 ) -> None:
     await run_steps(owner, MONEY_STEPS)
-    await run_steps(owner, MONEY_RETIREMENT)
+    await run_steps(owner, (MONEY_RETIREMENT,))
     async with postgres_backend(clips_database) as backend:
         one, other = await backend.user(balance="10.00"), await backend.user()
         await pay(backend, one, other, "1")
 
     assert await owner.fetch("select from public.transactions") == []
-    assert await check_old_money(clips_database.migrator) == []
+    assert await found_by(check_old_money(owner)) == []
 
 
 ADOPTED = """
@@ -221,11 +226,11 @@ async def test_the_doctor_names_a_guard_of_the_apps_tables_that_is_gone(
 ) -> None:
     await run_steps(owner, MONEY_STEPS)
     await owner.execute(ADOPTED)
-    before = await check_guards(owner)
+    before = await found_by(check_guards(owner))
 
     await owner.execute(damage)
 
-    [finding] = await check_guards(owner)
+    [finding] = await found_by(check_guards(owner))
     assert before == []
     assert named in finding.message
 

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,20 +19,20 @@ from database.arena import migrate_app
 from devstack.postgres import LocalPostgres, binaries
 from infrastructure.doctor.catalogue import check_catalogue, check_drift
 from infrastructure.doctor.clients import check_clients
-from infrastructure.doctor.connection import check_level
-from infrastructure.doctor.findings import Finding, Severity
-from infrastructure.doctor.operation import (
+from infrastructure.doctor.database import (
     check_app_columns,
+    check_level,
     check_read_only,
     check_relay,
     check_role_settings,
     check_sessions,
     check_sizes,
 )
+from infrastructure.doctor.findings import Finding, Findings, Severity
 from infrastructure.doctor.rls_bypasses import check_cascades, check_functions, check_views
 from infrastructure.doctor.run_checks import run_checks
 from infrastructure.postgres.address import DatabaseAddress
-from infrastructure.postgres.connections import connect, create_engine
+from infrastructure.postgres.connections import connect
 from infrastructure.settings import Settings
 from support.backend import environment_for, settings_for
 from support.database import Database, cloned
@@ -89,7 +89,7 @@ class Damage:
     says: str
 
 
-CHECKS: Mapping[str, Callable[[asyncpg.Connection], Awaitable[Sequence[Finding]]]] = {
+CHECKS: Mapping[str, Callable[[asyncpg.Connection], Findings]] = {
     "definer_function": check_functions,
     "view_without_security_invoker": check_views,
     "history_is_deleted": check_cascades,
@@ -367,16 +367,13 @@ DAMAGES = (
 async def findings_of(code: str, database: Database) -> Sequence[Finding]:
     """What the check that speaks of *code* finds; that all of them are asked, other tests show."""
     if code == "drift":
-        engine = create_engine(database.service)
-        try:
-            return await check_drift(engine)
-        finally:
-            await engine.dispose()
-    if code.startswith("client"):
-        return await check_clients(database.migrator)
-    connection = await asyncpg.connect(database.service_url, statement_cache_size=0)
+        return [finding async for finding in check_drift(database.service)]
+    as_owner = code.startswith("client")
+    url = database.migrator_url if as_owner else database.service_url
+    connection = await asyncpg.connect(url, statement_cache_size=0)
+    check = check_clients if as_owner else CHECKS.get(code, check_catalogue)
     try:
-        return await CHECKS.get(code, check_catalogue)(connection)
+        return [finding async for finding in check(connection)]
     finally:
         await connection.close()
 
@@ -394,7 +391,7 @@ async def test_nearly_all_connections_of_the_role_in_use_is_a_warning(database: 
     connection = await connect(database.service, statement_cache_size=0)
     await damage(database, "alter role lingualink_api connection limit 1")
     try:
-        findings = await check_sessions(connection)
+        findings = [finding async for finding in check_sessions(connection)]
     finally:  # a role belongs to the whole cluster
         await damage(database, "alter role lingualink_api connection limit -1")
         await connection.close()
@@ -404,10 +401,12 @@ async def test_nearly_all_connections_of_the_role_in_use_is_a_warning(database: 
 async def test_large_tables_are_named(database: Database) -> None:
     connection = await connect(database.service, statement_cache_size=0)
     try:
-        assert await check_sizes(connection) == []
-        assert "public.wallet_transactions takes" in "\n".join(map(str, await check_sizes(connection, 0)))
+        none = [finding async for finding in check_sizes(connection)]
+        all_of_them = [str(finding) async for finding in check_sizes(connection, 0)]
     finally:
         await connection.close()
+    assert none == []
+    assert "public.wallet_transactions takes" in "\n".join(all_of_them)
 
 
 async def test_another_issuer_is_named(database: Database, supabase: SupabaseStack) -> None:

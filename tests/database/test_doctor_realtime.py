@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def found(database: Database, stack: SupabaseStack, **changes: Any) -> Sequence[Finding]:
-    return await check_realtime(settings_for(database, stack, **changes))
+    return [finding async for finding in check_realtime(settings_for(database, stack, **changes))]
 
 
 def codes(findings: Sequence[Finding]) -> list[str]:

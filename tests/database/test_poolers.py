@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from devstack.postgres import LocalPostgres
-from infrastructure.doctor.connection import check_pooler
+from infrastructure.doctor.database import check_pooler
 from infrastructure.hosts import process_name
 from infrastructure.postgres.address import DatabaseAddress, PoolerChoice
 from infrastructure.postgres.connections import create_engine, create_pool, find_pooler
@@ -148,16 +148,16 @@ async def test_lists_leave_no_statement_behind_on_a_server_connection(transactio
 async def test_statement_caches_get_lost_behind_an_undeclared_transaction_mode_pooler(
     transaction_mode: Pooled,
 ) -> None:
-    [finding] = await check_pooler(transaction_mode.address("none"))
+    [finding] = [finding async for finding in check_pooler(transaction_mode.address("none"))]
     assert finding.code == "pooler_not_declared"
 
 
 async def test_a_pooler_that_is_declared_and_there_is_no_finding(transaction_mode: Pooled) -> None:
-    assert await check_pooler(transaction_mode.address()) == []
+    assert [finding async for finding in check_pooler(transaction_mode.address())] == []
 
 
 async def test_a_pooler_that_is_declared_and_not_there_is_a_warning(shared: Database) -> None:
-    [finding] = await check_pooler(direct(shared, "transaction"))
+    [finding] = [finding async for finding in check_pooler(direct(shared, "transaction"))]
     assert finding.code == "pooler_not_needed"
 
 

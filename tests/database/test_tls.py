@@ -6,16 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
 from click.testing import CliRunner
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from bootstrap.cli import main
 from devstack.postgres import LocalPostgres
@@ -23,45 +19,12 @@ from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import connect, create_engine
 from infrastructure.postgres.errors import diagnose
 from infrastructure.postgres.tls import SUPABASE_CA
+from support.authority import Authority
 from support.stack import postgres_cluster
 
 pytestmark = pytest.mark.anyio
 
 HOST, ELSEWHERE = "db.example.org", "other.example.org"
-NOW = datetime.now(UTC)
-
-
-class Authority:
-    """A CA of the test's own."""
-
-    def __init__(self, name: str) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _named(name)
-        self.pem = self._signed(self._name, self._key, x509.BasicConstraints(ca=True, path_length=0))
-
-    def certify(self, host: str) -> tuple[str, str]:
-        """A certificate for *host*, and its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        pem = self._signed(_named(host), key, x509.SubjectAlternativeName([x509.DNSName(host)]))
-        return pem, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-
-    def _signed(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, extension: Any) -> str:
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(NOW - timedelta(days=1))
-            .not_valid_after(NOW + timedelta(days=1))
-            .add_extension(extension, critical=False)
-            .sign(self._key, SHA256())
-        )
-        return certificate.public_bytes(Encoding.PEM).decode()
-
-
-def _named(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,4 +153,4 @@ def test_supabases_own_ca_is_in_the_package() -> None:
     assert certificate.fingerprint(SHA256()).hex() == (
         "807025ad50d4ed219d2c9c7d299c004f824eb00cf7f65afef607d07b72e6cafa"
     )
-    assert certificate.not_valid_after_utc > NOW + timedelta(days=180)
+    assert certificate.not_valid_after_utc > datetime.now(UTC) + timedelta(days=180)

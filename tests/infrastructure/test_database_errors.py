@@ -9,8 +9,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from application.database import Opening, WriteBatch
-from application.locks import RefusalsLock
+from application.database import Opening, RefusalsLock, WriteBatch
 from contract.backend import PostgresBackend, postgres_backend
 from domain.errors import Unavailable
 from domain.identity import Role

@@ -10,10 +10,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from infrastructure import maintenance
-from infrastructure.maintenance import MaintenanceWorker
+from infrastructure.postgres import maintenance
 from infrastructure.postgres.connections import create_pool
-from infrastructure.postgres.legacy_tokens import PostgresLegacyTokens
+from infrastructure.postgres.maintenance import MaintenanceWorker, PostgresLegacyTokens
 from infrastructure.supabase.claims import TokenRules
 from infrastructure.supabase.jwks import KeySet, parse_jwks, shared_secret
 from infrastructure.supabase.verifier import SupabaseTokenVerifier

@@ -131,6 +131,24 @@ async def test_nobody_waits_longer_than_clients_do(monkeypatch: pytest.MonkeyPat
     await _turns()
 
 
+async def test_who_comes_later_may_wait_as_long_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_reads, "PATIENCE_S", 0.2)
+    clock, reads = asyncio.get_running_loop().time, SharedReads(nullcontext, Table({}).read)
+    ended: dict[str, float] = {}
+
+    async def wait(name: str) -> None:
+        begun = clock()
+        with pytest.raises(Unavailable):
+            await reads.get(name)
+        ended[name] = clock() - begun
+
+    first = asyncio.create_task(wait("a"))
+    await asyncio.sleep(0.15)
+    await asyncio.gather(first, wait("b"))
+
+    assert all(0.19 < waited < 2 for waited in ended.values()), ended
+
+
 @given(st.lists(st.lists(st.integers(0, 9), max_size=8), max_size=8), st.integers(1, 3), st.integers(1, 4))
 def test_everybody_gets_the_answer_to_their_own_question(
     waves: list[list[int]], lanes: int, most: int

@@ -18,7 +18,7 @@ from application.realtime.relay_events import RelayEvents, RoundResult
 from infrastructure.postgres.connections import create_pool
 from infrastructure.postgres.lease import PostgresLease
 from infrastructure.postgres.outbox import _PENDING, PostgresOutbox
-from infrastructure.supabase.admin import RealtimeEndpoint, http_session
+from infrastructure.supabase.admin import RealtimeEndpoint
 from infrastructure.supabase.broadcast import RealtimePublisher
 from support.database import Database
 from support.events import for_each, owe
@@ -56,13 +56,11 @@ async def test_many_events_share_a_statement(
     database: Database, realtime: FaultyRealtime, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await owe(database, for_each([uuid4() for _ in range(USERS)], range(1, EVENTS // USERS + 1)))
-    async with (
-        create_pool(database.service, 2) as pool,
-        http_session(through_proxy=False) as http,
-    ):
+    async with create_pool(database.service, 2) as pool:
         outbox = CountingOutbox(pool)
         outbox.statements = Counter()
-        publisher = RealtimePublisher(RealtimeEndpoint.of(realtime.url, "sb_secret_for_tests_only"), http)
+        endpoint = RealtimeEndpoint.of(realtime.url, "sb_secret_for_tests_only")
+        publisher = RealtimePublisher(endpoint, through_proxy=False)
         relay = RelayEvents(PostgresLease(pool, "test"), outbox, publisher, Pace(1))
         began, cpu = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_utime
         while await relay() is RoundResult.DELIVERED:
@@ -70,6 +68,7 @@ async def test_many_events_share_a_statement(
         took = time.perf_counter() - began
         used = resource.getrusage(resource.RUSAGE_SELF).ru_utime - cpu
         await relay.resign()
+        await publisher.aclose()
     with capsys.disabled():
         sys.stdout.write(
             f"\n{EVENTS / took:.0f} events/s, {1000 * used / EVENTS:.2f} ms CPU each with the sink's own, "

@@ -10,7 +10,7 @@ from types import FrameType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 SOURCE = Path(__file__).parents[2] / "src"
-BESIDE = {"infrastructure/postgres/notifications.py", "infrastructure/maintenance.py"}
+BESIDE = {"infrastructure/postgres/notifications.py", "infrastructure/postgres/maintenance.py"}
 """What runs on the same thread, and is no part of a request."""
 
 

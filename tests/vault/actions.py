@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID, uuid4
 
+from application.ports import PageRequest
 from application.transactions import Transactions
 from application.vault.adjustments import AdjustBalance, AdjustCommand, ReverseCommand, ReverseTransaction
 from application.vault.approvals import DecideApproval, DecideCommand
@@ -89,12 +90,12 @@ CALLS: Mapping[Action, Callable[[Call], Awaitable[object]]] = {
     ),
     Action.READ_BOOKS: lambda at: at.read_vault.books(at.me, None, ORIGIN),
     Action.READ_APPROVALS: lambda at: at.read_vault.approvals(
-        at.me, ApprovalStatus.WAITING, ORIGIN, after=None, limit=1
+        at.me, ApprovalStatus.WAITING, ORIGIN, PageRequest(1)
     ),
     Action.DECIDE_APPROVAL: lambda at: DecideApproval(at.transactions)(
         at.me, DecideCommand(at.target, ApprovalStatus.REJECTED), ORIGIN
     ),
-    Action.READ_WITHDRAWALS: lambda at: at.read_vault.withdrawals(at.me, None, ORIGIN, after=None, limit=1),
+    Action.READ_WITHDRAWALS: lambda at: at.read_vault.withdrawals(at.me, None, ORIGIN, PageRequest(1)),
     Action.SETTLE_WITHDRAWAL: lambda at: SettleWithdrawal(at.transactions)(
         at.me, SettleCommand(at.target, WithdrawalStatus.COMPLETED), ORIGIN
     ),
@@ -110,9 +111,7 @@ CALLS: Mapping[Action, Callable[[Call], Awaitable[object]]] = {
     Action.CHANGE_REWARD_RATE: lambda at: ChangeRewardRate(at.transactions)(
         at.me, RewardedAction.POST_APPROVED, ONE, ORIGIN
     ),
-    Action.READ_AUDIT_LOG: lambda at: at.read_vault.audit_log(
-        at.me, AuditFilter(), ORIGIN, after=None, limit=1
-    ),
+    Action.READ_AUDIT_LOG: lambda at: at.read_vault.audit_log(at.me, AuditFilter(), ORIGIN, PageRequest(1)),
 }
 READING = {
     Action.READ_POSTS,

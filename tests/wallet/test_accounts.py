@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
+from application.ports import PageRequest
 from application.profile import ReadProfile
 from application.wallet.reading import ReadWallet, TransactionFilter
 from contract.backend import PostgresBackend
@@ -79,7 +80,7 @@ async def test_a_column_that_the_app_requires_breaks_nobody_who_is_there_and_is_
             with pytest.raises(Unavailable):
                 await ReadProfile(backend.accounts)(newcomer)
     wallet = ReadWallet(backend.accounts, backend.wallets)
-    empty = await wallet.transactions(idle, TransactionFilter(), before_version=None, limit=1)
+    empty = await wallet.transactions(idle, TransactionFilter(), PageRequest(1))
     await pay(backend, there, other, "1")
 
     assert (list(empty.items), empty.next_after) == ([], None)

@@ -6,12 +6,11 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from application.idempotency import BATCH, purge_idempotency_keys
 from contract.backend import PostgresBackend
 from contract.test_transfers import pay
 from domain.errors import IdempotencyKeyInProgress, Unavailable
 from infrastructure.postgres.connections import create_pool
-from infrastructure.postgres.idempotency_keys import PostgresIdempotencyKeys
+from infrastructure.postgres.maintenance import BATCH, PostgresIdempotencyKeys, purge_idempotency_keys
 from support.database import Database
 
 pytestmark = pytest.mark.anyio

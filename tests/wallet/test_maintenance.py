@@ -3,14 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
 
 import pytest
 
-from application.idempotency import BATCH, purge_idempotency_keys
 from domain.errors import Unavailable
-from infrastructure import maintenance
-from infrastructure.maintenance import MaintenanceWorker
+from infrastructure.postgres import maintenance
+from infrastructure.postgres.maintenance import BATCH, MaintenanceWorker, purge_idempotency_keys
 
 pytestmark = pytest.mark.anyio
 
@@ -52,10 +50,6 @@ class MemoryBooks:
         if not step:
             self.summed()
         return step
-
-    async def imbalance(self) -> Decimal:
-        """None."""
-        return Decimal(0)
 
 
 class NoLegacyTokens:

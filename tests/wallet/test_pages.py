@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from application.ports import Row
+from application.ports import PageRequest, Row
 from application.wallet.reading import ReadWallet, TransactionFilter
 from contract.backend import PostgresBackend
 from contract.test_transfers import pay
@@ -22,7 +22,7 @@ async def test_pages_that_are_asked_for_at_once_are_each_those_that_they_are_alo
     for number in range(1, 8):
         await pay(backend, people[number % 3], people[(number + 1) % 3], f"{number}.005", key=f"pay {number}")
     newest = await ReadWallet(backend.accounts, backend.wallets).transactions(
-        people[0], TransactionFilter(), before_version=None, limit=3
+        people[0], TransactionFilter(), PageRequest(3)
     )
     half = newest.items[-1]["created_at"]
     asked = [
@@ -38,7 +38,7 @@ async def test_pages_that_are_asked_for_at_once_are_each_those_that_they_are_alo
     ]
 
     async def page(person: Principal, wanted: TransactionFilter, before: int | None, limit: int) -> list[Row]:
-        found = backend.wallets.transactions(person, wanted, before_version=before, limit=limit)
+        found = backend.wallets.transactions(person, wanted, PageRequest(limit, before))
         return list(await found)
 
     alone = [await page(*one) for one in asked]
@@ -49,6 +49,6 @@ async def test_pages_that_are_asked_for_at_once_are_each_those_that_they_are_alo
         assert {row["user_id"] for row in rows} <= {str(person.user_id)}
         assert {row["kind"] for row in rows} <= ({wanted.kind} if wanted.kind else set(TransactionKind))
         versions = [row["version"] for row in rows]
-        assert versions == sorted(versions, reverse=True)[:limit]
+        assert versions == sorted(versions, reverse=True)[: limit + 1]
         assert all(version < (before or 100) for version in versions)
     assert [row["version"] for row in alone[0]] == list(range(len(alone[0]), 0, -1))

@@ -5,8 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from application.database import LockedTransaction, TransactionLock
 from application.idempotency import IdempotencyKey, StoredResponse
-from application.locks import LockedTransaction, TransactionLock
 from application.transaction_context import AuditContext, Ledger, Tx, details
 from application.transactions import Transactions
 from application.wallet.transfers import PostedTransaction

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from application.locks import ApprovalLock, LockedApproval
+from application.database import ApprovalLock, LockedApproval
 from application.transaction_context import AuditContext, Tx, details
 from application.transactions import Transactions
 from application.vault.adjustments import command_of, post_adjustment

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from application.locks import LockedPost, PostLock
+from application.database import LockedPost, PostLock
 from application.transaction_context import AuditContext, Tx, details
 from application.transactions import Transactions
 from domain.audit import AuditDetails, RequestInfo

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final, NoReturn, Protocol
 from uuid import UUID
 
-from application.ports import Page, Position, Row, page_of, position_of
+from application.ports import Page, PageRequest, Position, Row, position_of
 from application.transaction_context import AuditContext
 from application.transactions import Transactions
 from application.vault.users import UserView
@@ -56,8 +56,8 @@ class VaultReader(Protocol):
         """Who is asking, with role and account status as they are now."""
         ...
 
-    async def posts(self, wanted: PostFilter, *, after: Position | None, limit: int) -> Sequence[Row]:
-        """At most *limit* posts after *after*, oldest first."""
+    async def posts(self, wanted: PostFilter, page: PageRequest[Position]) -> Sequence[Row]:
+        """The posts of *page*, and one more if more follow; oldest first."""
         ...
 
     async def post(self, post_id: UUID) -> Row | None:
@@ -68,8 +68,8 @@ class VaultReader(Protocol):
         """How many posts each status has; :data:`COUNTED_TO` means that many or more."""
         ...
 
-    async def users(self, wanted: UserFilter, *, after: Position | None, limit: int) -> Sequence[User]:
-        """At most *limit* users after *after*, newest first, deleted ones among them."""
+    async def users(self, wanted: UserFilter, page: PageRequest[Position]) -> Sequence[User]:
+        """The users of *page*, and one more if more follow; newest first, deleted ones among them."""
         ...
 
     async def user(self, user_id: UUID) -> User | None:
@@ -80,8 +80,8 @@ class VaultReader(Protocol):
         """What actions pay, as far as anything was said, in the order of their names."""
         ...
 
-    async def approvals(self, status: ApprovalStatus, *, after: Position | None, limit: int) -> Sequence[Row]:
-        """At most *limit* approvals after *after*, oldest first; what has expired does not wait."""
+    async def approvals(self, status: ApprovalStatus, page: PageRequest[Position]) -> Sequence[Row]:
+        """The approvals of *page*, and one more if more follow; oldest first; what has expired does not wait."""
         ...
 
     async def books(
@@ -93,14 +93,14 @@ class VaultReader(Protocol):
         """
         ...
 
-    async def audit_log(self, wanted: AuditFilter, *, after: Position | None, limit: int) -> Sequence[Row]:
-        """At most *limit* entries after *after*, newest first."""
+    async def audit_log(self, wanted: AuditFilter, page: PageRequest[Position]) -> Sequence[Row]:
+        """The entries of *page*, and one more if more follow; newest first."""
         ...
 
     async def withdrawals(
-        self, status: WithdrawalStatus | None, *, after: Position | None, limit: int
+        self, status: WithdrawalStatus | None, page: PageRequest[Position]
     ) -> Sequence[Row]:
-        """At most *limit* withdrawals of everybody after *after*, oldest first."""
+        """The withdrawals of everybody of *page*, and one more if more follow; oldest first."""
         ...
 
 
@@ -120,17 +120,11 @@ class ReadVault:
         self._readers = readers
 
     async def posts(
-        self,
-        principal: Principal,
-        wanted: PostFilter,
-        request: RequestInfo,
-        *,
-        after: Position | None,
-        limit: int,
+        self, principal: Principal, wanted: PostFilter, request: RequestInfo, page: PageRequest[Position]
     ) -> Page[Row, Position]:
-        """At most *limit* posts, oldest first."""
+        """The posts, oldest first."""
         async with self._reader(principal, Action.READ_POSTS, request) as (reader, _):
-            return page_of(await reader.posts(wanted, after=after, limit=limit + 1), limit, position_of)
+            return page.of(await reader.posts(wanted, page), position_of)
 
     async def post(self, principal: Principal, post_id: UUID, request: RequestInfo) -> Row:
         """The post with its version.
@@ -150,21 +144,15 @@ class ReadVault:
             return await reader.post_counts()
 
     async def users(
-        self,
-        principal: Principal,
-        wanted: UserFilter,
-        request: RequestInfo,
-        *,
-        after: Position | None,
-        limit: int,
+        self, principal: Principal, wanted: UserFilter, request: RequestInfo, page: PageRequest[Position]
     ) -> Page[UserView, Position]:
-        """At most *limit* users, newest first; fewer where some are deleted, though more may follow."""
+        """The users, newest first; fewer where some are deleted, though more may follow."""
         async with self._reader(principal, Action.READ_USERS, request) as (reader, actor):
-            found = await reader.users(wanted, after=after, limit=limit + 1)
-        page = page_of(found, limit, lambda user: Position(user.created_at, user.id))
+            found = await reader.users(wanted, page)
+        users = page.of(found, lambda user: Position(user.created_at, user.id))
         # Left out here, not in the query: asking Supabase Auth's tables about every match would have no bound.
-        shown = [self._view(actor, user) for user in page.items if not user.deleted]
-        return Page(shown, page.next_after)
+        shown = [self._view(actor, user) for user in users.items if not user.deleted]
+        return Page(shown, users.next_after)
 
     async def user(self, principal: Principal, user_id: UUID, request: RequestInfo) -> UserView:
         """The user as they are now.
@@ -184,17 +172,11 @@ class ReadVault:
             return await reader.reward_rates()
 
     async def approvals(
-        self,
-        principal: Principal,
-        status: ApprovalStatus,
-        request: RequestInfo,
-        *,
-        after: Position | None,
-        limit: int,
+        self, principal: Principal, status: ApprovalStatus, request: RequestInfo, page: PageRequest[Position]
     ) -> Page[Row, Position]:
-        """At most *limit* approvals, oldest first."""
+        """The approvals, oldest first."""
         async with self._reader(principal, Action.READ_APPROVALS, request) as (reader, _):
-            return page_of(await reader.approvals(status, after=after, limit=limit + 1), limit, position_of)
+            return page.of(await reader.approvals(status, page), position_of)
 
     async def books(self, principal: Principal, at: datetime | None, request: RequestInfo) -> Sequence[Row]:
         """``account`` and ``total`` of each, all wallets together as one, now or as it was at *at* (UTC)."""
@@ -205,31 +187,23 @@ class ReadVault:
         return accounts
 
     async def audit_log(
-        self,
-        principal: Principal,
-        wanted: AuditFilter,
-        request: RequestInfo,
-        *,
-        after: Position | None,
-        limit: int,
+        self, principal: Principal, wanted: AuditFilter, request: RequestInfo, page: PageRequest[Position]
     ) -> Page[Row, Position]:
-        """At most *limit* entries, newest first."""
+        """The entries, newest first."""
         async with self._reader(principal, Action.READ_AUDIT_LOG, request) as (reader, _):
-            found = await reader.audit_log(wanted, after=after, limit=limit + 1)
-        return page_of(found, limit, lambda row: Position(row["occurred_at"], row["id"]))
+            found = await reader.audit_log(wanted, page)
+        return page.of(found, lambda row: Position(row["occurred_at"], row["id"]))
 
     async def withdrawals(
         self,
         principal: Principal,
         status: WithdrawalStatus | None,
         request: RequestInfo,
-        *,
-        after: Position | None,
-        limit: int,
+        page: PageRequest[Position],
     ) -> Page[Row, Position]:
-        """At most *limit* withdrawals of everybody, oldest first."""
+        """The withdrawals of everybody, oldest first."""
         async with self._reader(principal, Action.READ_WITHDRAWALS, request) as (reader, _):
-            return page_of(await reader.withdrawals(status, after=after, limit=limit + 1), limit, position_of)
+            return page.of(await reader.withdrawals(status, page), position_of)
 
     @asynccontextmanager
     async def _reader(

@@ -1,6 +1,6 @@
 """Say what approvals pay."""
 
-from application.locks import LockedRate, RateLock
+from application.database import RateLock
 from application.transaction_context import AuditContext, Tx, details
 from application.transactions import Transactions
 from domain.audit import RequestInfo
@@ -28,8 +28,8 @@ class ChangeRewardRate:
         requested = details(action=action, amount=amount)
         audit = AuditContext(Action.CHANGE_REWARD_RATE, request, requested=requested)
 
-        def decide(tx: Tx[LockedRate]) -> RewardRate:
-            before = tx.locked.rate
+        def decide(tx: Tx[RewardRate]) -> RewardRate:
+            before = tx.locked
             if amount == before.amount:
                 return before
             after = RewardRate(action, amount, tx.now)

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from application.database import Database, WriteBatch
-from application.locks import LockedUser, UserLock
+from application.database import Database, LockedUser, UserLock, WriteBatch
 from application.ports import NewId
 from application.transaction_context import NO_DETAILS, AuditContext, Tx, details
 from application.transactions import Transactions, retry_conflicts

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from application.locks import LockedWithdrawal, WithdrawalLock
+from application.database import LockedWithdrawal, WithdrawalLock
 from application.transaction_context import AuditContext, Tx, details
 from application.transactions import Transactions
 from domain.approvals import Approval, ApprovalStatus

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, Protocol
 
-from application.ports import Page, Position, Row, page_of, position_of
+from application.ports import Page, PageRequest, Position, Row, position_of
 from application.profile import Accounts
 from domain.errors import InvalidInput
 from domain.identity import Principal
@@ -66,20 +66,15 @@ class Wallets(Protocol):
         ...
 
     async def transactions(
-        self, principal: Principal, wanted: TransactionFilter, *, before_version: int | None, limit: int
+        self, principal: Principal, wanted: TransactionFilter, page: PageRequest[int]
     ) -> Sequence[Row]:
-        """At most *limit* ledger rows below *before_version*, newest first."""
+        """The ledger rows of *page*, and one more if more follow; newest first. Their place is their version."""
         ...
 
     async def withdrawals(
-        self,
-        principal: Principal,
-        status: WithdrawalStatus | None,
-        *,
-        after: Position | None,
-        limit: int,
+        self, principal: Principal, status: WithdrawalStatus | None, page: PageRequest[Position]
     ) -> Sequence[Row]:
-        """At most *limit* withdrawals beyond *after*, newest first."""
+        """The withdrawals of *page*, and one more if more follow; newest first."""
         ...
 
 
@@ -107,19 +102,17 @@ class ReadWallet:
         return wallet
 
     async def transactions(
-        self, principal: Principal, wanted: TransactionFilter, *, before_version: int | None, limit: int
+        self, principal: Principal, wanted: TransactionFilter, page: PageRequest[int]
     ) -> Page[Row, int]:
-        """At most *limit* ledger rows, newest first. Pages hang on the version, so new rows move nothing.
+        """The ledger rows, newest first. Pages hang on the version, so new rows move nothing.
 
         Raises:
             SessionRevoked, Unavailable: see :class:`Wallets`.
         """
-        found = await self._wallets.transactions(
-            principal, wanted, before_version=before_version, limit=limit + 1
-        )
+        found = await self._wallets.transactions(principal, wanted, page)
         if not found:
             await self._accounts.open(principal)
-        return page_of(found, limit, lambda row: int(row["version"]))
+        return page.of(found, lambda row: int(row["version"]))
 
     async def statement(self, principal: Principal, since: datetime, until: datetime) -> Statement:
         """The balance at *since* (UTC), what moved it until *until*, and what it came to.
@@ -146,19 +139,14 @@ class ReadWallet:
         )
 
     async def withdrawals(
-        self,
-        principal: Principal,
-        status: WithdrawalStatus | None,
-        *,
-        after: Position | None,
-        limit: int,
+        self, principal: Principal, status: WithdrawalStatus | None, page: PageRequest[Position]
     ) -> Page[Row, Position]:
-        """At most *limit* withdrawals, newest first.
+        """The withdrawals, newest first.
 
         Raises:
             SessionRevoked, Unavailable: see :class:`Wallets`.
         """
-        found = await self._wallets.withdrawals(principal, status, after=after, limit=limit + 1)
+        found = await self._wallets.withdrawals(principal, status, page)
         if not found:
             await self._accounts.open(principal)
-        return page_of(found, limit, position_of)
+        return page.of(found, position_of)

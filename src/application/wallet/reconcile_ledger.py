@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Final, Protocol
 
 from application.realtime.ports import DELIVERED_RETENTION
@@ -143,31 +142,3 @@ def _moved_heads(seal: Seal, packed: bytes, now: bytes) -> Iterator[Finding]:
             yield Finding("rewritten", head.user_id, f"seal {seal.id}", detail)
     for was in then.values():
         yield Finding("rewritten", was.user_id, f"seal {seal.id}", f"its rows under seal {seal.id} are gone")
-
-
-MAX_DAYS: Final = 100
-"""How many days are summed in one run."""
-
-
-class Books(Protocol):
-    """The books of everybody.
-
-    Raises:
-        Unavailable: the database does not answer.
-    """
-
-    async def sum_day(self) -> bool:
-        """Sum the first day that is over and not summed yet; whether there was one."""
-        ...
-
-    async def imbalance(self) -> Decimal:
-        """What all accounts come to: zero."""
-        ...
-
-
-async def sum_days(books: Books) -> int:
-    """Sum what is due, each day a transaction of its own; how many days. Any number of processes may do it at once."""
-    days = 0
-    while days < MAX_DAYS and await books.sum_day():
-        days += 1
-    return days

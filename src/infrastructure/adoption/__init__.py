@@ -1,1 +1,1 @@
-"""What stands in the way of taking a database over that has the app's tables already; it only reads."""
+"""Taking a database over that has the app's tables already: what stands in the way, and the steps, one at a time."""

@@ -13,7 +13,7 @@ from domain.audit import AuditAction
 from domain.money import LIMIT, PLACES
 from infrastructure.adoption.obstacles import MIRRORED, TRANSACTIONS
 from infrastructure.adoption.shape import Shape
-from infrastructure.adoption.steps import Adoption, Step, attach, in_batches
+from infrastructure.adoption.steps import Adoption, Step, attach, in_batches, trigger
 from infrastructure.doctor.catalogue import expected
 from infrastructure.postgres.accounts import OPENING
 
@@ -72,12 +72,6 @@ def _has_balances(shape: Shape) -> bool:
     return shape.has(PROFILES, "balance")
 
 
-def _trigger(name: str, function: str, when: str, table: str) -> tuple[str, str]:
-    """A trigger as the doctor's catalogue names it, and as PostgreSQL prints it."""
-    made = f"CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW EXECUTE FUNCTION private.{function}()"
-    return f"trigger {name} on {table}", f"{made}; alter table {table} enable always trigger {name}"
-
-
 def money_guards(shape: Shape) -> Mapping[str, str]:
     """The triggers that close the old places of money to clients, by what the doctor's catalogue would call them."""
     model = "public.wallets"
@@ -85,7 +79,7 @@ def money_guards(shape: Shape) -> Mapping[str, str]:
     tables = [table for table in HISTORY if table in shape.tables]
     guards = {f"trigger zz_refuse_clients on {table}": refuse.replace(model, table) for table in tables}
     if _has_balances(shape):
-        guards |= dict([_trigger("zz_guard_balance", "guard_balance", "BEFORE UPDATE", PROFILES)])
+        guards |= trigger("zz_guard_balance", "guard_balance", "BEFORE UPDATE", PROFILES)
     return guards
 
 
@@ -94,23 +88,11 @@ def money_mirrors(shape: Shape) -> Mapping[str, str]:
     mirrors: dict[str, str] = {}
     if _has_balances(shape):
         when = "AFTER INSERT OR UPDATE OF balance"
-        mirrors |= dict([_trigger("zz_mirror_balance", "mirror_balance", when, "public.wallets")])
+        mirrors |= trigger("zz_mirror_balance", "mirror_balance", when, "public.wallets")
     if shape.has(TRANSACTIONS, *MIRRORED):
         table = "public.wallet_transactions"
-        mirrors |= dict([_trigger("zz_mirror_transaction", "mirror_transaction", "AFTER INSERT", table)])
+        mirrors |= trigger("zz_mirror_transaction", "mirror_transaction", "AFTER INSERT", table)
     return mirrors
-
-
-async def _close(connection: asyncpg.Connection, adoption: Adoption) -> None:
-    await attach(connection, money_guards(adoption.shape))
-
-
-async def _open(connection: asyncpg.Connection, _: Adoption) -> None:
-    await in_batches(connection, _OPEN, AuditAction.WALLET_FROZEN)
-
-
-async def _mirror(connection: asyncpg.Connection, adoption: Adoption) -> None:
-    await attach(connection, money_mirrors(adoption.shape))
 
 
 async def _let_go(connection: asyncpg.Connection, adoption: Adoption) -> None:
@@ -127,31 +109,29 @@ MONEY_STEPS: Final = (
     Step(
         "money.closed",
         "clients can no longer write balances, transactions, withdrawals and rates of the app",
-        _close,
+        lambda connection, adoption: attach(connection, money_guards(adoption.shape)),
         in_transaction=False,
     ),
     Step(
         "money.openings",
         f"balances become the first entry of a wallet, {BATCH:,} at a time; wallets of impossible ones are frozen",
-        _open,
+        lambda connection, _: in_batches(connection, _OPEN, AuditAction.WALLET_FROZEN),
         in_transaction=False,
         applies=_has_balances,
     ),
     Step(
         MIRRORS,
         "builds in the field go on reading balances and transactions: triggers write them there too",
-        _mirror,
+        lambda connection, adoption: attach(connection, money_mirrors(adoption.shape)),
         in_transaction=False,
     ),
     Step("money.rates", "what is paid from now on, as it was confirmed", _set_rates),
 )
 """What makes the app's money ours, in this order, after the migrations."""
 
-MONEY_RETIREMENT: Final = (
-    Step(
-        "legacy.money",
-        "balances and transactions are no longer written to the app's old places: what is there stays as it is",
-        _let_go,
-    ),
+MONEY_RETIREMENT: Final = Step(
+    "legacy.money",
+    "balances and transactions are no longer written to the app's old places: what is there stays as it is",
+    _let_go,
 )
 """What ends when no build in use reads the old places any more."""

@@ -1,16 +1,15 @@
 """What stops an adoption before any change: it would have to guess, or to change what is the app's."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Final
 
 import asyncpg
 
 from domain.wallet import TRANSFERS
-from infrastructure.adoption.legacy import APP_TABLES
-from infrastructure.adoption.observations import Observation, Part, ask, printable
-from infrastructure.adoption.rows import check_ids
-from infrastructure.adoption.shape import PostsSource, Shape
+from infrastructure.adoption.observations import Look, Observation, Part
+from infrastructure.adoption.rows import look_at_ids
+from infrastructure.adoption.shape import APP_TABLES, PostsSource, Shape
 from infrastructure.doctor.catalogue import expected
 from infrastructure.postgres.migrations import MADE_FIRST
 from infrastructure.postgres.ownership import APP_POSTS, OUR_TABLES
@@ -63,98 +62,76 @@ order by 1
 """
 
 
-async def check_obstacles(connection: asyncpg.Connection, shape: Shape) -> list[Observation]:
+async def check_obstacles(connection: asyncpg.Connection, shape: Shape) -> Sequence[Observation]:
     """Everything that has to be cleared away first, by the app's owner."""
-    seen = [*_tables(shape), *_types(shape)]
+    look = Look(connection, Part.STOPS)
+    _see_tables(look, shape)
     if PROFILES in shape.tables:
-        rows, refused = await ask(connection, Part.STOPS, PROFILES, _TABLE, PROFILES)
-        seen += refused
-        for row in rows:
-            seen += _profiles(row)
-    seen += await check_ids(connection, shape, READ_IDS)
-    return [*seen, *await _clips(connection, shape), *await _mirrored(connection, shape)]
+        await _see_profiles(look, shape)
+    await look_at_ids(look, shape, READ_IDS)
+    await _see_clips(look, shape)
+    if shape.has(TRANSACTIONS, *MIRRORED):
+        await _see_mirrored(look, shape)
+    return look.seen
 
 
-async def _clips(connection: asyncpg.Connection, shape: Shape) -> list[Observation]:
+def _see_tables(look: Look, shape: Shape) -> None:
+    if PROFILES not in shape.tables:
+        look.see("no_profiles", PROFILES, "is not there: the service would not know who is who")
+    for name in shape.tables:
+        if name in OUR_TABLES and name != PROFILES and name not in MADE_FIRST:
+            look.see("name_taken", name, "is not ours, and ours has this name: rename it, or move it away")
+    for name, row in shape.tables.items():
+        if row["kind"] != "r" and (name == PROFILES or name in APP_TABLES):
+            look.see("not_a_table", name, "is not an ordinary table")
+    if shape.posts_source is PostsSource.CLIPS and "public.posts" in shape.tables:
+        look.see("two_sources", "public.posts", "is there beside clips: which of them are the posts?")
+
+
+async def _see_profiles(look: Look, shape: Shape) -> None:
+    for name, allowed in _TYPES.items():
+        found = shape.type_of(PROFILES, name)
+        if found is not None and found.partition("(")[0] not in allowed:
+            readable = " or ".join(allowed)
+            look.see("type", f"{PROFILES}.{name}", f"is {found}; the service can read {readable}")
+    if not shape.has(PROFILES, "id"):
+        look.see("type", f"{PROFILES}.id", "is not there")
+    for is_own, is_unique, role_checks in await look.ask(PROFILES, _TABLE, PROFILES):
+        if not is_own:
+            look.see("not_owner", PROFILES, "belongs to a role that MIGRATION_DATABASE_URL may not act as")
+        if not is_unique:
+            look.see("id_not_unique", f"{PROFILES}.id", "has no primary key or unique index of its own")
+        for check in role_checks:
+            said = f"has a check of the app's, to be dropped first: {check}"
+            look.see("role_check", f"{PROFILES}.role", said)
+
+
+async def _see_clips(look: Look, shape: Shape) -> None:
     """Clips become posts, and one post has one id."""
-    seen = []
     for table in APP_POSTS:
-        missing = [name for name in _CLIP if table in shape.tables and not shape.has(table, name)]
-        seen += [_stop("type", f"{table}.{name}", "is not there") for name in missing]
-    if not all(shape.has(table, "id") for table in APP_POSTS):
-        return seen
-    rows, refused = await ask(connection, Part.STOPS, "public.voice_clips.id", _SAME_IDS)
-    seen += refused
-    if rows:
-        said = "is the id of a video clip too"
-        values = printable(row["id"] for row in rows)
-        seen.append(Observation(Part.STOPS, "id_twice", "public.voice_clips.id", said, len(rows), values))
-    return seen
+        for name in _CLIP:
+            if table in shape.tables and not shape.has(table, name):
+                look.see("type", f"{table}.{name}", "is not there")
+    if all(shape.has(table, "id") for table in APP_POSTS):
+        where = "public.voice_clips.id"
+        if twice := [row["id"] for row in await look.ask(where, _SAME_IDS)]:
+            look.see("id_twice", where, "is the id of a video clip too", len(twice), twice)
 
 
-async def _mirrored(connection: asyncpg.Connection, shape: Shape) -> list[Observation]:
+async def _see_mirrored(look: Look, shape: Shape) -> None:
     """Rows of the ledger are written there too: what would refuse one would refuse the payment."""
-    if not shape.has(TRANSACTIONS, *MIRRORED):
-        return []
-    seen = [
-        _stop("mirror_refused", f"{TRANSACTIONS}.{name}", "must have a value, and has no default")
-        for name, column in shape.columns[TRANSACTIONS].items()
-        if column.required and not column.has_default and name not in MIRRORED
-    ]
+    for name, column in shape.columns[TRANSACTIONS].items():
+        if column.required and not column.has_default and name not in MIRRORED:
+            look.see("mirror_refused", f"{TRANSACTIONS}.{name}", "must have a value, and has no default")
     where = f"{TRANSACTIONS}.type"
-    checks, refused = await ask(connection, Part.STOPS, where, _CHECKS_OF_TYPE, TRANSACTIONS)
-    seen += refused
-    for check in checks:
-        words = f"select type from unnest($1::text[]) as word (type) where not ({check['condition']})"  # noqa: S608
-        rows, refused = await ask(connection, Part.STOPS, where, words, _mirrored_types())
-        seen += refused
-        if rows:
-            said = f"{check['name']} refuses what the service writes for builds in the field"
-            values = printable(row["type"] for row in rows)
-            seen.append(Observation(Part.STOPS, "mirror_refused", where, said, len(rows), values))
-    return seen
+    for name, condition in await look.ask(where, _CHECKS_OF_TYPE, TRANSACTIONS):
+        words = f"select type from unnest($1::text[]) as word (type) where not ({condition})"  # noqa: S608
+        if refused := [row["type"] for row in await look.ask(where, words, _mirrored_types())]:
+            said = f"{name} refuses what the service writes for builds in the field"
+            look.see("mirror_refused", where, said, len(refused), refused)
 
 
 def _mirrored_types() -> list[str]:
     """What ``private.mirror_transaction`` writes as a type: all words that it names but those that it translates."""
     function = expected().items["function private.mirror_transaction()"]
     return sorted({*re.findall(r"'([a-z_]+)'", function)} - TRANSFERS)
-
-
-def _tables(shape: Shape) -> Iterator[Observation]:
-    if PROFILES not in shape.tables:
-        yield _stop("no_profiles", PROFILES, "is not there: the service would not know who is who")
-    for name in shape.tables:
-        if name in OUR_TABLES and name != PROFILES and name not in MADE_FIRST:
-            yield _stop("name_taken", name, "is not ours, and ours has this name: rename it, or move it away")
-    for name, row in shape.tables.items():
-        if row["kind"] != "r" and (name == PROFILES or name in APP_TABLES):
-            yield _stop("not_a_table", name, "is not an ordinary table")
-    if shape.posts_source is PostsSource.CLIPS and "public.posts" in shape.tables:
-        yield _stop("two_sources", "public.posts", "is there beside clips: which of them are the posts?")
-
-
-def _types(shape: Shape) -> Iterator[Observation]:
-    for name, allowed in _TYPES.items():
-        found = shape.type_of(PROFILES, name)
-        if found is not None and found.partition("(")[0] not in allowed:
-            yield _stop(
-                "type", f"{PROFILES}.{name}", f"is {found}; the service can read {' or '.join(allowed)}"
-            )
-    if PROFILES in shape.tables and not shape.has(PROFILES, "id"):
-        yield _stop("type", f"{PROFILES}.id", "is not there")
-
-
-def _profiles(row: asyncpg.Record) -> Iterator[Observation]:
-    if not row["own"]:
-        yield _stop("not_owner", PROFILES, "belongs to a role that MIGRATION_DATABASE_URL may not act as")
-    if not row["id_unique"]:
-        yield _stop("id_not_unique", f"{PROFILES}.id", "has no primary key or unique index of its own")
-    for check in row["role_checks"]:
-        yield _stop(
-            "role_check", f"{PROFILES}.role", f"has a check of the app's, to be dropped first: {check}"
-        )
-
-
-def _stop(code: str, where: str, message: str) -> Observation:
-    return Observation(Part.STOPS, code, where, message)

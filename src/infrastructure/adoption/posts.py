@@ -11,7 +11,7 @@ import asyncpg
 
 from domain.posts import PostKind
 from infrastructure.adoption.shape import PostsSource, Shape
-from infrastructure.adoption.steps import Adoption, Step, attach, build_index
+from infrastructure.adoption.steps import Adoption, Step, attach, build_index, trigger
 from infrastructure.doctor.catalogue import expected
 from infrastructure.postgres.migrations import MigrationRefused
 
@@ -103,10 +103,7 @@ def post_guards(shape: Shape) -> Mapping[str, str]:
             sql = made[f"trigger {name} on {model}"].replace(model, table).replace("guard_post", "guard_clip")
             guards[f"trigger {ours} on {table}"] = sql
     for table in (model, *clip_tables(shape)):
-        guards[f"trigger zz_keep_post_once on {table}"] = (
-            f"CREATE TRIGGER zz_keep_post_once BEFORE INSERT ON {table} FOR EACH ROW "
-            f"EXECUTE FUNCTION private.keep_post_once(); alter table {table} enable always trigger zz_keep_post_once"
-        )
+        guards |= trigger("zz_keep_post_once", "keep_post_once", "BEFORE INSERT", table)
     if VALIDATIONS in shape.tables:
         refuse = made[f"trigger zz_refuse_clients on {closed}"]
         guards[f"trigger zz_refuse_clients on {VALIDATIONS}"] = refuse.replace(closed, VALIDATIONS)
@@ -125,10 +122,6 @@ async def _prepare(connection: asyncpg.Connection, adoption: Adoption) -> None:
 async def _index(connection: asyncpg.Connection, adoption: Adoption) -> None:
     for name, on in clip_indexes(adoption.shape):
         await build_index(connection, name, on, unique=name.endswith("_id"))
-
-
-async def _guard(connection: asyncpg.Connection, adoption: Adoption) -> None:
-    await attach(connection, post_guards(adoption.shape))
 
 
 async def _show(connection: asyncpg.Connection, adoption: Adoption) -> None:
@@ -161,7 +154,7 @@ POST_STEPS: Final = (
     Step(
         "clips.guards",
         "clients can no longer decide on clips, nor write votes",
-        _guard,
+        lambda connection, adoption: attach(connection, post_guards(adoption.shape)),
         in_transaction=False,
         applies=_has_clips,
     ),

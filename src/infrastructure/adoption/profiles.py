@@ -1,8 +1,11 @@
-"""Brings the app's profiles to what the migrations would have made; nothing of the app's own is changed."""
+"""Brings the app's profiles to what the migrations would have made; nothing of the app's own is changed.
+
+When no old build is in use any more, what those needed of them and nobody else should have goes.
+"""
 
 import asyncpg
 
-from infrastructure.adoption.shape import Shape
+from infrastructure.adoption.shape import is_credential, is_private
 from infrastructure.adoption.steps import Adoption, Step, build_index, in_batches
 
 TABLE = "public.profiles"
@@ -36,6 +39,13 @@ _INDEXES = {
     "lingualink_profiles_full_name": "(lower(full_name) text_pattern_ops)",
     "lingualink_profiles_staff": "(role) where role <> 'user'",
 }
+_READABLE = """
+select r.name as role, a.attname::text as column, quote_ident(a.attname) as quoted,
+       has_column_privilege(r.name, a.attrelid, a.attnum, 'select') as readable
+from pg_attribute a cross join unnest(array['anon', 'authenticated']) as r (name)
+where a.attrelid = 'public.profiles'::regclass and a.attnum > 0 and not a.attisdropped
+order by r.name, a.attnum
+"""
 ID_INDEX = "lingualink_profiles_id"
 """Where ids are text: it finds them, and proves that each is a UUID, and each another."""
 
@@ -48,17 +58,9 @@ async def _add_columns(connection: asyncpg.Connection, adoption: Adoption) -> No
             await connection.execute(f"alter table public.profiles alter column {column} set default now()")
 
 
-async def _build_id_index(connection: asyncpg.Connection, _: Adoption) -> None:
-    await build_index(connection, ID_INDEX, f"{TABLE} ((id::uuid))", unique=True)
-
-
 async def _build_indexes(connection: asyncpg.Connection, _: Adoption) -> None:
     for name, columns in _INDEXES.items():
         await build_index(connection, name, f"{TABLE} {columns}")
-
-
-async def _fill(connection: asyncpg.Connection, _: Adoption) -> None:
-    await in_batches(connection, _FILL)
 
 
 async def _require(connection: asyncpg.Connection, _: Adoption) -> None:
@@ -77,8 +79,15 @@ async def _require(connection: asyncpg.Connection, _: Adoption) -> None:
         )
 
 
-def _has_text_ids(shape: Shape) -> bool:
-    return shape.type_of(TABLE) != "uuid"
+async def _hide_private_columns(connection: asyncpg.Connection, _: Adoption) -> None:
+    """A right on the whole table becomes one on each column that is nobody's secret."""
+    kept: dict[str, list[str]] = {}
+    for row in await connection.fetch(_READABLE):
+        if row["readable"] and not (is_private(row["column"]) or is_credential(row["column"])):
+            kept.setdefault(row["role"], []).append(row["quoted"])
+    await connection.execute("revoke select on public.profiles from public, anon, authenticated")
+    for role, columns in kept.items():
+        await connection.execute(f"grant select ({', '.join(columns)}) on public.profiles to {role}")
 
 
 BEFORE_MIGRATIONS = (
@@ -90,9 +99,9 @@ BEFORE_MIGRATIONS = (
     Step(
         "profiles.id",
         f"builds a unique index on the ids as UUIDs of {TABLE}, CONCURRENTLY",
-        _build_id_index,
+        lambda connection, _: build_index(connection, ID_INDEX, f"{TABLE} ((id::uuid))", unique=True),
         in_transaction=False,
-        applies=_has_text_ids,
+        applies=lambda shape: shape.type_of(TABLE) != "uuid",
     ),
     Step(
         "profiles.indexes",
@@ -107,7 +116,7 @@ AFTER_ROLES = (
     Step(
         "profiles.filled",
         f"gives role and times of {TABLE} a value where they have none, 1,000 rows at a time",
-        _fill,
+        lambda connection, _: in_batches(connection, _FILL),
         in_transaction=False,
     ),
     Step(
@@ -118,3 +127,10 @@ AFTER_ROLES = (
     ),
 )
 """What needs the guard, and roles that are known."""
+
+PROFILE_RETIREMENT = Step(
+    "legacy.private_columns",
+    f"takes private columns of {TABLE} from clients: they read the others by name, `select *` is refused",
+    _hide_private_columns,
+)
+"""What ends when no build in use reads them any more."""

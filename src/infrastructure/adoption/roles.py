@@ -8,9 +8,9 @@ import asyncpg
 
 from domain.audit import AuditAction
 from domain.identity import Role
-from infrastructure.adoption.legacy import NO_ROLE, ROLES
-from infrastructure.adoption.shape import Shape
+from infrastructure.adoption.shape import NO_ROLE, ROLES
 from infrastructure.adoption.steps import Adoption, Step
+from infrastructure.postgres.errors import NotDone
 
 Named = Mapping[UUID | str, Role]
 """People by id or e-mail address."""
@@ -62,10 +62,16 @@ _CHECK = """
 alter table public.profiles alter column role set default 'user',
   add constraint profiles_role_known check (role in ('user', 'moderator', 'admin')) not valid
 """
+_VALIDATE = "alter table public.profiles validate constraint profiles_role_known"
 
 
-class NotConfirmed(Exception):
-    """The list of people can't be taken as it is; the message is one line that says why."""
+class NotConfirmed(NotDone):
+    """The list of people can't be taken as it is; *cause* is one line that says why."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            cause, "Nothing was changed. A line of the list is <user id or e-mail address> <role>."
+        )
 
 
 def read_names(lines: Iterable[str]) -> Named:
@@ -119,7 +125,8 @@ def _id_or_address(who: str) -> UUID | str:
 
 
 async def _confirm(connection: asyncpg.Connection, adoption: Adoption) -> None:
-    marks = ", ".join(f"('{name}', p.{name}::text)" for name in _marks(adoption.shape)) or _NO_MARKS
+    marked = [name for name in ROLES if name != "role" and adoption.shape.has("public.profiles", name)]
+    marks = ", ".join(f"('{name}', p.{name}::text)" for name in marked) or _NO_MARKS
     await connection.execute(_KEEP.format(marks=marks, words=_WORDS))
     people = list(adoption.roles)
     await connection.execute(
@@ -128,14 +135,6 @@ async def _confirm(connection: asyncpg.Connection, adoption: Adoption) -> None:
     # Last, since it needs the table alone, until the commit.
     if not await connection.fetchval(_HAS_CHECK):
         await connection.execute(_CHECK)
-
-
-def _marks(shape: Shape) -> list[str]:
-    return [name for name in ROLES if name != "role" and shape.has("public.profiles", name)]
-
-
-async def _validate(connection: asyncpg.Connection, _: Adoption) -> None:
-    await connection.execute("alter table public.profiles validate constraint profiles_role_known")
 
 
 ROLE_STEPS = (
@@ -148,6 +147,6 @@ ROLE_STEPS = (
     Step(
         "roles.validated",
         "reads public.profiles to validate the check of roles, while others work",
-        _validate,
+        lambda connection, _: connection.execute(_VALIDATE),
     ),
 )

@@ -1,23 +1,25 @@
 """Rows that the service's rules would not let in, each kind counted and the first ones named. None is changed."""
 
-from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
 
 import asyncpg
 
+from domain.identity import Role
 from domain.money import LIMIT, PLACES
-from infrastructure.adoption.legacy import (
+from infrastructure.adoption.observations import SHOWN, Look, Observation, Part, printable
+from infrastructure.adoption.shape import (
     BALANCES,
     IDS,
     MOVEMENTS,
     NO_ROLE,
-    OUR_ROLES,
     PEOPLE,
     ROLES,
     STATUSES,
+    Shape,
+    models,
 )
-from infrastructure.adoption.observations import SHOWN, Observation, Part, ask, printable
-from infrastructure.adoption.shape import Shape, models
 
 _MOST_WORDS = 50
 # {odd} gives for each row what is odd about it, or NULL, and how the row is named.
@@ -104,84 +106,71 @@ class _Check:
     """What the oddities are words of (role, status); else they are kinds of ours."""
 
 
-async def check_rows(connection: asyncpg.Connection, shape: Shape) -> list[Observation]:
+async def check_rows(connection: asyncpg.Connection, shape: Shape) -> Sequence[Observation]:
     """Every kind of odd row, with how many there are and the first 20."""
-    checks = (*_ids(shape), *_money(shape), *_nulls(shape), *_words(shape), *_relations(shape))
-    return await _count(connection, checks, Part.ROWS)
+    look = Look(connection, Part.ROWS)
+    await _count(look, _ids(shape), _money(shape), _nulls(shape), _words(shape), _relations(shape))
+    return look.seen
 
 
-async def check_roles(connection: asyncpg.Connection, shape: Shape) -> list[Observation]:
+async def check_roles(connection: asyncpg.Connection, shape: Shape) -> Sequence[Observation]:
     """Who holds which role: how many, and the first 20."""
-    return await _count(connection, [check for check in _words(shape) if check.words_of == "role"], Part.ROWS)
+    look = Look(connection, Part.ROWS)
+    await _count(look, (check for check in _words(shape) if check.words_of == "role"))
+    return look.seen
 
 
-async def check_ids(
-    connection: asyncpg.Connection, shape: Shape, columns: Container[str]
-) -> list[Observation]:
-    """Ids in *columns* that are no UUID, none at all, or one and the same: an adoption stops at them."""
-    checks = [check for check in _ids(shape) if check.where in columns]
-    return await _count(connection, checks, Part.STOPS)
+async def look_at_ids(look: Look, shape: Shape, columns: Container[str]) -> None:
+    """See ids in *columns* that are no UUID, none at all, or one and the same."""
+    await _count(look, (check for check in _ids(shape) if check.where in columns))
 
 
-async def _count(connection: asyncpg.Connection, checks: Iterable[_Check], part: Part) -> list[Observation]:
-    seen: list[Observation] = []
-    for check in checks:
-        sql = _COUNTED.format(odd=check.odd, shown=SHOWN, words=_MOST_WORDS)
-        rows, refused = await ask(connection, part, check.where, sql)
-        seen += refused
-        seen += [replace(_observe(check, row), part=part) for row in rows]
-    return seen
-
-
-async def check_rates(connection: asyncpg.Connection, shape: Shape) -> list[Observation]:
+async def check_rates(connection: asyncpg.Connection, shape: Shape) -> Sequence[Observation]:
     """What the app pays, which clients could write: an adoption takes over what is confirmed, and nothing else."""
-    if not shape.has("public.reward_rates", "action_type", "amount"):
-        return []
-    rows, refused = await ask(connection, Part.FOUND, "public.reward_rates", _RATES, SHOWN)
-    told = [
-        Observation(Part.FOUND, "rate", "public.reward_rates", f"{action} is paid {row['amount']}")
-        for row in rows
-        for action in printable([row["action"]])
-    ]
-    return [*refused, *told]
+    look = Look(connection, Part.FOUND)
+    if shape.has("public.reward_rates", "action_type", "amount"):
+        for action, amount in await look.ask("public.reward_rates", _RATES, SHOWN):
+            [shown] = printable([action])
+            look.see("rate", "public.reward_rates", f"{shown} is paid {amount}")
+    return look.seen
 
 
-def _observe(check: _Check, row: asyncpg.Record) -> Observation:
-    oddity, values = row["oddity"], printable(row["items"])
+async def _count(look: Look, *checks: Iterable[_Check]) -> None:
+    for check in chain.from_iterable(checks):
+        sql = _COUNTED.format(odd=check.odd, shown=SHOWN, words=_MOST_WORDS)
+        for oddity, times, items in await look.ask(check.where, sql):
+            look.see(*_say(check, oddity), times, items)
+
+
+def _say(check: _Check, oddity: str) -> tuple[str, str, str]:
+    """Code, place and words for what is odd."""
     if not check.words_of:
-        return Observation(Part.ROWS, oddity, check.where, _SAYS[oddity], row["times"], values)
+        return oddity, check.where, _SAYS[oddity]
     [word] = printable([oddity])
-    if check.words_of == "role" and (oddity in OUR_ROLES or not check.where.endswith(".role")):
-        return Observation(Part.ROWS, "role_held", check.where, f"'{word}' is held", row["times"], values)
-    return Observation(
-        Part.ROWS,
-        f"{check.words_of}_unknown",
-        check.where,
-        f"'{word}' is no {check.words_of} of ours",
-        row["times"],
-        values,
-    )
+    if check.words_of == "role" and (oddity in set(Role) or not check.where.endswith(".role")):
+        return "role_held", check.where, f"'{word}' is held"
+    return f"{check.words_of}_unknown", check.where, f"'{word}' is no {check.words_of} of ours"
+
+
+def _check(shape: Shape, table: str, column: str, sql: str, words_of: str = "", **others: object) -> _Check:
+    names = {"table": table, "column": f'"{column}"', "key": shape.key(table)}
+    return _Check(f"{table}.{column}", sql.format(**names, **others), words_of)
 
 
 def _ids(shape: Shape) -> Iterator[_Check]:
     for table, columns in shape.columns.items():
         for name, column in columns.items():
             if name in IDS and column.type != "uuid":
-                where = f"{table}.{name}"
-                names = {"table": table, "column": f'"{name}"', "hex": _HEX}
-                yield _Check(where, _NO_UUIDS.format(**names))
+                yield _check(shape, table, name, _NO_UUIDS, hex=_HEX)
                 if name == "id":
-                    yield _Check(where, _SAME_UUIDS.format(**names))
+                    yield _check(shape, table, name, _SAME_UUIDS)
 
 
 def _money(shape: Shape) -> Iterator[_Check]:
     for places, signed in ((BALANCES, "false"), (MOVEMENTS, "true")):
         for table, column in places:
             if shape.has(table, column):
-                names = {"table": table, "column": f'"{column}"', "key": shape.key(table)}
-                yield _Check(
-                    f"{table}.{column}", _MONEY.format(**names, signed=signed, limit=LIMIT, places=PLACES)
-                )
+                yield _check(shape, table, column, _MONEY, signed=signed, limit=LIMIT, places=PLACES)
 
 
 def _nulls(shape: Shape) -> Iterator[_Check]:
@@ -189,43 +178,31 @@ def _nulls(shape: Shape) -> Iterator[_Check]:
         for column in table.columns:
             there = shape.columns[name].get(column.name)
             if there and not there.required and not column.nullable and (name, column.name) not in BALANCES:
-                names = {"table": name, "column": f'"{column.name}"', "key": shape.key(name)}
-                yield _Check(f"{name}.{column.name}", _NULLS.format(**names))
+                yield _check(shape, name, column.name, _NULLS)
 
 
 def _words(shape: Shape) -> Iterator[_Check]:
-    for column in ROLES:
-        if shape.has("public.profiles", column):
-            yield _words_of(shape, "public.profiles", column, NO_ROLE, "role")
-    for (table, column), known in STATUSES.items():
+    wanted: list[tuple[str, str, Iterable[str], str]] = []
+    wanted += [("public.profiles", column, NO_ROLE, "role") for column in ROLES]
+    wanted += [(*place, sorted(known), "status") for place, known in STATUSES.items()]
+    for table, column, words, kind in wanted:
         if shape.has(table, column):
-            yield _words_of(shape, table, column, sorted(known), "status")
-
-
-def _words_of(shape: Shape, table: str, column: str, known: Iterable[str], kind: str) -> _Check:
-    words = ", ".join(f"'{word}'" for word in known)
-    names = {"table": table, "column": f'"{column}"', "key": shape.key(table)}
-    sql = _WORDS.format(**names, known=words, null_counts=str(kind == "status").lower())
-    return _Check(f"{table}.{column}", sql, kind)
+            known = ", ".join(f"'{word}'" for word in words)
+            null_counts = str(kind == "status").lower()
+            yield _check(shape, table, column, _WORDS, kind, known=known, null_counts=null_counts)
 
 
 def _relations(shape: Shape) -> Iterator[_Check]:
     if shape.has("public.profiles", "id"):
-        yield _orphans(shape, "public.profiles", "id", "auth.users")
+        yield _check(shape, "public.profiles", "id", _ORPHANS, target="auth.users")
         for table, column in PEOPLE.items():
             if shape.has(table, column):
-                yield _orphans(shape, table, column, "public.profiles")
-    if shape.has("public.profiles", "id", "balance") and shape.has(
-        "public.transactions", "user_id", "amount"
-    ):
+                yield _check(shape, table, column, _ORPHANS, target="public.profiles")
+    has_history = shape.has("public.transactions", "user_id", "amount")
+    if has_history and shape.has("public.profiles", "id", "balance"):
         yield _Check("public.profiles.balance", _DRIFT)
     if shape.has("public.transactions", "reference_id", "type"):
         yield _Check("public.transactions.reference_id", _REFERENCES)
     clips = shape.has("public.voice_clips", "id") and shape.has("public.video_clips", "id")
     if clips and shape.has("public.validations", "id", "voice_clip_id"):
         yield _Check("public.validations.voice_clip_id", _CLIP_ORPHANS)
-
-
-def _orphans(shape: Shape, table: str, column: str, target: str) -> _Check:
-    names = {"table": table, "column": f'"{column}"', "key": shape.key(table), "target": target}
-    return _Check(f"{table}.{column}", _ORPHANS.format(**names))

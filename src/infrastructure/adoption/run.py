@@ -2,23 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
-from typing import Final
+from contextlib import asynccontextmanager, nullcontext
+from typing import Any, Final
 
 import asyncpg
 import stamina
 
-from infrastructure.adoption.money import MONEY_STEPS
+from infrastructure.adoption.money import MONEY_RETIREMENT, MONEY_STEPS
 from infrastructure.adoption.observations import Observation, Part
 from infrastructure.adoption.obstacles import check_obstacles
 from infrastructure.adoption.posts import POST_STEPS
-from infrastructure.adoption.profiles import AFTER_ROLES, BEFORE_MIGRATIONS
-from infrastructure.adoption.retirement import RETIREMENT
+from infrastructure.adoption.profiles import AFTER_ROLES, BEFORE_MIGRATIONS, PROFILE_RETIREMENT
 from infrastructure.adoption.roles import ROLE_STEPS, Named, find_people
 from infrastructure.adoption.shape import MADE_PUBLIC_TABLES, PostsSource, Shape, read_revision, read_shape
 from infrastructure.adoption.steps import PATIENCE, Adoption, Rates, Step
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import connect
+from infrastructure.postgres.errors import NotDone
 from infrastructure.postgres.migrations import (
     PATIENCE_S,
     AnotherRunner,
@@ -35,7 +35,7 @@ _FIRST_REVISION = "0001"
 _BEGIN = """
 insert into private.adoption (tables, posts_source, confirmed_by) values ($1, $2, session_user) on conflict do nothing
 """
-_ADOPTION = "select posts_source, adopted_at from private.adoption"
+_ADOPTED = "select adopted_at is not null from private.adoption"
 _HAS_ADOPTION = "select to_regclass('private.adoption') is not null"
 _DONE = "select name from private.adoption_steps"
 _RECORD = "insert into private.adoption_steps (name) values ($1) on conflict do nothing"
@@ -43,32 +43,41 @@ _FINISH = "update private.adoption set adopted_at = clock_timestamp() where adop
 _RETIRE = "update private.adoption set legacy_retired_at = clock_timestamp() where legacy_retired_at is null"
 
 
-class AdoptionStopped(Exception):
+class AdoptionStopped(NotDone):
     """Nothing was changed: *obstacles* have to be cleared away first."""
 
     def __init__(self, obstacles: Sequence[Observation]) -> None:
-        super().__init__(f"{len(obstacles)} obstacles")
+        super().__init__(
+            "The database was not touched: what is listed above stands in the way.",
+            "docs/adoption.md says what to do about each.",
+        )
         self.obstacles = obstacles
 
 
-class NothingToAdopt(Exception):
-    """The tables are the migrations' own, or there are none; the message is one line that says which."""
+class NothingToAdopt(NotDone):
+    """The tables are the migrations' own, or there are none; *why* is one line that says which."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("There is nothing to take over.", why)
 
 
-class NotAdopted(Exception):
+class NotAdopted(NotDone):
     """What is for an adopted database was asked of another."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database was not taken over, or not to the end.",
+            "Nothing was changed. See docs/adoption.md.",
+        )
 
 
 def _steps(address: DatabaseAddress) -> tuple[Step, ...]:
-    async def migrate(_: asyncpg.Connection, __: Adoption) -> None:
-        await asyncio.to_thread(upgrade, address, adopting=True)
-
     return (
         *BEFORE_MIGRATIONS,
         Step(
             "migrations",
             "runs the migrations: the service's own tables, guards and policies; nobody waits longer than a second",
-            migrate,
+            lambda *_: asyncio.to_thread(upgrade, address, adopting=True),
             in_transaction=False,
         ),
         *ROLE_STEPS,
@@ -114,7 +123,8 @@ async def adopt(
         roles = await find_people(connection, named)
         await asyncio.to_thread(upgrade, address, _FIRST_REVISION, adopting=True)
         source = shape.posts_source or PostsSource.POSTS
-        await connection.execute(_BEGIN, _taken_over(shape), source)
+        taken_over = sorted(name for name in shape.tables if name.startswith("public."))
+        await connection.execute(_BEGIN, taken_over, source)
         recorded = await connection.fetchval("select posts_source from private.adoption")
         adoption = Adoption(shape, PostsSource(recorded), roles, rates)
         await _run_all(connection, _steps(address), adoption, tell, patience)
@@ -137,7 +147,7 @@ async def retire_legacy(
             raise NotAdopted
         source = PostsSource(await connection.fetchval("select posts_source from private.adoption"))
         adoption = Adoption(await read_shape(connection), source)
-        await _run_all(connection, RETIREMENT, adoption, tell, patience)
+        await _run_all(connection, (PROFILE_RETIREMENT, MONEY_RETIREMENT), adoption, tell, patience)
         await connection.execute(_RETIRE)
 
 
@@ -154,20 +164,14 @@ async def _run_all(
             await _run(connection, step, adoption, patience)
 
 
-def _taken_over(shape: Shape) -> list[str]:
-    """The app's tables that matter; what is private was made just now."""
-    return sorted(name for name in shape.tables if name.startswith("public."))
-
-
 async def _is_adopted(connection: asyncpg.Connection) -> bool:
     if not await connection.fetchval(_HAS_ADOPTION):
         return False
-    row = await connection.fetchrow(_ADOPTION)
-    return row is not None and row["adopted_at"] is not None
+    return bool(await connection.fetchval(_ADOPTED))
 
 
 async def _require_adoptable(connection: asyncpg.Connection, shape: Shape) -> None:
-    if (await read_revision(connection) or "") >= MADE_PUBLIC_TABLES:
+    if await read_revision(connection) >= MADE_PUBLIC_TABLES:
         if await connection.fetchval("select count(*) from private.adoption") == 0:
             raise NothingToAdopt("The tables are the migrations' own.")
         return
@@ -186,18 +190,19 @@ async def _done(connection: asyncpg.Connection) -> set[str]:
 
 
 async def _run(connection: asyncpg.Connection, step: Step, adoption: Adoption, patience: float) -> None:
-    async for attempt in stamina.retry_context(
-        on=will_pass, attempts=None, timeout=patience, wait_initial=0.2, wait_max=2.0, wait_jitter=0.3
-    ):
+    async for attempt in _again(will_pass, patience):
         with attempt:
-            if not step.in_transaction:
+            async with connection.transaction() if step.in_transaction else nullcontext():
+                if step.in_transaction:
+                    await connection.execute(_OF_A_TRANSACTION)
                 await step.run(connection, adoption)
                 await connection.execute(_RECORD, step.name)
-                continue
-            async with connection.transaction():
-                await connection.execute(_OF_A_TRANSACTION)
-                await step.run(connection, adoption)
-                await connection.execute(_RECORD, step.name)
+
+
+def _again(on: Any, patience: float) -> Any:
+    return stamina.retry_context(
+        on=on, attempts=None, timeout=patience, wait_initial=0.2, wait_max=2.0, wait_jitter=0.3
+    )
 
 
 @asynccontextmanager
@@ -209,9 +214,7 @@ async def _only_runner(address: DatabaseAddress, patience: float) -> AsyncIterat
     """
     connection = await connect(address)
     try:
-        async for attempt in stamina.retry_context(
-            on=AnotherRunner, attempts=None, timeout=patience, wait_initial=0.2, wait_max=2.0, wait_jitter=0.3
-        ):
+        async for attempt in _again(AnotherRunner, patience):
             with attempt:
                 if not await connection.fetchval("select pg_try_advisory_lock($1)", ADOPTION_LOCK):
                     raise AnotherRunner("another runner is adopting this database")

@@ -1,18 +1,105 @@
-"""Tables and columns as they are there, beside those of the models: what differs, what is missing, what it takes."""
+"""The app's database: what is known of those that are older than the service, and the tables that one has.
 
+Those are LinguaLink's own, and Supabase's quickstart.
+"""
+
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import asyncpg
 from sqlalchemy import Table
-from sqlalchemy.dialects import postgresql
 
-from infrastructure.adoption.legacy import APP_TABLES
-from infrastructure.adoption.observations import Observation, Part
+from domain.posts import PostStatus
+from domain.withdrawals import WithdrawalStatus
 from infrastructure.postgres.migrations import SCHEMA
 from infrastructure.postgres.ownership import APP_POSTS, OUR_TABLES
 from infrastructure.postgres.tables import Base
+
+APP_TABLES: Final = {
+    "public.voice_clips": "posts, as voice clips",
+    "public.video_clips": "posts, as video clips",
+    "public.validations": "votes of users on clips",
+    "public.transactions": "the app's own history of money",
+    "public.withdrawals": "withdrawals that clients wrote",
+    "public.payout_requests": "withdrawals of the app's money service",
+    "public.linked_bank_accounts": "bank accounts",
+    "public.reward_rates": "the app's own rates of pay",
+}
+"""Tables of the app that hold what the service keeps in tables of its own."""
+
+PEOPLE: Final = {
+    "public.posts": "author_id",
+    "public.wallets": "user_id",
+    "public.wallet_transactions": "user_id",
+    "public.wallet_withdrawals": "user_id",
+    "public.voice_clips": "user_id",
+    "public.video_clips": "user_id",
+    "public.validations": "validator_id",
+    "public.transactions": "user_id",
+    "public.withdrawals": "user_id",
+    "public.payout_requests": "user_id",
+    "public.linked_bank_accounts": "user_id",
+}
+"""Which column of a table names somebody who has a profile."""
+
+IDS: Final = frozenset(PEOPLE.values()) | {
+    *("id", "voice_clip_id", "original_clip_id", "parent_clip_id", "root_clip_id", "post_id"),
+    *("referred_by_id", "reference_id", "counterparty_id", "validated_by", "settled_by"),
+}
+"""Columns that the service reads as a UUID where a table has them."""
+
+BALANCES: Final = (
+    ("public.profiles", "balance"),
+    ("public.profiles", "pending_balance"),
+    ("public.profiles", "total_earned"),
+    ("public.wallets", "balance"),
+    ("public.wallet_withdrawals", "amount"),
+    ("public.withdrawals", "amount"),
+    ("public.payout_requests", "amount"),
+    ("public.reward_rates", "amount"),
+)
+"""Money that is never below zero."""
+
+MOVEMENTS: Final = (("public.transactions", "amount"), ("public.wallet_transactions", "amount"))
+"""Money with a sign."""
+
+ROLES: Final = ("role", "user_role", "is_admin", "admin_roles")
+"""Columns of ``public.profiles`` that make somebody more than a user. Clients could write all of them."""
+NO_ROLE: Final = ("user", "false", "{}", "[]", "")
+
+_WITHDRAWALS = frozenset(WithdrawalStatus)
+_POSTS = frozenset(PostStatus)
+STATUSES: Final = {
+    ("public.posts", "validation_status"): _POSTS,
+    ("public.voice_clips", "status"): _POSTS,
+    ("public.video_clips", "status"): _POSTS,
+    ("public.wallet_withdrawals", "status"): _WITHDRAWALS,
+    ("public.withdrawals", "status"): _WITHDRAWALS,
+    ("public.payout_requests", "status"): _WITHDRAWALS,
+}
+"""The words that the service knows for a status."""
+
+_CREDENTIAL: Final = re.compile(
+    r"(^|_)(password|passwd|secret|api_key|otp|pin)(_|$)|_hash$|^(access|refresh)_token"
+)
+_PRIVATE: Final = re.compile(
+    r"^(email|phone.*|balance|pending_balance|total_earned|bank_.*|account_.*|date_of_birth|address|ban_reason"
+    r"|referred_by_id|push_.*|expo_.*|device_.*)$"
+)
+
+
+def is_credential(column: str) -> bool:
+    """Whether a column of profiles is called like something that opens an account."""
+    return _CREDENTIAL.search(column) is not None
+
+
+def is_private(column: str) -> bool:
+    """Whether a column of profiles is called like something that nobody else should know."""
+    return _PRIVATE.match(column) is not None
+
 
 _TABLES = """
 select n.nspname || '.' || c.relname as name, c.relkind::text as kind, greatest(c.reltuples, 0)::bigint as rows,
@@ -40,9 +127,6 @@ where n.nspname || '.' || c.relname = any ($1::text[]) and c.relkind in ('r', 'p
   and a.attnum > 0 and not a.attisdropped
 order by c.relname, a.attnum
 """
-_KINDS = {"p": "a partitioned table", "v": "a view", "m": "a materialised view", "f": "a foreign table"}
-BYTES_PER_SECOND = 50 * 1024**2
-"""What a small instance reads of a table in a second; a guess to the safe side, not a measurement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,76 +201,3 @@ def models(shape: Shape) -> Iterator[tuple[str, Table]]:
     for name, table in zip(OUR_TABLES, Base.metadata.sorted_tables, strict=True):
         if name in shape.tables:
             yield name, table
-
-
-def check_found(shape: Shape) -> Iterator[Observation]:
-    """What is there, and where it is not as the models say."""
-    for name, row in shape.tables.items():
-        what = _KINDS.get(row["kind"], "a table")
-        holds = f" with {APP_TABLES[name]}" if name in APP_TABLES else " with a name of ours"
-        yield Observation(Part.FOUND, "table", name, f"{what}{holds}; rows, as estimated", row["rows"])
-        for trigger in row["triggers"]:
-            yield Observation(Part.FOUND, "trigger", name, f"has the trigger {trigger}")
-        for constraint in row["constraints"]:
-            yield Observation(Part.FOUND, "constraint", name, f"has the constraint {constraint}")
-    for name, table in models(shape):
-        yield from _columns_found(shape, name, table)
-
-
-def _columns_found(shape: Shape, name: str, table: Table) -> Iterator[Observation]:
-    ours = {column.name: column for column in table.columns}
-    for title, column in shape.columns[name].items():
-        where = f"{name}.{title}"
-        if title not in ours:
-            if column.required and not column.has_default:
-                yield Observation(
-                    Part.FOUND,
-                    "column_required",
-                    where,
-                    "must be given, and the service does not know it",
-                )
-            continue
-        wanted = _type(table, title)
-        if column.type != wanted:
-            yield Observation(Part.FOUND, "column_type", where, f"is {column.type}, ours is {wanted}")
-        if not ours[title].nullable and not column.required:
-            yield Observation(Part.FOUND, "column_nullable", where, "may be NULL, ours may not")
-
-
-def check_added(shape: Shape) -> Iterator[Observation]:
-    """What of the service's is missing."""
-    missing = tuple(name for name in OUR_TABLES if name not in shape.tables)
-    if missing:
-        yield Observation(Part.ADDED, "tables", "database", f"tables: {', '.join(missing)}", len(missing))
-    for name, table in models(shape):
-        columns = [column.name for column in table.columns if column.name not in shape.columns[name]]
-        if columns:
-            yield Observation(Part.ADDED, "columns", name, f"columns: {', '.join(columns)}", len(columns))
-        indexes = sorted(
-            str(index.name) for index in table.indexes if index.name not in shape.tables[name]["indexes"]
-        )
-        if indexes:
-            yield Observation(Part.ADDED, "indexes", name, f"indexes: {', '.join(indexes)}", len(indexes))
-        yield Observation(
-            Part.ADDED, "rules", name, "row level security, policies, guard triggers and checks"
-        )
-
-
-def check_locks(shape: Shape) -> Iterator[Observation]:
-    """How long each table would be in the way of others, by its size."""
-    for name, _ in models(shape):
-        size = shape.tables[name]["bytes"]
-        seconds = max(1, round(size / BYTES_PER_SECOND))
-        yield Observation(
-            Part.LOCKS,
-            "estimate",
-            name,
-            f"{size / 1024**2:.1f} MB: columns, triggers and policies need it alone for an instant, and wait for "
-            f"transactions that are open on it; to validate a check or to build an index reads all of it, about "
-            f"{seconds} s each, and blocks nobody",
-        )
-
-
-def _type(table: Table, column: str) -> str:
-    """As ``format_type`` writes it."""
-    return table.columns[column].type.compile(postgresql.dialect()).lower().replace(", ", ",")  # type: ignore[no-untyped-call]

@@ -45,20 +45,15 @@ class Step:
 
     name: str
     what: str
-    run: Callable[[asyncpg.Connection, Adoption], Awaitable[None]]
+    run: Callable[[asyncpg.Connection, Adoption], Awaitable[object]]
     in_transaction: bool = True
     applies: Callable[[Shape], bool] = lambda _: True
 
 
-async def in_batches(connection: asyncpg.Connection, statement: str, *arguments: object) -> int:
-    """Run *statement*, which must bound how many rows it changes, until it changes none; each run commits by itself.
-
-    How many rows were changed in all.
-    """
-    changed = 0
-    while count := int((await connection.execute(statement, *arguments)).rsplit(" ", 1)[1]):
-        changed += count
-    return changed
+async def in_batches(connection: asyncpg.Connection, statement: str, *arguments: object) -> None:
+    """Run *statement*, which must bound how many rows it changes, until it changes none; each run commits by itself."""
+    while not (await connection.execute(statement, *arguments)).endswith(" 0"):
+        pass
 
 
 _IS_VALID = "select indisvalid from pg_index where indexrelid = to_regclass($1)"
@@ -78,6 +73,12 @@ async def build_index(connection: asyncpg.Connection, name: str, on: str, *, uni
         await connection.execute(f"create {kind} concurrently {name} on {on}")
     finally:
         await connection.execute(f"set lock_timeout = '{PATIENCE}'")
+
+
+def trigger(name: str, function: str, when: str, table: str) -> dict[str, str]:
+    """A trigger as the doctor's catalogue names it, and as PostgreSQL prints it; it fires for replicas, too."""
+    made = f"CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW EXECUTE FUNCTION private.{function}()"
+    return {f"trigger {name} on {table}": f"{made}; alter table {table} enable always trigger {name}"}
 
 
 async def attach(connection: asyncpg.Connection, triggers: Mapping[str, str]) -> None:

@@ -16,9 +16,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SAWarning
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from infrastructure.doctor.findings import Finding, error, warning
+from infrastructure.doctor.findings import Finding, Findings, error, warning
+from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.connections import create_engine
 from infrastructure.postgres.ownership import OUR_TABLES, compare_options
 from infrastructure.postgres.tables import Base
 
@@ -150,9 +151,13 @@ def _with_text_ids(sql: str) -> str:
 
 def compare(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[Finding]:
     """What is missing or altered, and rights that nobody should have. What the app added is its own."""
-    missing = [_missing(name, sql) for name, sql in wanted.items() if name not in found]
+    missing = [
+        error("missing", f"the {name} is missing", _restore(sql))
+        for name, sql in wanted.items()
+        if name not in found
+    ]
     altered = [
-        _altered(name, sql)
+        error("altered", f"the {name} was altered or disabled", _restore(*filter(None, (drop_of(name), sql))))
         for name, sql in wanted.items()
         # how long a statement may take is the operator's to choose
         if name in found and found[name] != sql and not name.endswith(f" of {SERVICE}")
@@ -161,20 +166,10 @@ def compare(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[Finding
     return [*missing, *altered, *filter(None, surplus)]
 
 
-async def check_catalogue(connection: asyncpg.Connection) -> list[Finding]:
+async def check_catalogue(connection: asyncpg.Connection) -> Findings:
     """Find what is missing, altered or disabled."""
-    return compare(await read_items(connection), await read_wanted(connection))
-
-
-def _missing(name: str, sql: str) -> Finding:
-    return error("missing", f"the {name} is missing", _restore(sql))
-
-
-def _altered(name: str, sql: str) -> Finding:
-    drop = drop_of(name)
-    return error(
-        "altered", f"the {name} was altered or disabled", _restore(f"{drop}; {sql}" if drop else sql)
-    )
+    for finding in compare(await read_items(connection), await read_wanted(connection)):
+        yield finding
 
 
 def drop_of(name: str) -> str:
@@ -191,7 +186,8 @@ def drop_of(name: str) -> str:
     return ""
 
 
-def _restore(sql: str) -> str:
+def _restore(*statements: str) -> str:
+    sql = "; ".join(statements)
     if len(sql) > LONGEST_FIX or "\n" in sql.strip():
         return "run its statement of `lingualink migrate --sql` again"
     return f"run `{sql}`"
@@ -213,19 +209,21 @@ def surplus_right(name: str, sql: str) -> Finding | None:
     return None
 
 
-async def check_drift(engine: AsyncEngine) -> Sequence[Finding]:
+async def check_drift(database: DatabaseAddress) -> Findings:
     """Find tables, columns, types, defaults and indexes that are not as the models say."""
-    async with engine.connect() as connection:
-        adopted = await connection.scalar(_ADOPTED_TABLES)
-        differences = await connection.run_sync(_differences, frozenset(adopted or ()))
-    return [
-        error(
+    engine = create_engine(database)
+    try:
+        async with engine.connect() as connection:
+            adopted = await connection.scalar(_ADOPTED_TABLES)
+            differences = await connection.run_sync(_differences, frozenset(adopted or ()))
+    finally:
+        await engine.dispose()
+    for difference in differences:
+        yield error(
             "drift",
             f"the database differs from the models: to match, {_say(difference)}",
             "find out who changed it, and change it back",
         )
-        for difference in differences
-    ]
 
 
 def _differences(connection: Connection, adopted: frozenset[str]) -> list[Any]:

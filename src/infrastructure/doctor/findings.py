@@ -1,7 +1,12 @@
-"""What a check found."""
+"""What a check found. A check is an async generator of findings, and looks at one thing."""
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final, TypeAlias
+
+SHOWN: Final = 20
+"""How many of many things are named."""
 
 
 class Severity(StrEnum):
@@ -27,6 +32,9 @@ class Finding:
         return " ".join(f"{self.severity} {self.code}: {self.message}.{fix}".split())
 
 
+Findings: TypeAlias = AsyncIterator[Finding]
+
+
 def error(code: str, message: str, fix: str) -> Finding:
     """Something that must be done."""
     return Finding(Severity.ERROR, code, message, fix)
@@ -40,3 +48,8 @@ def warning(code: str, message: str, fix: str) -> Finding:
 def note(code: str, message: str) -> Finding:
     """Something that is as it should be, and good to know."""
     return Finding(Severity.NOTE, code, message, "")
+
+
+def listed(values: Sequence[object], count: int) -> str:
+    """*values*, which are the first of *count*."""
+    return ", ".join(map(str, values)) + (", …" if count > len(values) else "")

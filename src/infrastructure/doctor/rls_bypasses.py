@@ -3,11 +3,11 @@
 import asyncpg
 
 from infrastructure.doctor.catalogue import expected
-from infrastructure.doctor.findings import Finding, error, warning
+from infrastructure.doctor.findings import Finding, Findings, error, warning
 from infrastructure.postgres.ownership import OUR_TABLES
 
 # Everybody may read profiles, and the guards hold for what is written through a function or a view.
-_READABLE = "profiles"
+_CLOSED = [table for table in OUR_TABLES if not table.endswith(".profiles")]
 SUPABASE_SCHEMAS = (
     *(
         "auth",
@@ -63,54 +63,40 @@ order by 1
 _HISTORY = ("public.wallets", "public.wallet_transactions", "public.wallet_withdrawals", "private.audit_log")
 
 
-async def check_functions(connection: asyncpg.Connection) -> list[Finding]:
+async def check_functions(connection: asyncpg.Connection) -> Findings:
     """Find definer functions that clients may call and that name our tables."""
-    own = {name.removeprefix("function ") for name in expected().items if name.startswith("function ")}
     # The nameless table stands for SQL that is put together when the function runs.
-    rows = await connection.fetch(DEFINER_FUNCTIONS, [*_closed_tables(), ""], SUPABASE_SCHEMAS)
-    return [
-        _finding(
-            row["table"],
-            "definer_function",
-            f"clients may call {row['name']}, which runs with its owner's rights and "
-            + (f"names {row['table']}" if row["table"] else "executes SQL that it puts together"),
-            f"run `alter function {row['name']} security invoker`, or revoke execute on it from public, anon and "
-            "authenticated",
-        )
-        for row in rows
-        if row["name"] not in own
-    ]
+    for name, table in await connection.fetch(DEFINER_FUNCTIONS, [*_CLOSED, ""], SUPABASE_SCHEMAS):
+        if f"function {name}" not in expected().items:
+            over = f"names {table}" if table else "executes SQL that it puts together"
+            yield _finding(
+                table,
+                "definer_function",
+                f"clients may call {name}, which runs with its owner's rights and {over}",
+                f"run `alter function {name} security invoker`, or revoke execute on it from public, anon and "
+                "authenticated",
+            )
 
 
-async def check_views(connection: asyncpg.Connection) -> list[Finding]:
+async def check_views(connection: asyncpg.Connection) -> Findings:
     """Find views and materialised views on our tables that show clients what their owner sees."""
-    rows = await connection.fetch(OWNER_VIEWS, _closed_tables())
-    return [
-        _finding(
-            row["table"],
+    for name, table in await connection.fetch(OWNER_VIEWS, _CLOSED):
+        yield _finding(
+            table,
             "view_without_security_invoker",
-            f"clients may use the view {row['name']}, which shows {row['table']} past row level security",
-            f"run `alter view {row['name']} set (security_invoker = true)`, or revoke it from anon and authenticated",
+            f"clients may use the view {name}, which shows {table} past row level security",
+            f"run `alter view {name} set (security_invoker = true)`, or revoke it from anon and authenticated",
         )
-        for row in rows
-    ]
 
 
-async def check_cascades(connection: asyncpg.Connection) -> list[Finding]:
+async def check_cascades(connection: asyncpg.Connection) -> Findings:
     """Find foreign keys through which deleting something else deletes or changes history."""
-    rows = await connection.fetch(_CASCADES, _HISTORY)
-    return [
-        error(
+    for name, table in await connection.fetch(_CASCADES, _HISTORY):
+        yield error(
             "history_is_deleted",
-            f"the foreign key {row['name']} on {row['table']} lets history go when another row is deleted",
-            f"run `alter table {row['table']} drop constraint {row['name']}`",
+            f"the foreign key {name} on {table} lets history go when another row is deleted",
+            f"run `alter table {table} drop constraint {name}`",
         )
-        for row in rows
-    ]
-
-
-def _closed_tables() -> list[str]:
-    return [table for table in OUR_TABLES if not table.endswith(f".{_READABLE}")]
 
 
 def _finding(table: str, code: str, message: str, fix: str) -> Finding:

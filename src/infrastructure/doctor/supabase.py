@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
 from typing import Final
 from uuid import uuid4
 
@@ -11,16 +10,17 @@ import msgspec
 from websockets.exceptions import WebSocketException
 
 from application.realtime.ports import Fault, Message, PublishFailed
-from infrastructure.doctor.findings import Finding, error, note, warning
+from infrastructure.doctor.findings import Finding, Findings, error, note, warning
 from infrastructure.postgres.connections import connect
 from infrastructure.settings import Settings
-from infrastructure.supabase.admin import RealtimeEndpoint, create_admin_client, http_session, listen
+from infrastructure.supabase.admin import RealtimeEndpoint, create_admin_client, listen
 from infrastructure.supabase.broadcast import RealtimePublisher
 from infrastructure.supabase.jwks import JwksMalformed, parse_jwks
 
-TIMEOUT_S = 5
-
-
+TIMEOUT_S: Final = 5
+JOIN_S: Final = 10.0
+ARRIVAL_S: Final = 5.0
+_EVENT: Final = "checked"
 _LEGACY: Final = """
 select last_accepted_at at time zone 'UTC' as at,
        last_accepted_at < clock_timestamp() - interval '1 day' as is_long_ago
@@ -32,34 +32,35 @@ class _Configuration(msgspec.Struct):
     issuer: str
 
 
-async def check_signing_keys(settings: Settings) -> Sequence[Finding]:
+async def check_signing_keys(settings: Settings) -> Findings:
     """Find out whether tokens can be verified, and whether the legacy secret is still needed."""
     url = settings.jwks_url
-    fix = "check SUPABASE_URL and SUPABASE_JWKS_URL"
     has_secret = settings.supabase_jwt_secret is not None
-    tell = warning if has_secret else error  # its tokens are good whatever the endpoint does
     try:
         async with _client(settings) as http:
             answer = await http.get(url)
-    except httpx.HTTPError as failure:
-        return [tell("signing_keys_unreachable", f"{url} does not answer ({type(failure).__name__})", fix)]
-    if answer.status_code != httpx.codes.OK:
-        return [tell("signing_keys_unreachable", f"{url} answers {answer.status_code}", fix)]
-    try:
-        keys = parse_jwks(answer.content, local_development=settings.is_local)
-    except JwksMalformed as fault:
-        return [tell("signing_keys_unreachable", f"{url} answers with no key set ({fault})", fix)]
-    if not keys and not has_secret:
-        return [
-            error(
-                "signing_keys_unusable",
-                f"{url} holds no key to verify tokens with",
-                "switch the project to asymmetric signing keys (ES256, RS256 or EdDSA), or set SUPABASE_JWT_SECRET",
-            )
-        ]
+        keys = parse_jwks(answer.raise_for_status().content, local_development=settings.is_local)
+    except (httpx.HTTPError, JwksMalformed) as fault:
+        tell = warning if has_secret else error  # its tokens are good whatever the endpoint does
+        fix = "check SUPABASE_URL and SUPABASE_JWKS_URL"
+        yield tell("signing_keys_unreachable", f"{url} {_say(fault)}", fix)
+        return
     if keys and has_secret:
-        return [await _legacy_secret(settings)]
-    return []
+        yield await _legacy_secret(settings)
+    elif not keys and not has_secret:
+        yield error(
+            "signing_keys_unusable",
+            f"{url} holds no key to verify tokens with",
+            "switch the project to asymmetric signing keys (ES256, RS256 or EdDSA), or set SUPABASE_JWT_SECRET",
+        )
+
+
+def _say(fault: httpx.HTTPError | JwksMalformed) -> str:
+    if isinstance(fault, JwksMalformed):
+        return f"answers with no key set ({fault})"
+    if isinstance(fault, httpx.HTTPStatusError):
+        return f"answers {fault.response.status_code}"
+    return f"does not answer ({type(fault).__name__})"
 
 
 async def _legacy_secret(settings: Settings) -> Finding:
@@ -68,28 +69,23 @@ async def _legacy_secret(settings: Settings) -> Finding:
     try:
         connection = await connect(settings.database, statement_cache_size=0)
         try:
-            [last] = await connection.fetch(_LEGACY)
+            [(at, is_long_ago)] = await connection.fetch(_LEGACY)
         finally:
             await connection.close(timeout=1)
     except Exception:
         # What is wrong with the database has a finding of its own.
-        return warning(
-            "legacy_secret_accepted",
-            still,
-            "unset it when no HS256 token came for a day "
-            '(lingualink_tokens_verified_total{algorithm="HS256"} stands still)',
-        )
-    seen = f"{last['at']:%Y-%m-%d %H:%M} UTC"
-    if last["is_long_ago"]:
-        return warning(
-            "legacy_secret_unused", f"{still}; none came since {seen}", "unset SUPABASE_JWT_SECRET"
-        )
-    return warning(
-        "legacy_secret_accepted", f"{still}; the last came {seen}", "unset it when none came for a day"
-    )
+        stands_still = 'lingualink_tokens_verified_total{algorithm="HS256"} stands still'
+        fix = f"unset it when no HS256 token came for a day ({stands_still})"
+        return warning("legacy_secret_accepted", still, fix)
+    seen = f"{at:%Y-%m-%d %H:%M} UTC"
+    if is_long_ago:
+        fix = "unset SUPABASE_JWT_SECRET"
+        return warning("legacy_secret_unused", f"{still}; none came since {seen}", fix)
+    fix = "unset it when none came for a day"
+    return warning("legacy_secret_accepted", f"{still}; the last came {seen}", fix)
 
 
-async def check_issuer(settings: Settings) -> Sequence[Finding]:
+async def check_issuer(settings: Settings) -> Findings:
     """Find out whether the issuer that Supabase Auth writes into tokens is one that is accepted.
 
     Auth tells it as OpenID Connect Discovery 1.0 asks (section 4); versions that do not are not asked twice.
@@ -100,16 +96,14 @@ async def check_issuer(settings: Settings) -> Sequence[Finding]:
             answer = await http.get(url)
         issuer = msgspec.json.decode(answer.content, type=_Configuration).issuer.rstrip("/")
     except (httpx.HTTPError, msgspec.DecodeError):
-        return []  # that Auth is away, the signing keys have told
-    if answer.status_code != httpx.codes.OK or issuer in settings.jwt_issuers:
-        return []
-    return [
-        error(
+        return  # that Auth is away, the signing keys have told
+    if answer.status_code == httpx.codes.OK and issuer not in settings.jwt_issuers:
+        accepted = ", ".join(settings.jwt_issuers)
+        yield error(
             "issuer_not_accepted",
-            f"Supabase Auth writes the issuer {issuer} into its tokens; accepted are {', '.join(settings.jwt_issuers)}",
+            f"Supabase Auth writes the issuer {issuer} into its tokens; accepted are {accepted}",
             f"set SUPABASE_JWT_ISSUER={issuer}",
         )
-    ]
 
 
 def _client(settings: Settings) -> httpx.AsyncClient:
@@ -117,31 +111,39 @@ def _client(settings: Settings) -> httpx.AsyncClient:
     return httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, trust_env=not settings.is_local)
 
 
-JOIN_S: Final = 10.0
-ARRIVAL_S: Final = 5.0
-_EVENT: Final = "checked"
-
-
-async def check_realtime(settings: Settings) -> Sequence[Finding]:
+async def check_realtime(settings: Settings) -> Findings:
     """Find out whether messages arrive: join a private topic of our own, send there as the relay does, and wait."""
     url, key = settings.supabase_url, settings.supabase_secret_key.get_secret_value()
-    findings = _legacy_key(key)
-    async with http_session(through_proxy=not settings.is_local) as http:
-        publisher = RealtimePublisher(RealtimeEndpoint.of(url, key), http)
-        try:
-            limit = await _send_and_hear(publisher, url, key)
-        except PublishFailed as failure:
-            return [*findings, _not_sent(url, failure)]
-        except _NotHeardError as failure:
-            return [*findings, *_older(publisher), failure.finding]
-        finally:
-            await publisher.aclose()
-    return [*findings, *_older(publisher), _rate(limit, settings.lingualink_realtime_share, publisher.cost)]
-
-
-class _NotHeardError(Exception):
-    def __init__(self, finding: Finding) -> None:
-        self.finding = finding
+    if key.startswith("eyJ"):  # a token; one of another role than service_role stops the start already
+        yield warning(
+            "legacy_key",
+            "SUPABASE_SECRET_KEY is a legacy service_role key, and Supabase ends those with the year 2026",
+            "make a secret key (sb_secret_...) in the project's settings and use it",
+        )
+    publisher = RealtimePublisher(RealtimeEndpoint.of(url, key), through_proxy=not settings.is_local)
+    try:
+        limit = await _send_and_hear(publisher, url, key)
+        outcome = _rate(limit, settings.lingualink_realtime_share, publisher.cost)
+    except PublishFailed as failure:
+        yield _not_sent(url, failure)
+        return
+    except (OSError, WebSocketException) as failure:  # a timeout is an OSError, too
+        why = type(failure).__name__ if isinstance(failure, TimeoutError) else str(failure)
+        outcome = error(
+            "realtime_not_delivered",
+            f"Realtime takes messages, but a device that listens hears none ({why})",
+            "look at the project's Realtime logs; policies on realtime.messages must let service_role pass",
+        )
+    finally:
+        await publisher.aclose()
+    if publisher.is_older:
+        yield warning(
+            "realtime_older",
+            "this Realtime is from before May 2026 and answers for no single message; the relay sends batches "
+            "between two messages that must come back, which costs more and proves less",
+            "update Supabase",
+        )
+    yield outcome
 
 
 async def _send_and_hear(publisher: RealtimePublisher, url: str, key: str) -> int | None:
@@ -149,13 +151,12 @@ async def _send_and_hear(publisher: RealtimePublisher, url: str, key: str) -> in
 
     Raises:
         PublishFailed: it did not take it.
-        _NotHeardError: it took it, and it did not arrive.
+        OSError, WebSocketException: it took it, and it did not arrive.
     """
     topic, mark = f"lingualink:doctor:{secrets.token_hex(8)}", secrets.token_hex(8)
     message = Message(0, uuid4(), topic, _EVENT, msgspec.json.encode({"mark": mark}).decode(), 0)
-    await publisher.publish(
-        message
-    )  # first: whether it would be taken at all, told better than a join tells it
+    # First: whether it would be taken at all, told better than a join tells it.
+    await publisher.publish(message)
     arrived = asyncio.Event()
     client = await create_admin_client(url, key)
     try:
@@ -166,24 +167,9 @@ async def _send_and_hear(publisher: RealtimePublisher, url: str, key: str) -> in
         limit = await publisher.publish(message)
         async with asyncio.timeout(ARRIVAL_S):
             await arrived.wait()
-    except (OSError, WebSocketException) as failure:  # a timeout is an OSError, too
-        raise _NotHeardError(_not_heard(failure)) from failure
     finally:
         await client.realtime.close()
     return limit
-
-
-def _legacy_key(key: str) -> list[Finding]:
-    """A legacy key is a token. One of another role than service_role stops the start already."""
-    if not key.startswith("eyJ"):
-        return []
-    return [
-        warning(
-            "legacy_key",
-            "SUPABASE_SECRET_KEY is a legacy service_role key, and Supabase ends those with the year 2026",
-            "make a secret key (sb_secret_...) in the project's settings and use it",
-        )
-    ]
 
 
 def _not_sent(url: str, failure: PublishFailed) -> Finding:
@@ -211,28 +197,6 @@ def _not_sent(url: str, failure: PublishFailed) -> Finding:
         f"{url}/realtime/v1 does not take a message ({why})",
         "check SUPABASE_URL, and whether Realtime is enabled in the project",
     )
-
-
-def _not_heard(failure: Exception) -> Finding:
-    why = type(failure).__name__ if isinstance(failure, TimeoutError) else str(failure)
-    return error(
-        "realtime_not_delivered",
-        f"Realtime takes messages, but a device that listens hears none ({why})",
-        "look at the project's Realtime logs; policies on realtime.messages must let service_role pass",
-    )
-
-
-def _older(publisher: RealtimePublisher) -> list[Finding]:
-    if not publisher.is_older:
-        return []
-    return [
-        warning(
-            "realtime_older",
-            "this Realtime is from before May 2026 and answers for no single message; the relay sends batches "
-            "between two messages that must come back, which costs more and proves less",
-            "update Supabase",
-        )
-    ]
 
 
 def _rate(limit: int | None, share: float, cost: int) -> Finding:

@@ -62,17 +62,21 @@ select exists (select from kept)
 
 
 class PostgresBooks:
-    """The port :class:`application.wallet.reconcile_ledger.Books` on the shared database."""
+    """The books of everybody on the shared database.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
     async def sum_day(self) -> bool:
-        """See the port: one statement."""
+        """Sum the first day that is over and not summed yet; whether there was one."""
         async with acquire_connection(self._pool) as connection:
             return bool(await connection.fetchval(_SUM_DAY))
 
     async def imbalance(self) -> Decimal:
-        """See the port: one statement."""
+        """What all accounts come to: zero."""
         async with acquire_connection(self._pool) as connection:
             return Decimal(await connection.fetchval(_IMBALANCE))

@@ -14,6 +14,7 @@ import asyncpg
 from domain.audit import AuditAction
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import connect
+from infrastructure.postgres.errors import NotDone
 
 # Whatever columns the app has added: all that may be null become null, and nothing that may not is guessed.
 _PROFILE_COLUMNS = """
@@ -71,11 +72,11 @@ select exists (select from public.profiles where id::uuid = $1)
 """
 
 
-class StillThere(Exception):
+class StillThere(NotDone):
     """The user's Auth account was not deleted."""
 
 
-class Unknown(Exception):
+class Unknown(NotDone):
     """Nobody with this id was ever here: a typing mistake would look like success."""
 
 
@@ -90,9 +91,12 @@ async def erase(address: DatabaseAddress, user_id: UUID) -> Mapping[str, int]:
     try:
         async with connection.transaction():
             if await connection.fetchval("select private.account_status($1, null)", user_id) != "deleted":
-                raise StillThere
+                raise StillThere(
+                    "This user still has an Auth account.", "Delete that first, in Supabase Auth."
+                )
             if not await connection.fetchval(_KNOWN, user_id):
-                raise Unknown
+                cause = f"Nothing is known of a user {user_id}."
+                raise Unknown(cause, "Check the id: it is that of the deleted Auth user.")
             blanked = {"profile": await _blank_profile(connection, user_id)}
             for what, statement in _STEPS.items():
                 blanked[what] = _count(await connection.execute(statement, user_id))

@@ -153,6 +153,14 @@ class Diagnosis(NamedTuple):
     remedy: str
 
 
+class NotDone(Exception):
+    """What an operator asked for was not done: *cause* and *remedy* are a line each, as in a :class:`Diagnosis`."""
+
+    def __init__(self, cause: str, remedy: str) -> None:
+        super().__init__(cause)
+        self.diagnosis = Diagnosis(cause, remedy)
+
+
 def diagnose(error: BaseException, variable: str = "DATABASE_URL") -> Diagnosis | None:
     """What *error*, or what caused it, means; None where it is not the database's. *variable* holds the address."""
     cause: BaseException | None = error

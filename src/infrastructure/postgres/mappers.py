@@ -9,15 +9,8 @@ import asyncpg
 import msgspec
 from sqlalchemy import RowMapping
 
+from application.database import LockedApproval, LockedPost, LockedTransaction, LockedUser, LockedWithdrawal
 from application.idempotency import IdempotencyRecord, StoredResponse
-from application.locks import (
-    LockedApproval,
-    LockedPost,
-    LockedRate,
-    LockedTransaction,
-    LockedUser,
-    LockedWithdrawal,
-)
 from application.ports import Row
 from domain.approvals import Approval, ApprovalStatus
 from domain.errors import DomainError, NotFound, PostNotFound, UserNotFound, WithdrawalNotFound
@@ -231,11 +224,11 @@ def locked_user(row: Stored) -> LockedUser | DomainError:
     return LockedUser(user, row["other_admins"])
 
 
-def locked_rate(row: Stored) -> LockedRate | None:
+def locked_rate(row: Stored) -> RewardRate | None:
     """A rate; there is one after its lock, where the caller's role got it."""
     if row["action"] is None:
         return None
-    return LockedRate(RewardRate(RewardedAction(row["action"]), Money(row["amount"]), row["updated_at"]))
+    return RewardRate(RewardedAction(row["action"]), Money(row["amount"]), row["updated_at"])
 
 
 def locked_withdrawal(row: Stored) -> LockedWithdrawal | DomainError:

@@ -5,10 +5,11 @@ an answer goes to those who waited before its statement began, and to nobody els
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from itertools import chain
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from domain.errors import Unavailable
 
@@ -48,6 +49,8 @@ class SharedReads(Generic[K, V]):
         self._most = most
         self._waiting: dict[K, list[asyncio.Future[V | None]]] = {}
         self._running: set[asyncio.Task[None] | None] = set()
+        self._patience: deque[tuple[float, asyncio.Future[V | None]]] = deque()  # the oldest first
+        self._clock: asyncio.TimerHandle | None = None
 
     async def get(self, key: K) -> V | None:
         """What *key* stands for; None where there is nothing. Requests with an equal key share the answer.
@@ -61,11 +64,28 @@ class SharedReads(Generic[K, V]):
         self._waiting.setdefault(key, []).append(answer)
         if len(self._running) < self._lanes:
             self._running.add(asyncio.create_task(self._lane(), name="shared reads"))
-        patience = loop.call_later(PATIENCE_S, _give_up, answer)
+        self._patience.append((loop.time() + PATIENCE_S, answer))
+        if self._clock is None:
+            self._clock = loop.call_later(PATIENCE_S, self._give_up, loop)
         try:
             return await answer
         finally:
-            patience.cancel()
+            self._forget_answered()
+
+    def _forget_answered(self) -> None:
+        while self._patience and self._patience[0][1].done():
+            self._patience.popleft()
+
+    def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        """One clock for all who wait, for all are as patient: it ends the waiting of those whose time is over."""
+        self._clock = None
+        self._forget_answered()
+        while self._patience and self._patience[0][0] <= loop.time():
+            _, answer = self._patience.popleft()
+            if not answer.done():
+                answer.set_exception(Unavailable())
+        if self._patience:
+            self._clock = loop.call_at(self._patience[0][0], self._give_up, loop)
 
     async def _lane(self) -> None:
         """Read for those who wait, until nobody does."""
@@ -96,8 +116,3 @@ class SharedReads(Generic[K, V]):
 
     def _next(self) -> dict[K, list["asyncio.Future[V | None]"]]:
         return {key: self._waiting.pop(key) for key in list(self._waiting)[: self._most]}
-
-
-def _give_up(answer: "asyncio.Future[Any]") -> None:
-    if not answer.done():
-        answer.set_exception(Unavailable())

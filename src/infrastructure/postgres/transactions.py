@@ -13,24 +13,27 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from application.database import Opened, Opening, OpenTransaction, WriteBatch
-from application.idempotency import (
-    IDEMPOTENCY_KEY_TTL,
-    KEYS_PER_DAY,
-    NOT_FOUND_KEY_TTL,
-    IdempotencyKey,
-    IdempotencyRecord,
-)
-from application.locks import (
+from application.database import (
     ApprovalLock,
     Lock,
     LockedUser,
+    Opened,
+    Opening,
+    OpenTransaction,
     PostLock,
     RateLock,
     RefusalsLock,
     TransactionLock,
     UserLock,
     WithdrawalLock,
+    WriteBatch,
+)
+from application.idempotency import (
+    IDEMPOTENCY_KEY_TTL,
+    KEYS_PER_DAY,
+    NOT_FOUND_KEY_TTL,
+    IdempotencyKey,
+    IdempotencyRecord,
 )
 from domain.audit import REFUSALS_KEPT, REFUSALS_PERIOD
 from domain.errors import RateLimited, SerializationConflict, Unavailable

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, RowMapping, Uuid, cast, func, or_, select,
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 
-from application.ports import Position, Row
+from application.ports import PageRequest, Position, Row
 from application.vault.reading import COUNTED_TO, AuditFilter, PostFilter, UserFilter, VaultReaderFactory
 from domain.approvals import ApprovalStatus
 from domain.identity import AccountStatus, Actor, Principal, Role, User
@@ -116,7 +116,7 @@ class PostgresVaultReader:
             await open_account(await driver_of(self._connection), principal.user_id, principal.display)
         return actor_of(principal, row)
 
-    async def posts(self, wanted: PostFilter, *, after: Position | None, limit: int) -> Sequence[Row]:
+    async def posts(self, wanted: PostFilter, page: PageRequest[Position]) -> Sequence[Row]:
         """See the port: along the index of the queue."""
         conditions = _equal(
             (PostView.validation_status, wanted.status),
@@ -124,11 +124,13 @@ class PostgresVaultReader:
             (PostView.kind, wanted.kind),
             (PostView.author_id, wanted.author_id),
         )
-        if after is not None:
-            conditions.append(tuple_(PostView.created_at, PostView.id) > (after.at, after.id))
+        if page.after is not None:
+            conditions.append(tuple_(PostView.created_at, PostView.id) > (page.after.at, page.after.id))
         order = (OrderBy(PostView.created_at), OrderBy(PostView.id))
         repository = PostRepository(session=self._session)
-        return [_row(post) for post in await repository.get_many(*conditions, LimitOffset(limit, 0), *order)]
+        return [
+            _row(post) for post in await repository.get_many(*conditions, LimitOffset(page.read, 0), *order)
+        ]
 
     async def post(self, post_id: UUID) -> Row | None:
         """See the port."""
@@ -141,15 +143,17 @@ class PostgresVaultReader:
         rows = await self._connection.execute(_COUNT, wanted)
         return {row.status: row.counted for row in rows}
 
-    async def users(self, wanted: UserFilter, *, after: Position | None, limit: int) -> Sequence[User]:
+    async def users(self, wanted: UserFilter, page: PageRequest[Position]) -> Sequence[User]:
         """See the port; a search costs three statements more.
 
         Many matches are met soon along the index of the order, few are found through the indexes of the names: the
         planner knows which from its statistics, if it plans for this very prefix.
         """
-        statement = _users().order_by(ProfileRow.created_at.desc(), _user_id.desc()).limit(limit)
-        if after is not None:
-            statement = statement.where(tuple_(ProfileRow.created_at, _user_id) < (after.at, after.id))
+        statement = _users().order_by(ProfileRow.created_at.desc(), _user_id.desc()).limit(page.read)
+        if page.after is not None:
+            statement = statement.where(
+                tuple_(ProfileRow.created_at, _user_id) < (page.after.at, page.after.id)
+            )
         if not wanted.query:
             return [user_of(row) for row in (await self._connection.execute(statement)).mappings()]
         connection = await driver_of(self._connection)
@@ -169,16 +173,16 @@ class PostgresVaultReader:
         rates = await RewardRateRepository(session=self._session).get_many(OrderBy(RewardRateRow.action))
         return [_row(rate, "amount") for rate in rates]
 
-    async def approvals(self, status: ApprovalStatus, *, after: Position | None, limit: int) -> Sequence[Row]:
+    async def approvals(self, status: ApprovalStatus, page: PageRequest[Position]) -> Sequence[Row]:
         """See the port: along the index of the queue."""
         conditions = _equal((ApprovalRow.status, status))
         if status is ApprovalStatus.WAITING:
             conditions.append(ApprovalRow.expires_at > func.now())
-        if after is not None:
-            conditions.append(tuple_(ApprovalRow.created_at, ApprovalRow.id) > (after.at, after.id))
+        if page.after is not None:
+            conditions.append(tuple_(ApprovalRow.created_at, ApprovalRow.id) > (page.after.at, page.after.id))
         order = (OrderBy(ApprovalRow.created_at), OrderBy(ApprovalRow.id))
         repository = ApprovalRepository(session=self._session)
-        rows = await repository.get_many(*conditions, LimitOffset(limit, 0), *order)
+        rows = await repository.get_many(*conditions, LimitOffset(page.read, 0), *order)
         return [_row(row) for row in rows]
 
     async def books(
@@ -196,30 +200,32 @@ class PostgresVaultReader:
         accounts = ({"account": row["account"], "total": row["total"]} for row in rows if row["account"])
         return actor, [wire_row(row, ("total",)) for row in accounts]
 
-    async def audit_log(self, wanted: AuditFilter, *, after: Position | None, limit: int) -> Sequence[Row]:
+    async def audit_log(self, wanted: AuditFilter, page: PageRequest[Position]) -> Sequence[Row]:
         """See the port: along an index for each filter."""
         conditions = _equal(
             (AuditRow.actor_id, wanted.actor_id),
             (AuditRow.target_id, wanted.target_id),
             (AuditRow.action, wanted.action),
         )
-        if after is not None:
-            conditions.append(tuple_(AuditRow.occurred_at, AuditRow.id) < (after.at, after.id))
+        if page.after is not None:
+            conditions.append(tuple_(AuditRow.occurred_at, AuditRow.id) < (page.after.at, page.after.id))
         order = (OrderBy(AuditRow.occurred_at, "desc"), OrderBy(AuditRow.id, "desc"))
         repository = AuditRepository(session=self._session)
-        entries = await repository.get_many(*conditions, LimitOffset(limit, 0), *order)
+        entries = await repository.get_many(*conditions, LimitOffset(page.read, 0), *order)
         return [_row(entry) for entry in entries]
 
     async def withdrawals(
-        self, status: WithdrawalStatus | None, *, after: Position | None, limit: int
+        self, status: WithdrawalStatus | None, page: PageRequest[Position]
     ) -> Sequence[Row]:
         """See the port: along the index of the queue."""
         conditions = _equal((WithdrawalRow.status, status))
-        if after is not None:
-            conditions.append(tuple_(WithdrawalRow.created_at, WithdrawalRow.id) > (after.at, after.id))
+        if page.after is not None:
+            conditions.append(
+                tuple_(WithdrawalRow.created_at, WithdrawalRow.id) > (page.after.at, page.after.id)
+            )
         order = (OrderBy(WithdrawalRow.created_at), OrderBy(WithdrawalRow.id))
         repository = WithdrawalRepository(session=self._session)
-        rows = await repository.get_many(*conditions, LimitOffset(limit, 0), *order)
+        rows = await repository.get_many(*conditions, LimitOffset(page.read, 0), *order)
         return [_row(row, "amount") for row in rows]
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from application.ports import Position, Row
+from application.ports import PageRequest, Position, Row
 from application.wallet.reading import TransactionFilter
 from domain.errors import SessionRevoked
 from domain.identity import Principal
@@ -104,32 +104,12 @@ class _Page:
     length: int
 
 
-def _transaction(user_id: str, row: asyncpg.Record) -> Row:
-    """A row of :data:`_TRANSACTIONS` as it goes to the wire."""
-    _, _, own_id, kind, amount, balance, version, created_at, counterparty_id, reference_id, note, digest = (
-        row
-    )
-    return {
-        "id": own_id,
-        "user_id": user_id,
-        "kind": kind,
-        "amount": shortened(amount),
-        "balance_after": shortened(balance),
-        "version": version,
-        "created_at": created_at,
-        "counterparty_id": counterparty_id,
-        "reference_id": reference_id,
-        "note": note,
-        "hash": digest.hex(),
-    }
-
-
 async def _read_wallets(connection: Any, user_ids: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:
     return {row["user_id"]: row for row in await connection.fetch(_WALLETS, user_ids)}
 
 
 async def _read_pages(connection: Any, pages: Sequence[_Page]) -> dict[_Page, list[Row]]:
-    """The pages of those who are not deleted."""
+    """The pages of those who are not deleted, as they go to the wire."""
     columns = (
         [page.user_id for page in pages],
         [page.below for page in pages],
@@ -138,15 +118,45 @@ async def _read_pages(connection: Any, pages: Sequence[_Page]) -> dict[_Page, li
         [page.wanted.until for page in pages],
         [page.length for page in pages],
     )
-    found: dict[_Page, list[Row]] = {}
+    owners = [str(page.user_id) for page in pages]
+    items: list[list[Row] | None] = [None] * len(pages)
     for row in await connection.fetch(_TRANSACTIONS, *columns):
-        page = pages[row["number"] - 1]
-        if row["deleted"]:
+        (
+            number,
+            deleted,
+            own_id,
+            kind,
+            amount,
+            balance,
+            version,
+            at,
+            counterparty_id,
+            reference_id,
+            note,
+            digest,
+        ) = row
+        if deleted:
             continue
-        items = found.setdefault(page, [])
-        if row["version"] is not None:
-            items.append(_transaction(str(page.user_id), row))
-    return found
+        page = items[number - 1]
+        if page is None:
+            page = items[number - 1] = []
+        if version is not None:
+            page.append(
+                {
+                    "id": own_id,
+                    "user_id": owners[number - 1],
+                    "kind": kind,
+                    "amount": shortened(amount),
+                    "balance_after": shortened(balance),
+                    "version": version,
+                    "created_at": at,
+                    "counterparty_id": counterparty_id,
+                    "reference_id": reference_id,
+                    "note": note,
+                    "hash": digest.hex(),
+                }
+            )
+    return {page: rows for page, rows in zip(pages, items, strict=True) if rows is not None}
 
 
 class PostgresWallets:
@@ -190,26 +200,21 @@ class PostgresWallets:
         return rows[0]["opening"], found
 
     async def transactions(
-        self, principal: Principal, wanted: TransactionFilter, *, before_version: int | None, limit: int
+        self, principal: Principal, wanted: TransactionFilter, page: PageRequest[int]
     ) -> Sequence[Row]:
         """See the port."""
-        below = LAST_VERSION if before_version is None else before_version
-        rows = await self._pages.get(_Page(principal.user_id, below, wanted, limit))
+        below = LAST_VERSION if page.after is None else page.after
+        rows = await self._pages.get(_Page(principal.user_id, below, wanted, page.read))
         if rows is None:
             raise SessionRevoked
         return rows
 
     async def withdrawals(
-        self,
-        principal: Principal,
-        status: WithdrawalStatus | None,
-        *,
-        after: Position | None,
-        limit: int,
+        self, principal: Principal, status: WithdrawalStatus | None, page: PageRequest[Position]
     ) -> Sequence[Row]:
         """See the port."""
-        at, last_id = (None, None) if after is None else (after.at, after.id)
-        return await self._owned(_WITHDRAWALS, ("amount",), principal, status, at, last_id, limit)
+        at, last_id = (None, None) if page.after is None else (page.after.at, page.after.id)
+        return await self._owned(_WITHDRAWALS, ("amount",), principal, status, at, last_id, page.read)
 
     async def _owned(
         self, sql: str, money: tuple[str, ...], principal: Principal, *arguments: object

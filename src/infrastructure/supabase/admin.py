@@ -4,24 +4,28 @@ And what Realtime's answers to it mean.
 """
 
 import asyncio
-import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
 
-import aiohttp
-import certifi
-from yarl import URL
-
-if TYPE_CHECKING:
-    from supabase import AsyncClient
 import msgspec
 
 from application.realtime.ports import Fault, PublishFailed
+from infrastructure.http_client import HttpAnswer
 
-CONNECTIONS: Final = 32
+if TYPE_CHECKING:
+    from supabase import AsyncClient
+
+BATCH: Final = "/realtime/v1/api/broadcast"
+"""Takes many messages, and says nothing of what became of each."""
+SOMEBODY: Final = "/auth/v1/admin/users/00000000-0000-4000-8000-000000000000"
+"""A user whom nobody ever was: Auth knows the secret key, and has never heard of them."""
+
+
+def single(topic: str, event: str) -> str:
+    """Takes one message for a private topic, and answers for it. Realtime has it since May 2026."""
+    return f"{BATCH}/{quote(topic, safe='')}/events/{quote(event, safe='')}?private=true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,36 +42,6 @@ class RealtimeEndpoint:
         if secret_key.startswith("eyJ"):
             headers["Authorization"] = f"Bearer {secret_key}"
         return cls(supabase_url.rstrip("/"), headers)
-
-    @property
-    def batch(self) -> URL:
-        """Takes many messages, and says nothing of what became of each."""
-        return URL(f"{self.supabase_url}/realtime/v1/api/broadcast")
-
-    def single(self, topic: str, event: str) -> URL:
-        """Takes one message for a private topic, and answers for it. Realtime has it since May 2026."""
-        path = f"{quote(topic, safe='')}/events/{quote(event, safe='')}?private=true"
-        return URL(f"{self.batch}/{path}", encoded=True)
-
-    @property
-    def somebody(self) -> URL:
-        """A user whom nobody ever was: Auth knows the secret key, and has never heard of them."""
-        return URL(f"{self.supabase_url}/auth/v1/admin/users/00000000-0000-4000-8000-000000000000")
-
-
-@asynccontextmanager
-async def http_session(*, through_proxy: bool) -> AsyncIterator[aiohttp.ClientSession]:
-    """Long-lived connections to Supabase. Cookies are not kept; proxies of the environment are used if wanted."""
-    connector = aiohttp.TCPConnector(
-        limit=CONNECTIONS, ssl=ssl.create_default_context(cafile=certifi.where()), keepalive_timeout=60
-    )
-    async with aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(),
-        trust_env=through_proxy,
-    ) as session:
-        yield session
 
 
 async def create_admin_client(url: str, secret_key: str) -> "AsyncClient":
@@ -107,11 +81,12 @@ _PASSING: Final = {408, 422, 425, _BUSY}
 _POOL_EXHAUSTED: Final = "Connection pool exhausted"
 
 
-def fault_of(status: int, text: str) -> PublishFailed:
+def fault_of(answer: HttpAnswer) -> PublishFailed:
     """What an answer other than 202 means, by its words (supabase/realtime 2.129).
 
     What says nothing about a message never costs one.
     """
+    status, text = answer.status, answer.body.decode(errors="replace")
     why = f"{status}: {text[:400]}"
     if status == 413 or (status == 422 and _finds_fault(text)):
         return PublishFailed(why, Fault.MESSAGE)
@@ -132,10 +107,10 @@ def _finds_fault(text: str) -> bool:
     return isinstance(body, dict) and "errors" in body
 
 
-def limit_of(headers: Mapping[str, str]) -> int | None:
+def limit_of(headers: Mapping[bytes, bytes]) -> int | None:
     """The plan's messages a second. ``x-rate-limit-remaining`` beside it is about requests, and says nothing of it."""
     try:
-        limit = int(headers["x-rate-limit"])
+        limit = int(headers[b"x-rate-limit"])
     except (KeyError, ValueError):
         return None
     return limit if limit > 0 else None

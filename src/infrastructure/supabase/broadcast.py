@@ -7,14 +7,12 @@ for batches does not: it answers 202 before it has asked the database who may se
 
 import asyncio
 import time
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-import aiohttp
-
 from application.realtime.ports import Fault, Message, PublishFailed
-from infrastructure.supabase.admin import RealtimeEndpoint, fault_of, limit_of
+from infrastructure.http_client import HttpClient
+from infrastructure.supabase.admin import BATCH, SOMEBODY, RealtimeEndpoint, fault_of, limit_of, single
 from infrastructure.supabase.proven_batches import ProvenBatches
 
 PUBLISH_S: Final = 5
@@ -30,9 +28,9 @@ PROBE: Final = Message(0, UUID(int=0), "lingualink:probe", "probe", "{}", 0)
 class RealtimePublisher:
     """The port :class:`application.realtime.ports.Publisher` on Supabase Realtime."""
 
-    def __init__(self, endpoint: RealtimeEndpoint, http: aiohttp.ClientSession) -> None:
+    def __init__(self, endpoint: RealtimeEndpoint, *, through_proxy: bool) -> None:
         self._endpoint = endpoint
-        self._http = http
+        self._http = HttpClient(endpoint.supabase_url, endpoint.headers, through_proxy=through_proxy)
         self._batches: ProvenBatches | None = None
         self._key_checked_at = float("-inf")
         self._key_is_refused = False
@@ -54,7 +52,7 @@ class RealtimePublisher:
                 if self._batches is not None:
                     return await self._batches.publish(message)
                 return await self._publish_alone(message)
-        except (aiohttp.ClientError, OSError) as error:  # a timeout is an OSError, too
+        except OSError as error:  # a timeout is one, too
             raise PublishFailed(f"no answer: {type(error).__name__}") from error
 
     async def probe(self) -> bool:
@@ -66,39 +64,31 @@ class RealtimePublisher:
         return True
 
     async def aclose(self) -> None:
-        """Leave the channels that an older server needs."""
+        """Close the connections, and leave the channels that an older server needs."""
         if self._batches is not None:
             await self._batches.aclose()
+        self._http.close()
 
     async def _publish_alone(self, message: Message) -> int | None:
-        url = self._endpoint.single(message.topic, message.event)
-        status, headers, text = await self._post(url, message.payload.encode())
-        if status == 202:
-            return limit_of(headers)
-        if status == 404 and await self._takes_batches():
-            self._batches = ProvenBatches(self._endpoint, self._post)
+        answer = await self._http.post(single(message.topic, message.event), message.payload.encode())
+        if answer.status == 202:
+            return limit_of(answer.headers)
+        if answer.status == 404 and await self._takes_batches():
+            self._batches = ProvenBatches(self._endpoint, self._http)
             return await self._batches.publish(message)
-        if status == 500 and await self._auth_refuses_the_key():
+        if answer.status == 500 and await self._auth_refuses_the_key():
             raise PublishFailed("500, and Supabase Auth does not know the secret key", Fault.KEY)
-        raise fault_of(status, text)
-
-    async def _post(self, url: Any, body: bytes) -> tuple[int, Mapping[str, str], str]:
-        async with self._http.post(
-            url, data=body, headers=self._endpoint.headers, allow_redirects=False
-        ) as answer:
-            return answer.status, answer.headers, await answer.text(errors="replace")
+        raise fault_of(answer)
 
     async def _takes_batches(self) -> bool:
         """Whether it is a Realtime at all: one says what is wrong with a batch of nothing."""
-        status, _, text = await self._post(self._endpoint.batch, b'{"messages": []}')
-        return status == 422 and "messages" in text
+        answer = await self._http.post(BATCH, b'{"messages": []}')
+        return answer.status == 422 and b"messages" in answer.body
 
     async def _auth_refuses_the_key(self) -> bool:
         """The gateway of Supabase's CLI passes an unknown key on, and Realtime crashes over it; Auth says no."""
         now = time.monotonic()
         if now - self._key_checked_at >= KEY_CHECK_S:
-            async with self._http.get(
-                self._endpoint.somebody, headers=self._endpoint.headers, allow_redirects=False
-            ) as answer:
-                self._key_checked_at, self._key_is_refused = now, answer.status in {401, 403}
+            answer = await self._http.get(SOMEBODY)
+            self._key_checked_at, self._key_is_refused = now, answer.status in {401, 403}
         return self._key_is_refused

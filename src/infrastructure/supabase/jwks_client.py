@@ -11,12 +11,13 @@ import contextvars
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-import httpx
 import structlog
 
 from domain.errors import Unavailable
 from infrastructure.hosts import is_private_name, is_this_machine
+from infrastructure.http_client import HttpClient
 from infrastructure.supabase.jwks import KeySet, SigningKey, parse_jwks
 
 _MAX_DOCUMENT_OCTETS = 64 * 1024
@@ -68,21 +69,23 @@ class JwksClient:
         schedule: Schedule | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._url = httpx.URL(url)
-        near = is_this_machine(self._url.host) or is_private_name(self._url.host)
-        if self._url.scheme != "https" and not (self._url.scheme == "http" and self._url.host and near):
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        near = is_this_machine(host) or is_private_name(host)
+        if parts.scheme != "https" and not (parts.scheme == "http" and host and near):
             raise ValueError("signing keys are fetched over https only")
         self._secret = secret
         self._secret_alone = None if secret is None else KeySet({}, secret)
         self._local_development = local_development
         self._schedule = schedule or Schedule()
         self._clock = clock
-        # A server on this machine or beside it is behind no proxy, whatever the environment says of others.
-        self._client = httpx.AsyncClient(
-            timeout=self._schedule.timeout,
-            follow_redirects=False,
-            trust_env=not near,
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=0),
+        self._target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        # The limit is on what is received, so nothing may be packed. A server on this machine or beside it is behind
+        # no proxy, whatever the environment says of others.
+        self._http = HttpClient(
+            f"{parts.scheme}://{parts.netloc}",
+            {"Accept": "application/json", "Accept-Encoding": "identity", "Connection": "close"},
+            through_proxy=not near,
         )
         self._keys: KeySet | None = None
         self._fetched_at = _LONG_AGO
@@ -103,6 +106,8 @@ class JwksClient:
         Raises:
             Unavailable: none are known, or the last good ones are a day old; each call may find them.
         """
+        if self._keys is not None and self._clock() - self._fetched_at < self._schedule.refresh_after:
+            return self._keys  # nearly always
         if self._usable() is None and self._secret_alone is not None:
             self._start_refresh(self._schedule.pause)
             return self._secret_alone
@@ -141,7 +146,7 @@ class JwksClient:
         if self._refresh_task is not None:
             self._refresh_task.cancel()
         await self._wait_for_refresh()
-        await self._client.aclose()
+        self._http.close()
 
     def _usable(self) -> KeySet | None:
         return self._keys if self._age() < self._schedule.kept_for else None
@@ -191,17 +196,10 @@ class JwksClient:
         return keys
 
     async def _fetch(self) -> bytes:
-        # The limit is on what is received, so nothing may be unpacked on the way.
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-        document = bytearray()
-        async with (
-            asyncio.timeout(self._schedule.timeout),
-            self._client.stream("GET", self._url, headers=headers) as response,
-        ):
-            if response.status_code != httpx.codes.OK:
-                raise FetchFailed(f"status {response.status_code}")
-            async for chunk in response.aiter_raw():
-                document += chunk
-                if len(document) > _MAX_DOCUMENT_OCTETS:
-                    raise FetchFailed("too large")
-        return bytes(document)
+        async with asyncio.timeout(self._schedule.timeout):
+            answer = await self._http.get(self._target)
+        if answer.status != 200:
+            raise FetchFailed(f"status {answer.status}")
+        if len(answer.body) > _MAX_DOCUMENT_OCTETS:
+            raise FetchFailed("too large")
+        return answer.body

@@ -8,21 +8,25 @@ with it; what breaks and heals between the two goes unseen, which is why the new
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-import aiohttp
 import msgspec
 
 from application.realtime.ports import Fault, Message, PublishFailed
-from infrastructure.supabase.admin import RealtimeEndpoint, create_admin_client, fault_of, limit_of, listen
+from infrastructure.http_client import HttpClient
+from infrastructure.supabase.admin import (
+    BATCH,
+    RealtimeEndpoint,
+    create_admin_client,
+    fault_of,
+    limit_of,
+    listen,
+)
 
 if TYPE_CHECKING:
     from supabase import AsyncClient
-
-Post = Callable[[Any, bytes], Awaitable[tuple[int, Mapping[str, str], str]]]
-"""Posts a body to a URL: status, headers and text of the answer."""
 
 Waiting = list[tuple[Message, "asyncio.Future[int | None]"]]
 
@@ -38,9 +42,9 @@ class ProvenBatches:
     overhead: Final = 4
     """Two messages more, each sent and delivered; at worst for every one of ours."""
 
-    def __init__(self, endpoint: RealtimeEndpoint, post: Post) -> None:
+    def __init__(self, endpoint: RealtimeEndpoint, http: HttpClient) -> None:
         self._endpoint = endpoint
-        self._post = post
+        self._http = http
         self._receipts: Receipts | None = None
         self._waiting: Waiting = []
         self._sender: asyncio.Task[None] | None = None
@@ -94,14 +98,14 @@ class ProvenBatches:
         ours = [self._receipts.expect(), *map(_wire, messages), self._receipts.expect(last=True)]
         body = msgspec.json.encode({"messages": ours})
         try:
-            status, headers, text = await self._post(self._endpoint.batch, body)
-        except (aiohttp.ClientError, OSError) as error:
+            answer = await self._http.post(BATCH, body)
+        except OSError as error:
             raise PublishFailed(f"no answer: {type(error).__name__}") from error
-        if status != 202:
-            raise fault_of(status, text)
+        if answer.status != 202:
+            raise fault_of(answer)
         if not await self._receipts.came():
             raise PublishFailed("202, but nothing came back")
-        return limit_of(headers)
+        return limit_of(answer.headers)
 
     async def _forget_receipts(self) -> None:
         if self._receipts is not None:

@@ -1,4 +1,4 @@
-"""The port TokenVerifier, over Supabase's tokens: keeps what it verified, and tells the log why it rejected."""
+"""Tells a Supabase access token from anything else: keeps what it verified, and tells the log why it rejected."""
 
 import time
 from collections import OrderedDict
@@ -33,7 +33,7 @@ class TokenObserver(Protocol):
 
 
 class SupabaseTokenVerifier:
-    """Tells a Supabase access token from anything else; implements ``application.ports.TokenVerifier``.
+    """Tells a Supabase access token from anything else.
 
     A token that was verified is not verified again while the keys stay the same; its time is looked at every time. So
     the memory changes the cost of an answer, and never the answer. It holds a digest, not the token.
@@ -52,7 +52,9 @@ class SupabaseTokenVerifier:
         self._rules = rules
         self._now = now
         self._observer = observer
-        self._verified = _VerifiedTokens(remember)
+        self._remember = remember
+        self._verified: OrderedDict[bytes, VerifiedToken] = OrderedDict()  # used last at the end
+        self._verified_by: KeySet | None = None
         self._legacy_accepted_at: float | None = None
 
     @property
@@ -83,24 +85,34 @@ class SupabaseTokenVerifier:
             InvalidToken: it is anything else; the reason is logged and counted, never told.
             Unavailable: no signing key is known.
         """
+        # A name for the token. Of what is too long to be one, no more is read than shows that.
+        digest = sha256(token[: MAX_TOKEN_CHARACTERS + 1].encode(errors="surrogatepass")).digest()
         try:
-            return await self._principal(token)
+            keys = await self._source.current()
+            if keys is not self._verified_by:
+                self._forget_all(keys)
+            verified = self._verified.get(digest)
+            if verified is None:
+                verified = await self._verify(token, digest, keys)
+            else:
+                self._verified.move_to_end(digest)
+                verified.check_time(self._now(), self._rules.leeway)
         except TokenRejected as rejection:
+            self._verified.pop(digest, None)
             _log.info("token_rejected", reason=rejection.reason.value)
             if self._observer is not None:
                 self._observer.token_rejected(rejection.reason)
             raise _told(rejection.reason) from None
+        if verified.algorithm == LEGACY_ALGORITHM:
+            self._legacy_accepted_at = self._now()
+        return verified.principal
 
     async def aclose(self) -> None:
         """Let go of connections and tasks."""
         await self._source.aclose()
 
-    async def _principal(self, token: str) -> Principal:
-        keys = await self._source.current()
-        digest = _digest(token)
-        earlier = self._verified.find(digest, keys)
-        if earlier is not None:
-            return self._still_good(digest, earlier)
+    async def _verify(self, token: str, digest: bytes, keys: KeySet) -> VerifiedToken:
+        """Verify a token that was not seen before, with newer keys where it names one that is not known yet."""
         try:
             verified = verify(token, keys, self._rules, self._now())
         except TokenRejected as rejection:
@@ -108,23 +120,19 @@ class SupabaseTokenVerifier:
                 raise
             keys = await self._source.newer_than(keys)
             verified = verify(token, keys, self._rules, self._now())
-        self._verified.add(digest, keys, verified)
+        if keys is not self._verified_by:
+            self._forget_all(keys)
+        self._verified[digest] = verified
+        if len(self._verified) > self._remember:
+            self._verified.popitem(last=False)
         if self._observer is not None:
             self._observer.token_verified(verified.algorithm)
-        return self._accepted(verified)
+        return verified
 
-    def _still_good(self, digest: bytes, earlier: VerifiedToken) -> Principal:
-        try:
-            earlier.check_time(self._now(), self._rules.leeway)
-        except TokenRejected:
-            self._verified.forget(digest)
-            raise
-        return self._accepted(earlier)
-
-    def _accepted(self, token: VerifiedToken) -> Principal:
-        if token.algorithm == LEGACY_ALGORITHM:
-            self._legacy_accepted_at = self._now()
-        return token.principal
+    def _forget_all(self, keys: KeySet) -> None:
+        """A key came or went, and may have been revoked; *keys* verify from now on."""
+        self._verified.clear()
+        self._verified_by = keys
 
 
 def token_verifier(
@@ -145,45 +153,6 @@ def token_verifier(
     )
     source = JwksClient(jwks_url, secret=secret, local_development=local_development)
     return SupabaseTokenVerifier(source, rules, observer=observer)
-
-
-class _VerifiedTokens:
-    """The tokens used last, as verified by one and the same keys."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._keys: KeySet | None = None
-        self._tokens: OrderedDict[bytes, VerifiedToken] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._tokens)
-
-    def find(self, digest: bytes, keys: KeySet) -> VerifiedToken | None:
-        self._use(keys)
-        verified = self._tokens.get(digest)
-        if verified is not None:
-            self._tokens.move_to_end(digest)
-        return verified
-
-    def add(self, digest: bytes, keys: KeySet, verified: VerifiedToken) -> None:
-        self._use(keys)
-        self._tokens[digest] = verified
-        if len(self._tokens) > self._size:
-            self._tokens.popitem(last=False)
-
-    def forget(self, digest: bytes) -> None:
-        self._tokens.pop(digest, None)
-
-    def _use(self, keys: KeySet) -> None:
-        """Forget everything at once when a key came or went: it may have been revoked."""
-        if keys is not self._keys:
-            self._tokens.clear()
-            self._keys = keys
-
-
-def _digest(token: str) -> bytes:
-    """A name for the token. Of what is too long to be one, no more is read than shows that."""
-    return sha256(token[: MAX_TOKEN_CHARACTERS + 1].encode(errors="surrogatepass")).digest()
 
 
 def _told(reason: RejectionReason) -> DomainError:

@@ -13,7 +13,7 @@ from domain.money import Money
 from domain.policies import Action, error_codes
 from domain.wallet import TransactionKind
 from web.authentication import SessionRequest
-from web.bodies import keyed, sent, strict_json
+from web.bodies import keyed, sent
 from web.fields import AmountField, NoteField, UuidPath
 from web.headers import IdempotencyKeyHeader, request_info
 from web.injection import inject
@@ -55,7 +55,6 @@ class AdjustmentsController(Controller):
 
     @post(
         "/{user_id:str}/transactions",
-        before_request=strict_json,
         responses={**problems(*error_codes(Action.ADJUST_BALANCE)), 202: WAITS},
         operation_id="bookTransaction",
         summary="Correct a user's balance",
@@ -73,7 +72,7 @@ class AdjustmentsController(Controller):
 
         A large one may wait for a second admin: 202 with the approval.
         """
-        sent_key = await keyed(request)
+        sent_key = keyed(request)
         command = data.to_command(user_id)
         answer = await adjust_balance(request.user, command, sent_key, request_info(request))
         return sent(PostedTransactionOut, request, answer)

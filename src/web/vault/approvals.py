@@ -11,14 +11,14 @@ from litestar import Controller, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, JSONBody
 
-from application.ports import Position
+from application.ports import PageRequest, Position
 from application.vault.approvals import DecideApproval, DecideCommand
 from application.vault.reading import ReadVault
 from domain.approvals import ApprovalStatus
 from domain.errors import InvalidCursor
 from domain.policies import Action, error_codes
 from web.authentication import SessionRequest
-from web.bodies import strict_json, wire
+from web.bodies import wire
 from web.fields import NoteField, UuidPath
 from web.headers import request_info
 from web.injection import inject
@@ -91,14 +91,13 @@ class ApprovalsController(Controller):
         scope = ("approvals", request.user.user_id, status)
         after = cursors.read(cursor, Position, of=scope)
         page = await read_vault.approvals(
-            request.user, status, request_info(request), after=after, limit=limit
+            request.user, status, request_info(request), PageRequest(limit, after)
         )
         return wire(ApprovalPageOut, cursors.page(page, of=scope))
 
     @post(
         "/{approval_id:str}",
         status_code=200,
-        before_request=strict_json,
         responses=problems(*error_codes(Action.DECIDE_APPROVAL)),
         operation_id="decideApproval",
         summary="Approve or reject as a second admin",

@@ -9,7 +9,7 @@ from dishka import FromDishka
 from litestar import Controller, Response, get
 from litestar.params import FromQuery
 
-from application.ports import Position, Row
+from application.ports import PageRequest, Position, Row
 from application.vault.reading import AuditFilter, ReadVault
 from domain.audit import AuditAction
 from domain.errors import InvalidCursor
@@ -89,7 +89,7 @@ class AuditLogController(Controller):
         scope = ("audit", request.user.user_id, wanted)
         after = cursors.read(cursor, Position, of=scope)
         page = await read_vault.audit_log(
-            request.user, wanted, request_info(request), after=after, limit=limit
+            request.user, wanted, request_info(request), PageRequest(limit, after)
         )
         return wire(AuditPageOut, cursors.page(page, of=scope, complete=_with_outcome))
 

@@ -15,7 +15,7 @@ from application.vault.reading import ReadVault
 from domain.money import NOTHING, money_text
 from domain.policies import Action, error_codes
 from web.authentication import SessionRequest
-from web.bodies import strict_json, wire
+from web.bodies import wire
 from web.fields import MoneyText, NoteField, TotalText, UuidPath
 from web.headers import request_info
 from web.injection import Currency, inject
@@ -88,7 +88,6 @@ class BooksController(Controller):
 
     @post(
         "/transactions/{transaction_id:str}/reversal",
-        before_request=strict_json,
         responses={
             **problems(*error_codes(Action.REVERSE_TRANSACTION)),
             200: ResponseSpec(ReversalOut, description="It was taken back before.", generate_examples=False),

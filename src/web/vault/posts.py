@@ -9,14 +9,14 @@ from dishka import FromDishka
 from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, JSONBody
 
-from application.ports import Position, Row
+from application.ports import PageRequest, Position, Row
 from application.vault.posts import ValidateCommand, ValidatePost
 from application.vault.reading import COUNTED_TO, PostFilter, ReadVault
 from domain.errors import InvalidCursor, PostNotFound
 from domain.policies import Action, error_codes
 from domain.posts import Decision, Post, PostKind, PostStatus
 from web.authentication import SessionRequest
-from web.bodies import strict_json, wire
+from web.bodies import wire
 from web.fields import ReasonField, TextQuery, UuidPath, UuidQuery
 from web.headers import IfMatchHeader, request_info, seen_version
 from web.injection import inject
@@ -102,7 +102,7 @@ class PostsController(Controller):
         wanted = PostFilter(status, language, kind, UUID(author_id) if author_id else None)
         scope = ("posts", request.user.user_id, wanted)
         after = cursors.read(cursor, Position, of=scope)
-        page = await read_vault.posts(request.user, wanted, request_info(request), after=after, limit=limit)
+        page = await read_vault.posts(request.user, wanted, request_info(request), PageRequest(limit, after))
         return wire(PostPageOut, cursors.page(page, of=scope))
 
     @get("/counts", responses=problems(*_READ), operation_id="countPosts", summary="How long the queue is")
@@ -133,7 +133,6 @@ class PostsController(Controller):
     @post(
         "/{post_id:str}/validation",
         status_code=200,
-        before_request=strict_json,
         responses=problems(*error_codes(Action.VALIDATE_POST), *error_codes(Action.REOPEN_POST)),
         operation_id="validatePost",
         summary="Approve or reject a post",
@@ -146,8 +145,8 @@ class PostsController(Controller):
         post_id: UuidPath,
         data: JSONBody[ValidationIn],
         if_match: IfMatchHeader = None,  # noqa: ARG002 - for the OpenAPI document
-    ) -> PostOut:
+    ) -> Response[PostOut]:
         """Decide on a post. The first approval of its life pays the author, in the same transaction."""
         decision = Decision(data.status, data.reason, seen_version(request))
         command = ValidateCommand(UUID(post_id), decision)
-        return PostOut.of(await validate_post(request.user, command, request_info(request)))
+        return wire(PostOut, PostOut.of(await validate_post(request.user, command, request_info(request))))

@@ -13,7 +13,7 @@ from domain.money import Money
 from domain.policies import Action, error_codes
 from domain.rewards import RewardedAction
 from web.authentication import SessionRequest
-from web.bodies import strict_json, wire
+from web.bodies import wire
 from web.fields import AmountField, MoneyText
 from web.headers import request_info
 from web.injection import Currency, inject
@@ -65,7 +65,6 @@ class RewardRatesController(Controller):
 
     @put(
         "/{action:str}",
-        before_request=strict_json,
         responses=problems(*error_codes(Action.CHANGE_REWARD_RATE)),
         operation_id="changeRewardRate",
         summary="Change what an approval pays",

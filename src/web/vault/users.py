@@ -9,14 +9,13 @@ from dishka import FromDishka
 from litestar import Controller, delete, get, put
 from litestar.params import JSONBody
 
-from application.ports import Position
+from application.ports import PageRequest, Position
 from application.vault.reading import ReadVault, UserFilter
 from application.vault.users import ChangeUser, UserView
 from domain.errors import InvalidCursor, UserNotFound
 from domain.identity import Role
 from domain.policies import Action, error_codes
 from web.authentication import SessionRequest
-from web.bodies import strict_json
 from web.fields import MoneyText, ReasonField, SearchQuery, UuidPath
 from web.headers import request_info
 from web.injection import Currency, inject
@@ -113,7 +112,7 @@ class UsersController(Controller):
         wanted = UserFilter(search or None)
         scope = ("users", request.user.user_id, wanted)
         after = cursors.read(cursor, Position, of=scope)
-        page = await read_vault.users(request.user, wanted, request_info(request), after=after, limit=limit)
+        page = await read_vault.users(request.user, wanted, request_info(request), PageRequest(limit, after))
         shown = [UserOut.of(view, currency) for view in page.items]
         return UserPageOut(shown, cursors.next(page, of=scope))
 
@@ -137,7 +136,6 @@ class UsersController(Controller):
 
     @put(
         "/{user_id:str}/role",
-        before_request=strict_json,
         responses=problems(*error_codes(Action.CHANGE_ROLE)),
         operation_id="changeRole",
         summary="Change a user's role",
@@ -157,7 +155,6 @@ class UsersController(Controller):
 
     @put(
         "/{user_id:str}/ban",
-        before_request=strict_json,
         responses=problems(*error_codes(Action.BAN_USER)),
         operation_id="banUser",
         summary="Ban a user",

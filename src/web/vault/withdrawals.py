@@ -8,7 +8,7 @@ from dishka import FromDishka
 from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, JSONBody
 
-from application.ports import Position
+from application.ports import PageRequest, Position
 from application.vault.reading import ReadVault
 from application.vault.withdrawals import SettleCommand, SettleWithdrawal
 from domain.approvals import Approval
@@ -16,7 +16,7 @@ from domain.errors import InvalidCursor
 from domain.policies import Action, error_codes
 from domain.withdrawals import WithdrawalStatus
 from web.authentication import SessionRequest
-from web.bodies import strict_json, wire
+from web.bodies import wire
 from web.fields import ReasonField, UuidPath
 from web.headers import request_info
 from web.injection import inject
@@ -65,14 +65,13 @@ class WithdrawalQueueController(Controller):
         scope = ("withdrawal queue", request.user.user_id, status)
         after = cursors.read(cursor, Position, of=scope)
         page = await read_vault.withdrawals(
-            request.user, status, request_info(request), after=after, limit=limit
+            request.user, status, request_info(request), PageRequest(limit, after)
         )
         return wire(WithdrawalPageOut, cursors.page(page, of=scope))
 
     @post(
         "/{withdrawal_id:str}/settlement",
         status_code=200,
-        before_request=strict_json,
         responses={**problems(*error_codes(Action.SETTLE_WITHDRAWAL)), 202: WAITS},
         operation_id="settleWithdrawal",
         summary="Say how a withdrawal ended",

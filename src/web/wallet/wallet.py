@@ -9,6 +9,7 @@ from dishka import FromDishka
 from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
+from application.ports import PageRequest
 from application.wallet.reading import ReadWallet, TransactionFilter
 from application.wallet.transfers import TransferCommand, TransferFunds
 from domain.errors import InvalidCursor, SessionRevoked
@@ -16,7 +17,7 @@ from domain.money import Money
 from domain.policies import Action, error_codes
 from domain.wallet import TransactionKind
 from web.authentication import SessionRequest
-from web.bodies import keyed, sent, strict_json, wire
+from web.bodies import keyed, sent, wire
 from web.fields import AmountField, MoneyText, NoteField, UuidField
 from web.headers import IdempotencyKeyHeader
 from web.injection import Currency, inject
@@ -142,12 +143,11 @@ class WalletController(Controller):
         wanted = TransactionFilter(kind, instant("since", since), instant("until", until))
         scope = ("wallet", request.user.user_id, wanted)
         before = cursors.read(cursor, int, of=scope)
-        page = await read_wallet.transactions(request.user, wanted, before_version=before, limit=limit)
+        page = await read_wallet.transactions(request.user, wanted, PageRequest(limit, before))
         return wire(TransactionPage, cursors.page(page, of=scope))
 
     @post(
         "/transfers",
-        before_request=strict_json,
         responses=problems(*error_codes(Action.TRANSFER)),
         operation_id="transferFunds",
         summary="Pay another user",
@@ -161,6 +161,6 @@ class WalletController(Controller):
         key: IdempotencyKeyHeader = None,  # noqa: ARG002 - for the OpenAPI document
     ) -> Response[PostedTransactionOut]:
         """Move money to another user, once for each Idempotency-Key."""
-        sent_key = await keyed(request)
+        sent_key = keyed(request)
         answer = await transfer_funds(request.user, data.to_command(), sent_key)
         return sent(PostedTransactionOut, request, answer)

@@ -8,7 +8,7 @@ from dishka import FromDishka
 from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, JSONBody
 
-from application.ports import Position
+from application.ports import PageRequest, Position
 from application.wallet.reading import ReadWallet
 from application.wallet.withdrawals import WithdrawCommand, WithdrawFunds
 from domain.errors import InvalidCursor, SessionRevoked
@@ -16,7 +16,7 @@ from domain.money import PAYOUT_PLACES, Money
 from domain.policies import Action, error_codes
 from domain.withdrawals import WithdrawalStatus
 from web.authentication import SessionRequest
-from web.bodies import keyed, sent, strict_json, wire
+from web.bodies import keyed, sent, wire
 from web.fields import MoneyText, NoteField, PayoutField
 from web.headers import IdempotencyKeyHeader
 from web.injection import inject
@@ -95,11 +95,10 @@ class WithdrawalsController(Controller):
         """List the withdrawals of the session's user, newest first."""
         scope = ("withdrawals", request.user.user_id, status)
         after = cursors.read(cursor, Position, of=scope)
-        page = await read_wallet.withdrawals(request.user, status, after=after, limit=limit)
+        page = await read_wallet.withdrawals(request.user, status, PageRequest(limit, after))
         return wire(WithdrawalPageOut, cursors.page(page, of=scope))
 
     @post(
-        before_request=strict_json,
         responses=problems(*error_codes(Action.WITHDRAW)),
         operation_id="withdrawFunds",
         summary="Take money out",
@@ -113,6 +112,6 @@ class WithdrawalsController(Controller):
         key: IdempotencyKeyHeader = None,  # noqa: ARG002 - for the OpenAPI document
     ) -> Response[PostedWithdrawalOut]:
         """Hold money to be paid out, once for each Idempotency-Key. It leaves the balance at once."""
-        sent_key = await keyed(request)
+        sent_key = keyed(request)
         answer = await withdraw_funds(request.user, data.to_command(), sent_key)
         return sent(PostedWithdrawalOut, request, answer)

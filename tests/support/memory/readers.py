@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
-from application.ports import Position, Row
+from application.ports import PageRequest, Position, Row
 from application.vault.reading import COUNTED_TO, AuditFilter, PostFilter, UserFilter
 from application.wallet.reading import TransactionFilter
 from domain.approvals import ApprovalStatus
@@ -92,7 +92,7 @@ class MemoryWallets:
         return [row for row in self._database.ledger if row.user_id == principal.user_id and wanted(row)]
 
     async def transactions(
-        self, principal: Principal, wanted: TransactionFilter, *, before_version: int | None, limit: int
+        self, principal: Principal, wanted: TransactionFilter, page: PageRequest[int]
     ) -> Sequence[Row]:
         """See the port."""
         self._living(principal)
@@ -100,25 +100,20 @@ class MemoryWallets:
             row
             for row in self._database.ledger
             if row.user_id == principal.user_id
-            and (before_version is None or row.version < before_version)
+            and (page.after is None or row.version < page.after)
             and wanted.kind in {None, row.kind}
             and (wanted.since is None or row.created_at >= wanted.since)
             and (wanted.until is None or row.created_at < wanted.until)
         ]
-        return [_row(row) for row in sorted(rows, key=lambda row: -row.version)[:limit]]
+        return [_row(row) for row in sorted(rows, key=lambda row: -row.version)[: page.read]]
 
     async def withdrawals(
-        self,
-        principal: Principal,
-        status: WithdrawalStatus | None,
-        *,
-        after: Position | None,
-        limit: int,
+        self, principal: Principal, status: WithdrawalStatus | None, page: PageRequest[Position]
     ) -> Sequence[Row]:
         """See the port."""
         self._living(principal)
         own = [row for row in _withdrawals(self._database, status) if row.user_id == principal.user_id]
-        return [_row(row) for row in _page(own, lambda row: (row.created_at, row.id), after, limit)]
+        return [_row(row) for row in _page(own, lambda row: (row.created_at, row.id), page)]
 
     def _living(self, principal: Principal) -> None:
         if self._database.account_status(principal.user_id) is AccountStatus.DELETED:
@@ -143,7 +138,7 @@ class MemoryVaultReader:
         """See the port."""
         return self._database.actor(principal)
 
-    async def posts(self, wanted: PostFilter, *, after: Position | None, limit: int) -> Sequence[Row]:
+    async def posts(self, wanted: PostFilter, page: PageRequest[Position]) -> Sequence[Row]:
         """See the port."""
         rows = [
             post
@@ -153,8 +148,8 @@ class MemoryVaultReader:
             and wanted.kind in {None, post.kind}
             and wanted.author_id in {None, post.author_id}
         ]
-        page = _page(rows, lambda post: (post.created_at, post.id), after, limit, newest_first=False)
-        return [_row(post) for post in page]
+        found = _page(rows, lambda post: (post.created_at, post.id), page, newest_first=False)
+        return [_row(post) for post in found]
 
     async def post(self, post_id: UUID) -> Row | None:
         """See the port."""
@@ -166,11 +161,11 @@ class MemoryVaultReader:
         found = [post.status for post in self._database.posts.values()]
         return {status.value: min(found.count(status), COUNTED_TO) for status in PostStatus}
 
-    async def users(self, wanted: UserFilter, *, after: Position | None, limit: int) -> Sequence[User]:
+    async def users(self, wanted: UserFilter, page: PageRequest[Position]) -> Sequence[User]:
         """See the port."""
         everybody = filter(None, map(self._database.user, self._database.profiles))
         rows = [user for user in everybody if _matches(user, wanted.query)]
-        return _page(rows, lambda user: (user.created_at, user.id), after, limit)
+        return _page(rows, lambda user: (user.created_at, user.id), page)
 
     async def user(self, user_id: UUID) -> User | None:
         """See the port."""
@@ -180,7 +175,7 @@ class MemoryVaultReader:
         """See the port."""
         return [_row(rate) for rate in sorted(self._database.rates.values(), key=lambda rate: rate.action)]
 
-    async def approvals(self, status: ApprovalStatus, *, after: Position | None, limit: int) -> Sequence[Row]:
+    async def approvals(self, status: ApprovalStatus, page: PageRequest[Position]) -> Sequence[Row]:
         """See the port."""
         now = datetime.now(UTC)
         rows = [
@@ -188,8 +183,8 @@ class MemoryVaultReader:
             for row in self._database.approvals.values()
             if row.status is status and (status is not ApprovalStatus.WAITING or row.is_waiting(now))
         ]
-        page = _page(rows, lambda row: (row.created_at, row.id), after, limit, newest_first=False)
-        return [_row(row) for row in page]
+        found = _page(rows, lambda row: (row.created_at, row.id), page, newest_first=False)
+        return [_row(row) for row in found]
 
     async def books(
         self, principal: Principal, roles: Iterable[Role], at: datetime | None
@@ -210,7 +205,7 @@ class MemoryVaultReader:
             for account, total in totals.items()
         ]
 
-    async def audit_log(self, wanted: AuditFilter, *, after: Position | None, limit: int) -> Sequence[Row]:
+    async def audit_log(self, wanted: AuditFilter, page: PageRequest[Position]) -> Sequence[Row]:
         """See the port."""
         rows = [
             entry
@@ -219,15 +214,15 @@ class MemoryVaultReader:
             and wanted.target_id in {None, entry.target_id}
             and wanted.action in {None, entry.action}
         ]
-        return [_row(row) for row in _page(rows, lambda row: (row.occurred_at, row.id), after, limit)]
+        return [_row(row) for row in _page(rows, lambda row: (row.occurred_at, row.id), page)]
 
     async def withdrawals(
-        self, status: WithdrawalStatus | None, *, after: Position | None, limit: int
+        self, status: WithdrawalStatus | None, page: PageRequest[Position]
     ) -> Sequence[Row]:
         """See the port."""
         rows = _withdrawals(self._database, status)
-        page = _page(rows, lambda row: (row.created_at, row.id), after, limit, newest_first=False)
-        return [_row(row) for row in page]
+        found = _page(rows, lambda row: (row.created_at, row.id), page, newest_first=False)
+        return [_row(row) for row in found]
 
 
 def _withdrawals(database: MemoryDatabase, status: WithdrawalStatus | None) -> list[Withdrawal]:
@@ -244,14 +239,13 @@ def _matches(user: User, query: str | None) -> bool:
 def _page(
     rows: Sequence[T],
     key: Callable[[T], tuple[datetime, UUID]],
-    after: Position | None,
-    limit: int,
+    page: PageRequest[Position],
     *,
     newest_first: bool = True,
 ) -> Sequence[T]:
-    """The rows beyond *after* in the list's order."""
+    """The rows of *page*, and one more, in the list's order."""
     ordered = sorted(rows, key=key, reverse=newest_first)
-    if after is None:
-        return ordered[:limit]
-    end = (after.at, after.id)
-    return [row for row in ordered if (key(row) < end if newest_first else key(row) > end)][:limit]
+    if page.after is not None:
+        end = (page.after.at, page.after.id)
+        ordered = [row for row in ordered if (key(row) < end if newest_first else key(row) > end)]
+    return ordered[: page.read]

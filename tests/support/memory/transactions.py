@@ -7,29 +7,30 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from application.database import Opened, Opening, WriteBatch
-from application.idempotency import (
-    IDEMPOTENCY_KEY_TTL,
-    KEYS_PER_DAY,
-    NOT_FOUND_KEY_TTL,
-    IdempotencyKey,
-    IdempotencyRecord,
-)
-from application.locks import (
+from application.database import (
     ApprovalLock,
     Lock,
     LockedApproval,
     LockedPost,
-    LockedRate,
     LockedTransaction,
     LockedUser,
     LockedWithdrawal,
+    Opened,
+    Opening,
     PostLock,
     RateLock,
     RefusalsLock,
     TransactionLock,
     UserLock,
     WithdrawalLock,
+    WriteBatch,
+)
+from application.idempotency import (
+    IDEMPOTENCY_KEY_TTL,
+    KEYS_PER_DAY,
+    NOT_FOUND_KEY_TTL,
+    IdempotencyKey,
+    IdempotencyRecord,
 )
 from domain.approvals import ApprovalStatus
 from domain.audit import REFUSALS_KEPT, REFUSALS_PERIOD
@@ -139,7 +140,7 @@ class MemoryTransactions:
                 found = self._user(lock.user_id)
             case RateLock():
                 now = datetime.now(UTC)
-                found = LockedRate(self._database.rates.get(lock.action, RewardRate(lock.action, ZERO, now)))
+                found = self._database.rates.get(lock.action, RewardRate(lock.action, ZERO, now))
             case ApprovalLock():
                 found = self._approval(lock.approval_id)
             case TransactionLock():
