@@ -18,41 +18,63 @@ from pathlib import Path
 
 from bench.cases import CASES, Case, Variant
 from bench.load import Window, measure, write_requests
-from bench.report import Figures, lost_goals, table, write
+from bench.relay import FLAT, Windows, flatness, measure_relay, relay_table
+from bench.report import NOISE, Figures, lost_goals, table, write, write_relay
 from bench.system import CannotMeasureError, Server, System
+
+RELAY = "relay"
+"""The case that no request comes in: see :mod:`bench.relay`."""
 
 
 def main() -> int:
     """Measure what the command line asks for; 1 where a goal is lost, 2 where nothing could be measured."""
     options = _options()
-    peer = Path(os.environ["BENCH_PEER"]) if os.environ.get("BENCH_PEER") else None
-    figures: list[Figures] = []
     try:
-        with (
-            tempfile.TemporaryDirectory(prefix="lingualink-bench-") as folder,
-            System(Path(folder)) as system,
-        ):
-            if peer is not None:
-                system.make_peers(peer)
-            figures.extend(_run(CASES[name], system, peer, options) for name in options.case or CASES)
+        figures, drained = _measured(options)
     except CannotMeasureError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
-    print(table(figures))
+    lost = [] if drained is None else _relay_report(drained, options)
+    if figures:
+        print(table(figures))
+        lost += lost_goals(figures)
+        if options.write:
+            write(figures)
     if options.json:
         options.json.write_text(json.dumps([one.as_dict() for one in figures], indent=1))
-    if options.write:
-        write(figures)
-    lost = lost_goals(figures)
     print("\n".join(lost), file=sys.stderr)
     return 1 if lost else 0
+
+
+def _measured(options: argparse.Namespace) -> tuple[list[Figures], Windows | None]:
+    cases = options.case or [*CASES, RELAY]
+    peer = Path(os.environ["BENCH_PEER"]) if os.environ.get("BENCH_PEER") else None
+    with (
+        tempfile.TemporaryDirectory(prefix="lingualink-bench-") as folder,
+        System(Path(folder)) as system,
+    ):
+        if peer is not None:
+            system.make_peers(peer)
+        figures = [_run(CASES[name], system, peer, options) for name in cases if name in CASES]
+        return figures, measure_relay(system, options.rounds) if RELAY in cases else None
+
+
+def _relay_report(drained: Windows, options: argparse.Namespace) -> list[str]:
+    print(relay_table(drained))
+    if options.write:
+        write_relay(relay_table(drained))
+    if (more := flatness(drained)) > FLAT * NOISE:
+        return [f"bench: an event costs {more:.2f} times as much where many wait; {FLAT:.2f} was reached"]
+    return []
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--case", action="append", choices=list(CASES), help="only this one; may be repeated")
+    parser.add_argument(
+        "--case", action="append", choices=[*CASES, RELAY], help="only this one; may be repeated"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5, help="of one window")
     parser.add_argument("--warm-up", type=float, default=2)

@@ -17,7 +17,6 @@ from bench.load import Window
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "performance.md"
 GOALS: Final = Path(__file__).with_name("goals.json")
-BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 NOISE: Final = 1.2
 """Two runs of the same code differ by up to this factor on a machine that others use too."""
 
@@ -101,10 +100,19 @@ def lost_goals(figures: list[Figures], goals: dict[str, float] | None = None) ->
 
 
 def write(figures: list[Figures]) -> None:
-    """Put the table, dated, between the marks of ``docs/performance.md``."""
-    page = PAGE.read_text()
-    told = f"{BEGIN}\n{_machine()}\n\n{table(figures)}\n{END}"
-    PAGE.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: told, page, flags=re.DOTALL))
+    """Put the table, dated, between its marks in ``docs/performance.md``."""
+    _write("figures", table(figures))
+
+
+def write_relay(told: str) -> None:
+    """The same of the relay's table."""
+    _write("relay", told)
+
+
+def _write(mark: str, told: str) -> None:
+    begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    section = f"{begin}\n{_machine()}\n\n{told}\n{end}"
+    PAGE.write_text(re.sub(f"{begin}.*{end}", lambda _: section, PAGE.read_text(), flags=re.DOTALL))
 
 
 def _machine() -> str:

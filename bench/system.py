@@ -1,6 +1,7 @@
 """What is measured: one durable PostgreSQL, a sink for Supabase, our service and its NestJS peer, started alike."""
 
 import asyncio
+import json
 import os
 import socket
 import subprocess
@@ -104,14 +105,10 @@ class System:
         """Our service as it ships, one worker; *module* starts a variant of it, *database* goes another way to it."""
         port = free_port()
         environment = {
-            "DATABASE_URL": database or self.postgres.url(OURS, "lingualink_api"),
-            "SUPABASE_URL": self.supabase,
-            "SUPABASE_SECRET_KEY": SERVICE_KEY,
-            "SUPABASE_JWT_SECRET": SECRET,
+            **self._environment(database or self.postgres.url(OURS, "lingualink_api")),
             "LINGUALINK_PORT": str(port),
             "LINGUALINK_OPS_PORT": "0",
             "LINGUALINK_RELAY": relay,
-            "LINGUALINK_POOL_SIZE": "16",
             "LINGUALINK_RATE_LIMIT": "1000000",  # counted, and never reached
             "LINGUALINK_DRAIN_DELAY": "0",
         }
@@ -119,6 +116,31 @@ class System:
         command = [*(shipped if module is None else [sys.executable, "-m", module]), "serve"]
         with _served("lingualink", port, command, environment, "/health/ready", self.folder) as server:
             yield server
+
+    def _environment(self, database: str) -> dict[str, str]:
+        return {
+            "DATABASE_URL": database,
+            "SUPABASE_URL": self.supabase,
+            "SUPABASE_SECRET_KEY": SERVICE_KEY,
+            "SUPABASE_JWT_SECRET": SECRET,
+            "LINGUALINK_POOL_SIZE": "16",
+        }
+
+    @contextmanager
+    def relay(self, database: str) -> Iterator[Server]:
+        """A relay alone, on the outbox of *database*."""
+        port = free_port()
+        environment = self._environment(self.postgres.url(database, "lingualink_api"))
+        command = [str(Path(sys.executable).with_name("lingualink")), "relay"]
+        with _served(
+            "relay", port, command, {**environment, "LINGUALINK_OPS_PORT": str(port)}, "/metrics", self.folder
+        ) as server:
+            yield server
+
+    def messages_taken(self) -> int:
+        """How many messages the sink has taken."""
+        with urlopen(f"{self.supabase}/count", timeout=5) as answer:  # noqa: S310 - our own address
+            return int(json.load(answer)["messages"])
 
     @contextmanager
     def lingualink_at_a_distance(self, round_trip_ms: float) -> Iterator[Server]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from application.idempotency import IdempotencyKey, IdempotencyRecord, StoredResponse
@@ -208,11 +208,15 @@ class WriteBatch:
 
     def extend(self, other: "WriteBatch") -> None:
         """Write what *other* would, after what is here."""
-        for part in fields(self):
-            getattr(self, part.name).extend(getattr(other, part.name))
+        for part in _PARTS:
+            if added := getattr(other, part):
+                getattr(self, part).extend(added)
 
     def __bool__(self) -> bool:
-        return any(getattr(self, part.name) for part in fields(self))
+        return any(getattr(self, part) for part in _PARTS)
+
+
+_PARTS: Final = tuple(part.name for part in fields(WriteBatch))
 
 
 class OpenTransaction(Protocol[L]):

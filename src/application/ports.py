@@ -56,12 +56,12 @@ class PageRequest(Generic[P]):
     after: P | None = None
 
     @property
-    def read(self) -> int:
+    def read_limit(self) -> int:
         """How many are read: one more than are given, to see whether more follow."""
         return self.limit + 1
 
     def of(self, found: Sequence[T], position: Callable[[T], P]) -> Page[T, P]:
-        """The page out of *found*, which was read as far as :attr:`read`."""
+        """The page out of *found*, which was read as far as :attr:`read_limit`."""
         items = found[: self.limit]
         return Page(items, position(items[-1]) if len(found) > self.limit else None)
 

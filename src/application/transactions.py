@@ -133,7 +133,7 @@ class Transactions:
     ) -> T:
         async with self._database.begin(principal, opening) as transaction:
             opened = transaction.opened
-            if refused := self.refusal(opened.caller, audit.action):
+            if refused := refusal(opened.caller, audit.action, requirements=self._requirements):
                 raise refused
             if isinstance(opened.locked, DomainError):
                 raise opened.locked
@@ -158,7 +158,7 @@ class Transactions:
     ) -> StoredResponse:
         async with self._database.begin(principal, opening) as transaction:
             opened = transaction.opened
-            if refused := self.refusal(opened.caller, action, target):
+            if refused := refusal(opened.caller, action, target, requirements=self._requirements):
                 raise refused
             if opened.earlier is not None:
                 return opened.earlier.replay(key)

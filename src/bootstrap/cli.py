@@ -31,9 +31,18 @@ def main() -> None:
     """LinguaLink's backend. Configured by the environment alone; see .env.example."""
 
 
+def _without_rich() -> None:
+    """Have ``import rich`` fail as if it were not installed.
+
+    structlog loads it where it finds it, for a console's colours: 3 MB of each process that prints JSON alone.
+    """
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
+
+
 @main.command()
 def serve() -> None:
     """Run the production server. SIGTERM drains it; see docs/operations.md."""
+    _without_rich()
     from bootstrap.server import run as serve_until_stopped
     from infrastructure.settings import Settings
 
@@ -43,6 +52,7 @@ def serve() -> None:
 @main.command()
 def relay() -> None:
     """Run a stand-alone realtime relay. SIGTERM ends it after the messages in flight."""
+    _without_rich()
     from bootstrap.relay import run_relay
     from infrastructure.settings import Settings
 
@@ -166,7 +176,7 @@ def adopt(
 def doctor(*, as_json: bool, ledger: bool, since_seal: bool, seals: TextIO | None) -> None:
     """Check configuration, database, Supabase, and what a client could still do. Changes nothing."""
     if ledger:
-        from bootstrap.doctor import reconcile
+        from bootstrap.operator_commands import reconcile
         from infrastructure.settings import DatabaseSettings
 
         kept = None if seals is None else [line for line in seals if line.strip()]
@@ -182,7 +192,7 @@ def doctor(*, as_json: bool, ledger: bool, since_seal: bool, seals: TextIO | Non
 @main.command()
 def restored() -> None:
     """After a restore: begin a new epoch, make again what a dump does not hold, say what has to be done again."""
-    from bootstrap.operator_commands import restored as report
+    from bootstrap.doctor import restored as report
     from infrastructure.settings import MigrationSettings
 
     for line in run(report(load(MigrationSettings).database)):

@@ -1,20 +1,23 @@
 """What an operator's commands show and do to the outbox, to roles and wallets, and to the ledger."""
 
+import sys
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
+import click
 import msgspec
 
 from application.realtime.ports import Backlog, DeadLetter
 from application.vault.users import GrantRole
+from application.wallet.reconcile_ledger import ReconcileLedger
+from bootstrap.commands import CommandFailed
 from domain.identity import Role
-from infrastructure.doctor.restoring import repair
 from infrastructure.postgres.accounts import find_account, unfreeze
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import create_pool
 from infrastructure.postgres.errors import acquire_connection, map_database_errors
-from infrastructure.postgres.ledger import take_seal, unlimited
+from infrastructure.postgres.ledger import ledger_snapshots, take_seal, unlimited
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.transactions import PostgresDatabase
 
@@ -86,6 +89,58 @@ async def unfreeze_wallet(database: DatabaseAddress, user_id: UUID, reason: str)
         return await unfreeze(connection, user_id, reason)
 
 
+async def reconcile(
+    database: DatabaseAddress, *, as_json: bool, since_seal: bool = False, kept: Sequence[str] | None = None
+) -> bool:
+    """Read the ledger, and print one line (or one JSON object) for each thing that does not add up.
+
+    *kept* are seals as :func:`seal` printed them, None where none were asked for. Whether something must be done.
+
+    Raises:
+        CommandFailed: *kept* holds something else.
+    """
+    digests = None if kept is None else _digests_of(kept)
+    proof = ReconcileLedger(ledger_snapshots(database), digests, since_seal=since_seal)
+    found = await _print(proof, as_json=as_json)
+    if found:
+        click.echo(f"{found} things do not add up.", err=True)
+    elif not as_json:
+        click.echo("Every cent is in place.")
+    return found > 0
+
+
+class _KeptSeal(msgspec.Struct):
+    id: int
+    digest: str
+
+
+def _digests_of(lines: Sequence[str]) -> dict[int, str]:
+    try:
+        kept = [msgspec.json.decode(line, type=_KeptSeal) for line in lines]
+    except msgspec.MsgspecError:
+        raise CommandFailed(
+            "That is no file of seals.", "Keep each line that `lingualink seal` prints, and nothing else."
+        ) from None
+    return {seal.id: seal.digest for seal in kept}
+
+
+async def _print(run: ReconcileLedger, *, as_json: bool) -> int:
+    """Print findings as they come; how many there were."""
+    found = 0
+    with click.progressbar(
+        length=1, label="Reading the ledger", file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as bar:
+
+        def begin(rows: int) -> None:
+            bar.length = rows
+
+        async for finding in run(begin, bar.update):
+            found += 1
+            line = f"{finding.fault} user={finding.user_id} id={finding.subject_id}: {finding.detail}"
+            click.echo(msgspec.json.encode(finding).decode() if as_json else line)
+    return found
+
+
 async def seal(database: DatabaseAddress) -> str:
     """Seal what moved since the last seal; the seal as one line of JSON, to be kept where the database's owner can't.
 
@@ -94,32 +149,6 @@ async def seal(database: DatabaseAddress) -> str:
     """
     async with unlimited(database) as connection:
         return msgspec.json.encode(await take_seal(connection)).decode()
-
-
-async def restored(database: DatabaseAddress) -> list[str]:
-    """Repair a database that was restored to an earlier time; what was done, and what is left to do.
-
-    Raises:
-        Unavailable: the database does not answer.
-    """
-    async with unlimited(database) as connection:
-        done = await repair(connection)
-    lines = [f"The epoch is {done.epoch} now: clients take what they read for the newest."]
-    lines += [f"Made again: {name}." for name in done.repaired]
-    if done.made_role:
-        lines.append("To do: give lingualink_api its password again (docs/database.md).")
-    until = "nothing" if done.newest is None else f"{done.newest:%Y-%m-%dT%H:%M:%SZ}"
-    return [
-        *lines,
-        f"The newest transaction is of {until}: what was promised after it has to be done again.",
-        f"To do: compare the bank's payments with the {done.held} withdrawals that are held, before settling any.",
-        (
-            f"To do: hold the ledger against the seals that were kept (the newest here is {done.last_seal or 'none'}): "
-            "`lingualink doctor --ledger --seals FILE`."
-        ),
-        f"The relay will deliver {done.owed} events that were not delivered then, some for the second time.",
-        "To do: `lingualink doctor`, then `lingualink serve`.",
-    ]
 
 
 def _id_or_address(who: str) -> UUID | str:

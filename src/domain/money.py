@@ -91,7 +91,7 @@ class Money:
         return hash(self._amount)
 
     def __str__(self) -> str:
-        return money_text(self._amount)
+        return shortened(f"{self._amount:f}")
 
     def __repr__(self) -> str:
         return f"Money({self})"

@@ -1,6 +1,6 @@
 """Wallets and the ledger: what a movement of money does to a balance. Pure; the rows are immutable."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -98,15 +98,6 @@ class Wallet:
     withdrawn: Money = ZERO
     frozen: bool = False
 
-    def require_unfrozen(self) -> None:
-        """Return if its owner may let money leave it.
-
-        Raises:
-            WalletFrozen: the owner may not.
-        """
-        if self.frozen:
-            raise WalletFrozen
-
     def book(
         self,
         kind: TransactionKind,
@@ -158,13 +149,14 @@ class Wallet:
         """The wallet once *row* is posted on it."""
         sent = self.sent - row.amount if row.kind is TransactionKind.TRANSFER_OUT else self.sent
         withdrawn = self.withdrawn - row.amount if row.kind is TransactionKind.WITHDRAWAL else self.withdrawn
-        return replace(
-            self,
-            balance=row.balance_after,
-            version=row.version,
-            hash=bytes.fromhex(row.hash),
-            sent=sent,
-            withdrawn=withdrawn,
+        return Wallet(
+            self.user_id,
+            row.balance_after,
+            row.version,
+            bytes.fromhex(row.hash),
+            sent,
+            withdrawn,
+            frozen=self.frozen,
         )
 
 
@@ -247,7 +239,8 @@ def transfer(
         InsufficientFunds: the sender holds less.
         BalanceLimit: the recipient's balance would pass the limit.
     """
-    sender.require_unfrozen()
+    if sender.frozen:
+        raise WalletFrozen
     transfer_id, sent_id, received_id = ids
     return Transfer(
         sent=sender.book(

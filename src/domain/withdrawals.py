@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from domain.errors import InvalidInput, WithdrawalAlreadySettled
+from domain.errors import InvalidInput, WalletFrozen, WithdrawalAlreadySettled
 from domain.ledger import Account, LedgerEntry
 from domain.money import Money
 from domain.wallet import Transaction, TransactionKind, Wallet
@@ -49,7 +49,8 @@ def hold(wallet: Wallet, amount: Money, *, ids: tuple[UUID, UUID], at: datetime,
         WalletFrozen: nothing leaves it.
         InsufficientFunds: the wallet holds less.
     """
-    wallet.require_unfrozen()
+    if wallet.frozen:
+        raise WalletFrozen
     withdrawal_id, transaction_id = ids
     taken = wallet.book(
         TransactionKind.WITHDRAWAL, -amount, id=transaction_id, at=at, reference_id=withdrawal_id, note=note

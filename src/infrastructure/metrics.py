@@ -83,6 +83,7 @@ class Metrics:
         self._messages = self._counter(
             "realtime_messages", "Messages sent to Realtime: attempts, not deliveries.", "outcome"
         )
+        self._published: dict[str, tuple[Histogram, Counter]] = {}
         self._delivery = self._histogram(
             "outbox_delivery_seconds", "From the writing of an event until Realtime had taken it."
         )
@@ -138,8 +139,13 @@ class Metrics:
 
     def published(self, outcome: str, seconds: float) -> None:
         """Realtime answered for a message, or did not."""
-        self._publish.labels(outcome).observe(seconds)
-        self._messages.labels(outcome).inc()
+        measures = self._published.get(outcome)
+        if measures is None:
+            measures = self._publish.labels(outcome), self._messages.labels(outcome)
+            self._published[outcome] = measures
+        seconds_of, count_of = measures
+        seconds_of.observe(seconds)
+        count_of.inc()
 
     async def sample(
         self,

@@ -54,11 +54,18 @@ async def test_without_the_lease_nothing_is_read_or_sent(harness: RelayHarness) 
 
 
 async def test_a_lease_that_is_lost_in_between_stops_the_sending(harness: RelayHarness) -> None:
-    harness.lease.answers = [True, True, True, False]
-    harness.lease.held = False
+    harness.lease.outlasts = 4
     while await harness.relay() is not RoundResult.STANDBY:
         pass
-    assert len(harness.publisher.tried) < 5
+    assert len(harness.publisher.taken) == len(harness.publisher.tried) == 4
+
+
+async def test_the_lease_is_asked_for_once_a_round_however_many_messages_go_out(
+    harness: RelayHarness,
+) -> None:
+    results = await harness.run()
+    assert len(harness.publisher.taken) == len(ALL)
+    assert harness.lease.renewals == len(results) < len(ALL) / 2
 
 
 @pytest.mark.parametrize("fault", [Fault.MESSAGE, Fault.PASSING, Fault.KEY], ids=lambda fault: fault.name)

@@ -42,13 +42,21 @@ class MemoryPublisher:
 
 @dataclass
 class MemoryLease:
-    """Held or not, as the test says."""
+    """Held or not, as the test says; it may be lost before the message that follows *outlasts* others."""
 
     held: bool = True
-    answers: list[bool] = field(default_factory=list)
+    outlasts: int | None = None
+    renewals: int = 0
 
     async def acquire_or_renew(self) -> bool:
-        return self.answers.pop(0) if self.answers else self.held
+        self.renewals += 1
+        return self.held
+
+    @property
+    def outlasts_a_message(self) -> bool:
+        if self.outlasts is not None:
+            self.held, self.outlasts = self.outlasts > 0, max(self.outlasts - 1, 0)
+        return self.held
 
     async def resign(self) -> None:
         self.held = False

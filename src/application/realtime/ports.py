@@ -53,13 +53,16 @@ class Lease(Protocol):
     """The right to be the one active relay. It ends by itself some seconds after its holder's death."""
 
     async def acquire_or_renew(self) -> bool:
-        """Take or keep the lease: whether this process may publish one message from now on.
-
-        Cheap enough to be asked before every message: most calls cost nothing.
+        """Take or keep the lease: whether this process leads. Asked in every round; most calls cost nothing.
 
         Raises:
             Unavailable: the database does not answer, so nobody knows.
         """
+        ...
+
+    @property
+    def outlasts_a_message(self) -> bool:
+        """Whether what is published now is answered before the lease ends. Asked before every message: no look-up."""
         ...
 
     async def resign(self) -> None:
@@ -122,7 +125,7 @@ class Publisher(Protocol):
         """Hand *message* over; returning means that Realtime has answered for this very message.
 
         Returns the messages a second that the project's plan allows, None where Realtime does not say. It takes
-        less time than a lease that was just renewed has left.
+        less time than a lease has left that outlasts a message.
 
         Raises:
             PublishFailed: it was not taken; sending it again is safe.

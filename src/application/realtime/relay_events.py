@@ -155,7 +155,7 @@ class RelayEvents:
         for message in messages:
             async with self._slots:
                 await self._pace.turn(self._publisher.cost)
-                if self._halted or not await self._may_send():
+                if self._halted or not self._lease.outlasts_a_message:
                     return
                 try:
                     self._pace.learn(await self._publisher.publish(message))
@@ -163,12 +163,6 @@ class RelayEvents:
                     await self._refuse(message, failure)
                     return
                 self._accept(message)
-
-    async def _may_send(self) -> bool:
-        try:
-            return await self._lease.acquire_or_renew()
-        except Unavailable:
-            return False
 
     def _accept(self, message: Message) -> None:
         self._to_settle.append(message.id)
@@ -201,14 +195,14 @@ class RelayEvents:
     async def _is_alone(self, setback: Setback) -> bool:
         """Whether others went through since it failed before; where nobody tried, a probe does."""
         passed = self._accepted_count > setback.accepted
-        if not passed and setback.failures > 1 and await self._may_send():
+        if not passed and setback.failures > 1 and self._lease.outlasts_a_message:
             passed = await self._publisher.probe()
         setback.accepted = self._accepted_count
         setback.alone += passed
         return passed
 
     async def _set_aside(self, message: Message, why: str) -> None:
-        if not await self._may_send() or not await self._publisher.probe():
+        if not self._lease.outlasts_a_message or not await self._publisher.probe():
             return
         try:
             await self._outbox.dead_letter(message.id, why)

@@ -50,10 +50,6 @@ _alone: ContextVar[tuple[UUID, str] | None] = ContextVar("alone", default=None)
 log = structlog.get_logger(__name__)
 
 
-def _future() -> "asyncio.Future[Any]":
-    return asyncio.get_running_loop().create_future()
-
-
 @dataclass(eq=False, slots=True)
 class _Member:
     """One keyed request in a group. It is asked (``opened``), answers (``decided``), and hears the end (``ended``)."""
@@ -61,9 +57,9 @@ class _Member:
     principal: Principal
     opening: Opening[Any]
     key: tuple[UUID, str]
-    opened: "asyncio.Future[Opened[Any] | None]" = field(default_factory=_future)
-    decided: "asyncio.Future[WriteBatch | None]" = field(default_factory=_future)
-    ended: "asyncio.Future[None]" = field(default_factory=_future)
+    opened: "asyncio.Future[Opened[Any] | None]" = field(default_factory=asyncio.Future)
+    decided: "asyncio.Future[WriteBatch | None]" = field(default_factory=asyncio.Future)
+    ended: "asyncio.Future[None]" = field(default_factory=asyncio.Future)
 
     def leave(self) -> None:
         """Answer with nothing, if nothing was answered: it was refused, or its client has gone."""
@@ -112,7 +108,9 @@ class GroupedDatabase(PostgresDatabase):
             return
         async with map_database_errors():  # the deadline holds for the wait and whatever follows it
             member = _Member(principal, opening, key)
-            self._join(member)
+            self._waiting.append(member)
+            if len(self._running) < self._lanes:
+                self._running.add(asyncio.create_task(self._lane(), name="group commit"))
             try:
                 opened = await member.opened
                 if opened is not None:
@@ -122,11 +120,6 @@ class GroupedDatabase(PostgresDatabase):
                 member.leave()
             async with super().begin(principal, opening) as transaction:
                 yield transaction
-
-    def _join(self, member: _Member) -> None:
-        self._waiting.append(member)
-        if len(self._running) < self._lanes:
-            self._running.add(asyncio.create_task(self._lane(), name="group commit"))
 
     async def _lane(self) -> None:
         """One group after the other, until nobody waits."""

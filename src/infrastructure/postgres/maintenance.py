@@ -43,7 +43,7 @@ _RECORD: Final = "update private.legacy_tokens set last_accepted_at = $1 where l
 log = structlog.get_logger(__name__)
 
 
-class Keys(Protocol):
+class IdempotencyKeys(Protocol):
     """The idempotency keys of everybody."""
 
     async def purge(self, limit: int) -> int:
@@ -57,7 +57,7 @@ class Keys(Protocol):
         ...
 
 
-class Days(Protocol):
+class Books(Protocol):
     """The books of everybody, day by day."""
 
     async def sum_day(self) -> bool:
@@ -82,7 +82,7 @@ class LegacyTokens(Protocol):
 
 
 class PostgresIdempotencyKeys:
-    """:class:`Keys` on the shared database."""
+    """:class:`IdempotencyKeys` on the shared database."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -106,7 +106,7 @@ class PostgresLegacyTokens:
             await connection.execute(_RECORD, accepted_at)
 
 
-async def purge_idempotency_keys(keys: Keys) -> int:
+async def purge_idempotency_keys(keys: IdempotencyKeys) -> int:
     """Delete what is due, at most 100 000 keys a run; how many were deleted.
 
     In small steps, each a transaction of its own, so that no request ever waits for it. Any number of processes may
@@ -124,7 +124,7 @@ async def purge_idempotency_keys(keys: Keys) -> int:
     return purged
 
 
-async def sum_days(books: Days) -> int:
+async def sum_days(books: Books) -> int:
     """Sum what is due, each day a transaction of its own; how many days. Any number of processes may do it at once."""
     days = 0
     while days < MAX_DAYS and await books.sum_day():
@@ -140,8 +140,8 @@ class MaintenanceWorker:
 
     def __init__(
         self,
-        keys: Keys,
-        books: Days,
+        keys: IdempotencyKeys,
+        books: Books,
         legacy_tokens: LegacyTokens,
         legacy_accepted_at: Callable[[], datetime | None],
     ) -> None:

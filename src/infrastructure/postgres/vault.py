@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from advanced_alchemy.filters import LimitOffset, OrderBy
@@ -124,13 +124,9 @@ class PostgresVaultReader:
             (PostView.kind, wanted.kind),
             (PostView.author_id, wanted.author_id),
         )
-        if page.after is not None:
-            conditions.append(tuple_(PostView.created_at, PostView.id) > (page.after.at, page.after.id))
-        order = (OrderBy(PostView.created_at), OrderBy(PostView.id))
+        keyset = _keyset(PostView.created_at, PostView.id, page)
         repository = PostRepository(session=self._session)
-        return [
-            _row(post) for post in await repository.get_many(*conditions, LimitOffset(page.read, 0), *order)
-        ]
+        return [_row(post) for post in await repository.get_many(*conditions, *keyset)]
 
     async def post(self, post_id: UUID) -> Row | None:
         """See the port."""
@@ -149,7 +145,7 @@ class PostgresVaultReader:
         Many matches are met soon along the index of the order, few are found through the indexes of the names: the
         planner knows which from its statistics, if it plans for this very prefix.
         """
-        statement = _users().order_by(ProfileRow.created_at.desc(), _user_id.desc()).limit(page.read)
+        statement = _users().order_by(ProfileRow.created_at.desc(), _user_id.desc()).limit(page.read_limit)
         if page.after is not None:
             statement = statement.where(
                 tuple_(ProfileRow.created_at, _user_id) < (page.after.at, page.after.id)
@@ -178,11 +174,9 @@ class PostgresVaultReader:
         conditions = _equal((ApprovalRow.status, status))
         if status is ApprovalStatus.WAITING:
             conditions.append(ApprovalRow.expires_at > func.now())
-        if page.after is not None:
-            conditions.append(tuple_(ApprovalRow.created_at, ApprovalRow.id) > (page.after.at, page.after.id))
-        order = (OrderBy(ApprovalRow.created_at), OrderBy(ApprovalRow.id))
+        keyset = _keyset(ApprovalRow.created_at, ApprovalRow.id, page)
         repository = ApprovalRepository(session=self._session)
-        rows = await repository.get_many(*conditions, LimitOffset(page.read, 0), *order)
+        rows = await repository.get_many(*conditions, *keyset)
         return [_row(row) for row in rows]
 
     async def books(
@@ -207,11 +201,9 @@ class PostgresVaultReader:
             (AuditRow.target_id, wanted.target_id),
             (AuditRow.action, wanted.action),
         )
-        if page.after is not None:
-            conditions.append(tuple_(AuditRow.occurred_at, AuditRow.id) < (page.after.at, page.after.id))
-        order = (OrderBy(AuditRow.occurred_at, "desc"), OrderBy(AuditRow.id, "desc"))
+        keyset = _keyset(AuditRow.occurred_at, AuditRow.id, page, newest_first=True)
         repository = AuditRepository(session=self._session)
-        entries = await repository.get_many(*conditions, LimitOffset(page.read, 0), *order)
+        entries = await repository.get_many(*conditions, *keyset)
         return [_row(entry) for entry in entries]
 
     async def withdrawals(
@@ -219,13 +211,9 @@ class PostgresVaultReader:
     ) -> Sequence[Row]:
         """See the port: along the index of the queue."""
         conditions = _equal((WithdrawalRow.status, status))
-        if page.after is not None:
-            conditions.append(
-                tuple_(WithdrawalRow.created_at, WithdrawalRow.id) > (page.after.at, page.after.id)
-            )
-        order = (OrderBy(WithdrawalRow.created_at), OrderBy(WithdrawalRow.id))
+        keyset = _keyset(WithdrawalRow.created_at, WithdrawalRow.id, page)
         repository = WithdrawalRepository(session=self._session)
-        rows = await repository.get_many(*conditions, LimitOffset(page.read, 0), *order)
+        rows = await repository.get_many(*conditions, *keyset)
         return [_row(row, "amount") for row in rows]
 
 
@@ -251,6 +239,17 @@ def vault_readers(engine: AsyncEngine) -> VaultReaderFactory:
 async def driver_of(connection: AsyncConnection) -> Any:
     """The driver's own connection."""
     return (await connection.get_raw_connection()).driver_connection
+
+
+def _keyset(time: Any, id: Any, page: PageRequest[Position], *, newest_first: bool = False) -> list[Any]:
+    """Condition, length and order of *page* in a list by *time* and *id*."""
+    beyond = []
+    if page.after is not None:
+        place, end = tuple_(time, id), (page.after.at, page.after.id)
+        beyond = [place < end if newest_first else place > end]
+    direction: Literal["asc", "desc"] = "desc" if newest_first else "asc"
+    order = (OrderBy(time, direction), OrderBy(id, direction))
+    return [*beyond, LimitOffset(page.read_limit, 0), *order]
 
 
 def _equal(*wanted: tuple[Any, object]) -> list[ColumnElement[bool]]:

@@ -204,7 +204,7 @@ class PostgresWallets:
     ) -> Sequence[Row]:
         """See the port."""
         below = LAST_VERSION if page.after is None else page.after
-        rows = await self._pages.get(_Page(principal.user_id, below, wanted, page.read))
+        rows = await self._pages.get(_Page(principal.user_id, below, wanted, page.read_limit))
         if rows is None:
             raise SessionRevoked
         return rows
@@ -214,7 +214,7 @@ class PostgresWallets:
     ) -> Sequence[Row]:
         """See the port."""
         at, last_id = (None, None) if page.after is None else (page.after.at, page.after.id)
-        return await self._owned(_WITHDRAWALS, ("amount",), principal, status, at, last_id, page.read)
+        return await self._owned(_WITHDRAWALS, ("amount",), principal, status, at, last_id, page.read_limit)
 
     async def _owned(
         self, sql: str, money: tuple[str, ...], principal: Principal, *arguments: object

@@ -105,7 +105,7 @@ class MemoryWallets:
             and (wanted.since is None or row.created_at >= wanted.since)
             and (wanted.until is None or row.created_at < wanted.until)
         ]
-        return [_row(row) for row in sorted(rows, key=lambda row: -row.version)[: page.read]]
+        return [_row(row) for row in sorted(rows, key=lambda row: -row.version)[: page.read_limit]]
 
     async def withdrawals(
         self, principal: Principal, status: WithdrawalStatus | None, page: PageRequest[Position]
@@ -248,4 +248,4 @@ def _page(
     if page.after is not None:
         end = (page.after.at, page.after.id)
         ordered = [row for row in ordered if (key(row) < end if newest_first else key(row) > end)]
-    return ordered[: page.read]
+    return ordered[: page.read_limit]
