@@ -107,13 +107,13 @@ TRIGGERS = (
     ("zz_guard_post", f"before insert or update or delete on public.posts {EACH_ROW}"),
     ("zz_refuse_banned_author", f"before insert or update on public.posts {EACH_ROW}"),
     *(
-        ("zz_refuse_clients", f"before truncate on {table} {EACH_STATEMENT} when (private.is_client())")
+        ("zz_refuse_clients", f"before truncate on {table} {EACH_STATEMENT} when {CLIENT}")
         for table in ("public.profiles", "public.posts")
     ),
     *(
         (
             "zz_refuse_clients",
-            f"before insert or update or delete or truncate on {table} {EACH_STATEMENT} when (private.is_client())",
+            f"before insert or update or delete or truncate on {table} {EACH_STATEMENT} when {CLIENT}",
         )
         for table in BACKEND_ONLY
     ),
@@ -159,15 +159,6 @@ TRIGGERS = (
 )
 
 UP = (
-    f"""
-    -- For conditions of triggers, which every statement on their tables parses anew: a call is short. Not for functions
-    -- that run as whoever writes, for a client may not look into this schema.
-    create function private.is_client() returns boolean language plpgsql stable set search_path = '' as $$
-    begin
-      return {CLIENT};
-    end
-    $$
-    """,
     """
     -- Its triggers fire for clients only.
     create function private.refuse_clients() returns trigger language plpgsql set search_path = '' as $$
@@ -555,8 +546,6 @@ UP = (
     $$
     """,
     *(f"revoke all on function private.{function}() from public" for function in FUNCTIONS),
-    # A trigger asks it as whoever writes.
-    "grant execute on function private.is_client() to public",
     "revoke all on function private.transaction_hash(bytea, public.wallet_transactions) from public",
     "grant execute on function private.transaction_hash(bytea, public.wallet_transactions) to lingualink_api",
     *(
@@ -573,7 +562,6 @@ DOWN = (
     *(f"drop trigger {trigger} on {when.split(' on ')[1].split()[0]}" for trigger, when in TRIGGERS),
     *(f"drop function private.{function}()" for function in FUNCTIONS),
     "drop function private.transaction_hash(bytea, public.wallet_transactions)",
-    "drop function private.is_client()",
 )
 
 
