@@ -5,12 +5,15 @@ BIN := .venv/bin
 # Where Debian puts it; name another place with make POSTGRES_15=...
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 export UV_SYSTEM_CERTS := 1
+# Some images set it. A process that compiles the libraries anew starts in four seconds instead of two, and the tests
+# start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 # The Node of the development wheel comes first, so that JavaScript tests run wherever Python does.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-adopted test ledger-night test-poolers test-adopted test-postgres-15 test-supabase chaos soak drill drill-sample drill-sabotage bench growth
-.PHONY: coverage mutation check check-pipeline format lock catalogue events openapi client demo screenshot image test-image nightly-targets clean
+.PHONY: help run run-adopted test ledger-night test-poolers test-adopted test-postgres-15 test-supabase test-poolers-sample test-postgres-15-sample chaos soak drill drill-sample drill-sabotage bench growth
+.PHONY: coverage mutation check check-python check-typescript check-pipeline format lock catalogue events openapi client demo screenshot image test-image nightly-targets clean
 
 help: ## list these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,10 +25,10 @@ run-adopted: .venv/.ready ## the same on a database that had LinguaLink's own ta
 	@LINGUALINK_DEV_HOST=$(if $(filter command%,$(origin HOST)),$(HOST)) $(BIN)/python -m devstack adopted
 
 test: .venv/.ready node_modules/.ready ## run the whole test suite
-	@$(BIN)/pytest -n auto --dist loadgroup
+	@$(BIN)/pytest -n auto --dist loadfile
 
 coverage: .venv/.ready node_modules/.ready ## run the whole test suite, and measure what it reaches
-	@$(BIN)/pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered
+	@$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
 mutation: .venv/.ready ## break the domain's rules line by line, and see which breaks the tests notice
 	@$(BIN)/python scripts/mutation.py
@@ -43,15 +46,25 @@ ledger-night: .venv/.ready ## seal the ledger of DATABASE_URL, and prove it agai
 	@scripts/ledger_night.sh $(SEALS)
 
 test-poolers: .venv/.ready node_modules/.ready ## run it through PgBouncer, in session and in transaction mode
-	@LINGUALINK_TEST_POOLER=session $(BIN)/pytest -n auto --dist loadgroup
-	@LINGUALINK_TEST_POOLER=transaction $(BIN)/pytest -n auto --dist loadgroup
+	@LINGUALINK_TEST_POOLER=session $(BIN)/pytest -n auto --dist loadfile
+	@LINGUALINK_TEST_POOLER=transaction $(BIN)/pytest -n auto --dist loadfile
 
 test-adopted: .venv/.ready node_modules/.ready ## run what the service does on databases that had the app's tables first
-	@for ids in uuid text; do LINGUALINK_TEST_ADOPTED=$$ids $(BIN)/pytest -n auto --dist loadgroup \
+	@for ids in uuid text; do LINGUALINK_TEST_ADOPTED=$$ids $(BIN)/pytest -n auto --dist loadfile \
 	  tests/system tests/contract tests/vault tests/wallet/test_erasure.py || exit 1; done
 
 test-postgres-15: .venv/.ready node_modules/.ready ## run it on PostgreSQL 15, Supabase's other version
-	@LINGUALINK_DEV_POSTGRES_BIN=$(POSTGRES_15) $(BIN)/pytest -n auto --dist loadgroup
+	@LINGUALINK_DEV_POSTGRES_BIN=$(POSTGRES_15) $(BIN)/pytest -n auto --dist loadfile
+
+test-poolers-sample: .venv/.ready node_modules/.ready ## what a pooler in transaction mode can change most
+	@LINGUALINK_TEST_POOLER=transaction $(BIN)/pytest -q -n auto --dist loadfile -k "not memory" \
+	  tests/contract tests/system --ignore tests/system/test_make_run.py
+
+# The attacks go straight to the database here; through the clients they are the same statements.
+test-postgres-15-sample: .venv/.ready node_modules/.ready ## what PostgreSQL 15 can change most
+	@LINGUALINK_DEV_POSTGRES_BIN=$(POSTGRES_15) $(BIN)/pytest -q -n auto --dist loadfile -k "not memory" \
+	  tests/contract tests/database --ignore tests/database/test_sdk_attacks.py \
+	  --ignore tests/database/test_adopting_killed.py --ignore tests/database/test_adopting_beside.py
 
 test-supabase: .venv/.ready node_modules/.ready ## run the system tests and FIDELITY.md on the Supabase of SUPABASE_* and TEST_DATABASE_URL
 	@: $${TEST_DATABASE_URL:?names no database: a superuser of the project}
@@ -67,12 +80,16 @@ nightly-targets: ## the long targets that there are, as JSON for the schedule
 	  grep -q "^$$name:" Makefile && printf '%s\n' "$$name"; done \
 	  | $(PYTHON) -c 'import json, sys; print(json.dumps(sys.stdin.read().split()))'
 
-check: .venv/.ready node_modules/.ready ## linters, type check, import contracts, migrations
+check: check-python check-typescript ## linters, type checks, import contracts, migrations; side by side with make -j 2
+
+check-python: .venv/.ready
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/lint_migrations.py
+
+check-typescript: node_modules/.ready
 	@npm run --silent check
 
 catalogue: .venv/.ready ## write anew what the doctor expects, after a change of the migrations

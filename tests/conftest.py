@@ -1,6 +1,7 @@
 """Fixtures of every folder: one cluster a worker, databases cloned from a template, one running system."""
 
 import asyncio
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,13 +13,32 @@ from devstack.postgres import LocalPostgres
 from support.backend import System, backend
 from support.clips import make_clips
 from support.database import Database, cloned, make_template
+from support.dealing import InParts, place_in_line
 from support.documented import undocumented
 from support.external import external_project, is_external
 from support.stack import postgres_cluster, supabase_on
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Two workers more than cores: half of the time a test waits, for a process to start or a lease to end."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else (os.cpu_count() or 1) + 2
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> InParts | None:
+    """With --dist loadfile, related files go to one worker, and the longest come first."""
+    return InParts(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On somebody else's Supabase only that can run which wants no project of its own making."""
+    """Workers deal in the order of the collection; on somebody else's Supabase, not everything can run."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: place_in_line(item.nodeid.partition("::")[0]))
+    _leave_out_what_makes_its_own_project(config, items)
+
+
+def _leave_out_what_makes_its_own_project(config: pytest.Config, items: list[pytest.Item]) -> None:
     if is_external():
         left_out = [item for item in items if not _runs_anywhere(getattr(item, "fixturenames", ()))]
         items[:] = [item for item in items if item not in left_out]
@@ -33,6 +53,16 @@ def _runs_anywhere(fixtures: Sequence[str]) -> bool:
 def anyio_backend() -> str:
     """Async tests run on asyncio alone, as the service does."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nobody outside is asked, so nobody is trusted: each client of httpx's would read all certificates, for 30 ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not is_external():
+            patch.delenv("SSL_CERT_FILE", raising=False)
+            patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("certificates")))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,6 +83,7 @@ def loggers_as_they_were() -> None:
     """A command that ran in this process configured the log: each test finds it as a process that begins."""
     structlog.reset_defaults()
     infrastructure.logging._chain.tells_requests = True
+    infrastructure.logging._chain.steps = []
 
 
 @pytest.fixture(autouse=True)

@@ -9,14 +9,10 @@ from support.browser import CHROMIUM, chromium, local_system, sign_in, window
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the folder's tests in one process: they share what they look at."""
+    """Without Chromium nothing is shown."""
     for item in items:
-        if "browser" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("browser"))
-            if CHROMIUM is None:
-                item.add_marker(
-                    pytest.mark.skip(reason="Chromium is not installed: the demo page is not shown")
-                )
+        if "browser" in item.path.parts and CHROMIUM is None:
+            item.add_marker(pytest.mark.skip(reason="Chromium is not installed: the demo page is not shown"))
 
 
 @pytest.fixture(scope="session")
@@ -26,11 +22,19 @@ def address() -> Iterator[str]:
         yield running
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """A browser."""
+@pytest.fixture(scope="session")
+async def running_browser() -> AsyncIterator[Browser]:
+    """Chromium, started once."""
     async with chromium() as running:
         yield running
+
+
+@pytest.fixture
+async def browser(running_browser: Browser) -> AsyncIterator[Browser]:
+    """A browser without windows; what the test opens is closed after it, and its session forgotten."""
+    yield running_browser
+    for context in running_browser.contexts:
+        await context.close()
 
 
 Enter = Callable[..., Awaitable[Page]]

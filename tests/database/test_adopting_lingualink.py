@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import asyncpg
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from database.adoptees import adopt, adoptee, as_client, command, doctor_says, dumped
 from devstack.adoptee import LINGUALINK
 from devstack.postgres import LocalPostgres
-from support.database import Database
+from support.database import MIGRATOR, Database, cloned
 
 ADMIN = "a0000000-0000-4000-8000-000000000001"
 MODERATOR = "b0000000-0000-4000-8000-000000000002"
@@ -25,18 +26,47 @@ ACCOUNTS = (
 )
 
 
-@pytest.fixture(params=["uuid", "text"])
-def lingualink(cluster: LocalPostgres, request: pytest.FixtureRequest) -> Iterator[Database]:
-    with adoptee(cluster, ACCOUNTS, LINGUALINK.replace(":id", request.param)) as made:
+@contextmanager
+def copied(cluster: LocalPostgres, original: Database) -> Iterator[Database]:
+    """A copy of *original*, with the right that PostgreSQL does not copy."""
+    with cloned(cluster, original.name) as made:
+        made.run(f'grant create on database "{made.name}" to {MIGRATOR}')
         yield made
 
 
 @pytest.fixture(scope="module", params=["uuid", "text"])
-def adopted(cluster: LocalPostgres, request: pytest.FixtureRequest) -> Iterator[Database]:
-    """One of each for all who leave it as it is."""
+def before(cluster: LocalPostgres, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """LinguaLink's own, to be copied."""
     with adoptee(cluster, ACCOUNTS, LINGUALINK.replace(":id", request.param)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def adopted(cluster: LocalPostgres, before: Database) -> Iterator[Database]:
+    """The same after it was adopted, for all who leave it as it is, and to be copied."""
+    with copied(cluster, before) as made:
         ran = adopt(made, STAFF)
         assert ran.exit_code == 0, ran.output
+        yield made
+
+
+@pytest.fixture
+def lingualink(cluster: LocalPostgres, before: Database) -> Iterator[Database]:
+    """One of the test's own, not adopted yet."""
+    with copied(cluster, before) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def sound(adopted: Database) -> list[str]:
+    """What the doctor says of one that nobody damaged."""
+    return doctor_says(adopted)
+
+
+@pytest.fixture
+def taken(cluster: LocalPostgres, adopted: Database) -> Iterator[Database]:
+    """One of the test's own, adopted."""
+    with copied(cluster, adopted) as made:
         yield made
 
 
@@ -89,16 +119,14 @@ def test_an_index_of_the_app_s_stays(adopted: Database) -> None:
     assert adopted.run("select from pg_indexes where indexname = 'profiles_username'")
 
 
-def test_the_doctor_names_private_columns_and_nothing_that_is_broken(adopted: Database) -> None:
-    found = doctor_says(adopted)
-
-    assert {line.split(":")[0] for line in found} == {
+def test_the_doctor_names_private_columns_and_nothing_that_is_broken(sound: list[str]) -> None:
+    assert {line.split(":")[0] for line in sound} == {
         "error credential_readable",
         "warning private_readable",
         "warning wallets_frozen",
     }
-    assert any("profiles.admin_password_hash" in line for line in found)
-    assert any("profiles.balance" in line for line in found)
+    assert any("profiles.admin_password_hash" in line for line in sound)
+    assert any("profiles.balance" in line for line in sound)
 
 
 @pytest.mark.parametrize(
@@ -111,15 +139,15 @@ def test_the_doctor_names_private_columns_and_nothing_that_is_broken(adopted: Da
         "alter table public.profiles drop constraint profiles_role_known",
     ],
 )
-def test_what_was_damaged_is_named_and_made_again_after_a_restore(lingualink: Database, damage: str) -> None:
-    adopt(lingualink, STAFF)
-    sound = doctor_says(lingualink)
-    lingualink.run(damage)
-    assert doctor_says(lingualink) != sound
+def test_what_was_damaged_is_named_and_made_again_after_a_restore(
+    taken: Database, sound: list[str], damage: str
+) -> None:
+    taken.run(damage)
+    assert doctor_says(taken) != sound
 
-    assert command(lingualink, "restored").exit_code == 0
+    assert command(taken, "restored").exit_code == 0
 
-    assert doctor_says(lingualink) == sound
+    assert doctor_says(taken) == sound
 
 
 OLD_BUILDS = {
@@ -134,12 +162,13 @@ OLD_BUILDS = {
 
 
 @pytest.mark.parametrize("doing", OLD_BUILDS)
-def test_an_old_build_does_the_same_before_and_after(lingualink: Database, doing: str) -> None:
-    before = as_client(lingualink, OLD_BUILDS[doing], LEARNER)
-    adopt(lingualink, STAFF)
+def test_an_old_build_does_the_same_before_and_after(
+    lingualink: Database, taken: Database, doing: str
+) -> None:
+    done = as_client(lingualink, OLD_BUILDS[doing], LEARNER)
 
-    assert as_client(lingualink, OLD_BUILDS[doing], LEARNER) == before
-    assert before.endswith(" 1")
+    assert as_client(taken, OLD_BUILDS[doing], LEARNER) == done
+    assert done.endswith(" 1")
 
 
 @pytest.mark.parametrize("role", ["admin", "moderator", "super_admin"])

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,8 +84,9 @@ def backend_process(
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
-    """Return once the process answers that it is ready."""
-    for _ in range(400):
+    """Return once the process answers that it is ready; within a minute."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
         try:
             if httpx.get(f"{url}/health/ready", timeout=2).is_success:
                 return

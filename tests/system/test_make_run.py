@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -22,13 +23,6 @@ from support.stack import free_port
 def environment(**changes: int) -> dict[str, str]:
     ports = {"API": free_port(), "SUPABASE": free_port(), "POSTGRES": free_port(), **changes}
     return {**os.environ, **{f"LINGUALINK_DEV_{name}_PORT": str(port) for name, port in ports.items()}}
-
-
-def start(folder: Path, env: dict[str, str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "devstack"]
-    return subprocess.Popen(
-        command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
 
 
 @contextmanager
@@ -58,9 +52,9 @@ def read_until(process: subprocess.Popen[str], words: str) -> str:
     raise AssertionError(f"it ended, having said: {said}")
 
 
-def sign_in(process: subprocess.Popen[str], env: dict[str, str], name: str) -> dict[str, str]:
-    """What to send as a sample person, once the system is ready."""
-    [key] = re.findall(r"Publishable key (\S+)", read_until(process, "Publishable key"))
+def sign_in(said: str, env: dict[str, str], name: str) -> dict[str, str]:
+    """What to send as a sample person, by the key that the system *said* when it was ready."""
+    [key] = re.findall(r"Publishable key (\S+)", said)
     session = httpx.post(
         f"http://127.0.0.1:{env['LINGUALINK_DEV_SUPABASE_PORT']}/auth/v1/token?grant_type=password",
         headers={"apikey": key},
@@ -81,23 +75,44 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_person_can_sign_in_pay_and_find_the_payment_after_a_restart(folder: Path) -> None:
-    env = environment()
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A system that runs for several tests."""
+
+    folder: Path
+    env: dict[str, str]
+    process: "subprocess.Popen[str]"
+    said: str
+
+    @property
+    def api(self) -> str:
+        """Where its backend answers."""
+        return f"http://127.0.0.1:{self.env['LINGUALINK_DEV_API_PORT']}"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    folder, env = tmp_path_factory.mktemp("run"), environment()
     with started(folder, env) as process:
-        tutor = "d0000000-0000-4000-8000-000000000004"
-        api = f"http://127.0.0.1:{env['LINGUALINK_DEV_API_PORT']}"
-        headers = sign_in(process, env, "learner")
-        paid = httpx.post(
-            f"{api}/wallet/transfers",
-            headers={**headers, "Idempotency-Key": "once"},
-            json={"recipient_id": tutor, "amount": "1.50"},
-        )
-    with started(folder, env) as process:
-        read_until(process, "is ready")
-        wallet = httpx.get(f"{api}/wallet", headers=headers)
+        yield Run(folder, env, process, read_until(process, "Publishable key"))
+
+
+def pay(api: str, headers: dict[str, str]) -> httpx.Response:
+    """The learner pays the tutor."""
+    return httpx.post(
+        f"{api}/wallet/transfers",
+        headers={**headers, "Idempotency-Key": "once"},
+        json={"recipient_id": "d0000000-0000-4000-8000-000000000004", "amount": "1.50"},
+    )
+
+
+def test_a_person_can_sign_in_and_pay(run: Run) -> None:
+    headers = sign_in(run.said, run.env, "learner")
+
+    paid = pay(run.api, headers)
 
     assert paid.status_code == 201
-    assert wallet.json()["balance"] == "23.50"
+    assert httpx.get(f"{run.api}/wallet", headers=headers).json()["balance"] == "23.50"
 
 
 def test_the_app_s_own_database_is_taken_over_and_found_again_after_a_restart(folder: Path) -> None:
@@ -106,24 +121,25 @@ def test_the_app_s_own_database_is_taken_over_and_found_again_after_a_restart(fo
     seen = []
     for _ in range(2):
         with started(folder, env, "adopted") as process:
-            profile = httpx.get(f"{api}/profile", headers=sign_in(process, env, "moderator")).json()
+            headers = sign_in(read_until(process, "Publishable key"), env, "moderator")
+            profile = httpx.get(f"{api}/profile", headers=headers).json()
             seen.append((profile["role"], profile["balance"]))
 
     assert seen == [("moderator", "12.30")] * 2
 
 
-def test_a_second_instance_is_told_in_one_line(folder: Path) -> None:
-    env = environment()
-    with started(folder, env) as process:
-        read_until(process, "is ready")
-        second = run_to_its_end(folder, env)
+def test_a_second_instance_is_told_in_one_line(run: Run) -> None:
+    second = run_to_its_end(run.folder, run.env)
 
     assert second.returncode == 1
-    assert second.stderr == f"LinguaLink already runs from this folder (process {process.pid}).\n"
+    assert second.stderr == f"LinguaLink already runs from this folder (process {run.process.pid}).\n"
 
 
-def test_with_a_killed_run_its_parts_end_and_the_next_finds_nothing_in_its_way(folder: Path) -> None:
+def test_with_a_killed_run_its_parts_end_and_the_next_finds_its_payment_and_nothing_in_its_way(
+    folder: Path,
+) -> None:
     env = environment()
+    api = f"http://127.0.0.1:{env['LINGUALINK_DEV_API_PORT']}"
     killed = subprocess.Popen(
         # As a shell does to what it starts in the background.
         ["/bin/sh", "-c", "trap '' INT TERM; exec \"$0\" -m devstack", sys.executable],
@@ -133,7 +149,8 @@ def test_with_a_killed_run_its_parts_end_and_the_next_finds_nothing_in_its_way(f
         stderr=subprocess.STDOUT,
         text=True,
     )
-    read_until(killed, "is ready")
+    headers = sign_in(read_until(killed, "Publishable key"), env, "learner")
+    paid = pay(api, headers)
     parts = [
         int((folder / ".local" / file).read_text().split("\n", 1)[0])
         for file in ("backend.pid", "postgres/data/postmaster.pid")
@@ -144,6 +161,8 @@ def test_with_a_killed_run_its_parts_end_and_the_next_finds_nothing_in_its_way(f
     wait_until_gone(parts)
     with started(folder, env) as process:
         assert "is ready" in read_until(process, "is ready")
+        wallet = httpx.get(f"{api}/wallet", headers=headers)
+    assert (paid.status_code, wallet.json()["balance"]) == (201, "23.50")
 
 
 def wait_until_gone(pids: list[int]) -> None:
@@ -237,18 +256,14 @@ def test_a_host_that_is_not_this_machine_is_told_in_one_line(folder: Path) -> No
     assert refused.stderr.count("\n") == 1
 
 
-def test_a_web_app_that_is_developed_on_this_machine_may_call(folder: Path) -> None:
-    env = environment()
-    with started(folder, env) as process:
-        read_until(process, "is ready")
-        api = f"http://127.0.0.1:{env['LINGUALINK_DEV_API_PORT']}"
-        allowed = {
-            origin: httpx.options(
-                f"{api}/wallet/transfers",
-                headers={"Origin": origin, "Access-Control-Request-Method": "POST"},
-            ).headers.get("access-control-allow-origin")
-            for origin in ("http://localhost:5173", "http://127.0.0.1:8081", "https://evil.example")
-        }
+def test_a_web_app_that_is_developed_on_this_machine_may_call(run: Run) -> None:
+    allowed = {
+        origin: httpx.options(
+            f"{run.api}/wallet/transfers",
+            headers={"Origin": origin, "Access-Control-Request-Method": "POST"},
+        ).headers.get("access-control-allow-origin")
+        for origin in ("http://localhost:5173", "http://127.0.0.1:8081", "https://evil.example")
+    }
 
     assert allowed == {
         "http://localhost:5173": "http://localhost:5173",

@@ -34,7 +34,9 @@ def place(
         ) as strict,
     ):
         issuer = f"{supabase.url}/auth/v1"
-        yield Place(database, SigningKey.load(keys), issuer, usual.api_url, strict.api_url)
+        yield Place(
+            database, SigningKey.load(keys), issuer, usual.api_url, strict.api_url, request.param == "posts"
+        )
 
 
 @pytest.fixture

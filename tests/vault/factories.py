@@ -25,6 +25,8 @@ class Place:
     issuer: str
     api_url: str
     strict_url: str
+    own_posts: bool
+    """Whether posts are in our table; else the app's clips are the posts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The whole policy table over HTTP, on Postgres: each route answers, and records, what the table says."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import islice
 from uuid import UUID, uuid4
 
 import httpx
@@ -11,7 +12,7 @@ from domain.policies import POLICIES, Action, audit_action
 from vault.factories import Factories, TestUser
 from vault.matrix import ROLE_OF_TARGET, Case, Target, cases
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("vault")]
+pytestmark = pytest.mark.anyio
 
 Request = Callable[[httpx.AsyncClient, UUID], Awaitable[httpx.Response]]
 
@@ -63,6 +64,7 @@ REQUESTS: dict[Action, Request] = {
     ),
     Action.READ_AUDIT_LOG: lambda http, _: http.get("/vault/audit-log", params={"limit": 1}),
 }
+ABOUT_POSTS = {Action.READ_POSTS, Action.VALIDATE_POST, Action.REOPEN_POST}
 UNRECORDED = {Action.TRANSFER, Action.WITHDRAW}
 READING = {
     Action.READ_POSTS,
@@ -83,7 +85,7 @@ async def test_every_action_has_a_row_in_the_table_and_a_route() -> None:
 @pytest.mark.parametrize("action", Action)
 async def test_a_route_answers_and_records_what_the_table_says(factories: Factories, action: Action) -> None:
     async with factories.client() as usual, factories.client(strict=True) as strict:
-        for case in cases(action):
+        for case in _tried(action, factories):
             me = await factories.make_user(case.role, anonymous=case.anonymous, assurance=case.assurance)
             http = strict if case.strict else usual
             http.headers["Authorization"] = f"Bearer {me.token}"
@@ -94,6 +96,15 @@ async def test_a_route_answers_and_records_what_the_table_says(factories: Factor
 
             assert _code(answer, action) == case.expected, case
             assert await factories.audit(me) == _recorded(case, answer), case
+
+
+def _tried(action: Action, factories: Factories) -> Iterator[Case]:
+    """Every case; where posts are clips, what has nothing to do with posts is a sample of them.
+
+    A step of seven, which no number of values divides, meets every value of every column.
+    """
+    where_posts_are_clips = not factories.place.own_posts
+    return islice(cases(action), None, None, 7 if where_posts_are_clips and action not in ABOUT_POSTS else 1)
 
 
 async def _target(factories: Factories, case: Case, me: TestUser) -> UUID:

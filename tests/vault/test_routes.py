@@ -9,7 +9,7 @@ from domain.identity import AccountStatus, Assurance, Role
 from support.clips import add_posts
 from vault.factories import Factories
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("vault")]
+pytestmark = pytest.mark.anyio
 
 
 async def test_the_queue_is_walked_once_while_posts_come_and_go(factories: Factories) -> None:

@@ -1,6 +1,7 @@
 """A backend on Postgres alone: what memory can't show. And a ledger with something of everything in it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from decimal import Decimal
 
@@ -14,13 +15,14 @@ from contract.test_reversals import take_back
 from contract.test_transfers import pay
 from contract.test_validation import decide as decide_on
 from contract.test_withdrawals import COMPLETED, FAILED, held, settle
+from devstack.postgres import LocalPostgres
 from domain.approvals import Approval, ApprovalStatus
 from domain.identity import Role
 from domain.posts import PostStatus
 from domain.wallet import TransactionKind
 from infrastructure.postgres.books import PostgresBooks
 from infrastructure.postgres.connections import create_pool
-from support.database import Database
+from support.database import Database, cloned
 from support.ledger import OPEN_DAYS_AGO, record_staff
 
 
@@ -30,9 +32,27 @@ async def backend(database: Database) -> AsyncIterator[PostgresBackend]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def busy_template(projects: LocalPostgres) -> Iterator[str]:
+    """The name of a template with a ledger that has something of everything."""
+    with cloned(projects) as made:
+        asyncio.run(_fill(made))
+        yield made.name
+
+
 @pytest.fixture
-async def busy(backend: PostgresBackend, database: Database) -> Database:
-    """A ledger with something of everything: each kind of row, each outcome, days that are over."""
+def busy(projects: LocalPostgres, busy_template: str) -> Iterator[Database]:
+    """A ledger of the test's own: each kind of row, each outcome, days that are over."""
+    with cloned(projects, busy_template) as made:
+        yield made
+
+
+async def _fill(database: Database) -> None:
+    async with postgres_backend(database) as backend:
+        await _do_everything(backend, database)
+
+
+async def _do_everything(backend: PostgresBackend, database: Database) -> None:
     admin, one, other = (
         await backend.user(Role.ADMIN),
         await backend.user(balance="50.00"),
@@ -61,7 +81,6 @@ async def busy(backend: PostgresBackend, database: Database) -> Database:
     async with create_pool(database.service, 1) as pool:
         while await PostgresBooks(pool).sum_day():
             pass
-    return database
 
 
 async def _second_admin(backend: PostgresBackend) -> None:

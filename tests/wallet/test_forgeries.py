@@ -1,17 +1,20 @@
 """What somebody with the service's password can do about money: each is refused, or named by the ledger's proof."""
 
+import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import asyncpg
 import pytest
 
-from contract.backend import PostgresBackend
+from contract.backend import postgres_backend
 from contract.test_limits import asked
 from contract.test_validation import decide
 from contract.test_withdrawals import COMPLETED, held, settle
+from devstack.postgres import LocalPostgres
 from domain.identity import Role
 from domain.posts import PostStatus
-from support.database import Database
+from support.database import Database, cloned
 from support.ledger import findings, record_staff, sealed
 
 pytestmark = pytest.mark.anyio
@@ -322,20 +325,30 @@ async def attempt(database: Database, sql: str) -> str:
         await connection.close()
 
 
-@pytest.fixture
-async def thief(backend: PostgresBackend, database: Database) -> dict[str, object]:
-    """Whom the forgeries are about, on an honest ledger with something of most things."""
-    admin, other = await backend.user(Role.ADMIN), await backend.user(Role.ADMIN)
-    me = await backend.user(balance="10.00")
-    post, paid = await backend.post(me), await backend.post(me)
-    await backend.rate("1.00")
-    await decide(backend, admin, paid, PostStatus.APPROVED, seen=1)
-    taken = await held(backend, me, "1", key="a")
-    await settle(backend, admin, taken, COMPLETED)
-    await held(backend, me, "2", key="b")
-    await asked(backend, admin, me, "500")
-    await record_staff(database)
-    await database.fetch("update private.realtime_outbox set delivered_at = now()")
+Template = tuple[str, dict[str, object]]
+
+
+@pytest.fixture(scope="module")
+def template(projects: LocalPostgres) -> Iterator[Template]:
+    """An honest ledger with something of most things, and whom the forgeries are about."""
+    with cloned(projects) as made:
+        people = asyncio.run(_fill(made))
+        yield made.name, people
+
+
+async def _fill(database: Database) -> dict[str, object]:
+    async with postgres_backend(database) as backend:
+        admin, other = await backend.user(Role.ADMIN), await backend.user(Role.ADMIN)
+        me = await backend.user(balance="10.00")
+        post, paid = await backend.post(me), await backend.post(me)
+        await backend.rate("1.00")
+        await decide(backend, admin, paid, PostStatus.APPROVED, seen=1)
+        taken = await held(backend, me, "1", key="a")
+        await settle(backend, admin, taken, COMPLETED)
+        await held(backend, me, "2", key="b")
+        await asked(backend, admin, me, "500")
+        await record_staff(database)
+        await database.fetch("update private.realtime_outbox set delivered_at = now()")
     return {
         "me": me.user_id,
         "admin": admin.user_id,
@@ -346,7 +359,19 @@ async def thief(backend: PostgresBackend, database: Database) -> dict[str, objec
     }
 
 
-@pytest.mark.usefixtures("thief")
+@pytest.fixture
+def database(projects: LocalPostgres, template: Template) -> Iterator[Database]:
+    """Such a ledger of the test's own."""
+    with cloned(projects, template[0]) as made:
+        yield made
+
+
+@pytest.fixture
+def thief(template: Template) -> dict[str, object]:
+    """Whom the forgeries are about."""
+    return template[1]
+
+
 async def test_without_a_forgery_nothing_is_named(database: Database) -> None:
     assert await findings(database) == []
 
@@ -366,7 +391,6 @@ async def test_the_services_password_makes_no_money_unseen(
         assert forgery.fault in {finding.fault for finding in await findings(database)}
 
 
-@pytest.mark.usefixtures("thief")
 async def test_young_keys_can_not_be_forgotten(database: Database) -> None:
     assert (
         await attempt(database, "delete from private.idempotency_keys where status is not null") == "DELETE 0"

@@ -20,11 +20,7 @@ from support.forms import sized
 from support.ledger import proven
 from support.stack import SupabaseStack, free_port, supabase_on
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.timeout(sized(120, 600)),
-    pytest.mark.xdist_group("two servers"),  # they are started once
-]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(sized(120, 600))]
 
 CALLS = 200
 

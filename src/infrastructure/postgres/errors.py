@@ -60,10 +60,10 @@ def _of_state(error: asyncpg.PostgresError, state: str) -> DomainError | None:
 
 
 @asynccontextmanager
-async def map_database_errors() -> AsyncIterator[None]:
-    """Raise domain errors in place of what the driver raises inside, and Unavailable after ``DEADLINE_S``."""
+async def map_database_errors(deadline: float = DEADLINE_S) -> AsyncIterator[None]:
+    """Raise domain errors in place of what the driver raises inside, and Unavailable after *deadline* seconds."""
     try:
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(deadline):
             yield
     except DomainError:
         raise
@@ -76,9 +76,9 @@ async def map_database_errors() -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def acquire_connection(
-    pool: asyncpg.Pool,
+    pool: asyncpg.Pool, deadline: float = DEADLINE_S
 ) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"]:
-    """A connection of *pool* until the block ends; the deadline of :func:`map_database_errors` holds for all of it.
+    """A connection of *pool* until the block ends, *deadline* seconds at most, as in :func:`map_database_errors`.
 
     A connection whose work was cut off (deadline, cancellation) is closed at once: waiting for a server that does
     not answer would hold up its place in the pool. The server rolls back by itself when it notices.
@@ -86,7 +86,7 @@ async def acquire_connection(
     Raises:
         Unavailable: there was no connection in time, whatever the server or a pooler said, or the work took too long.
     """
-    async with map_database_errors():
+    async with map_database_errors(deadline):
         try:
             # Not the pool's own timeout, which makes a task for each connection that is taken.
             async with asyncio.timeout(ACQUIRE_TIMEOUT_S):

@@ -1,8 +1,7 @@
 """The committed events that the app has yet to hear."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,7 +10,7 @@ import structlog
 
 from application.realtime.ports import Backlog, DeadLetter, Message
 from domain.audit import AuditAction
-from infrastructure.postgres.errors import acquire_connection, map_database_errors
+from infrastructure.postgres.errors import acquire_connection
 
 QUERY_S = 3
 COUNTED = 100_001
@@ -103,15 +102,15 @@ select count(*) from gone
 """
 
 
-@asynccontextmanager
-async def in_time(pool: asyncpg.Pool) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"]:
+def in_time(
+    pool: asyncpg.Pool,
+) -> AbstractAsyncContextManager["asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"]:
     """A connection for three seconds: less than a lease has left when its holder asks for more of it.
 
     Raises:
         Unavailable: the database does not answer in time.
     """
-    async with map_database_errors(), asyncio.timeout(QUERY_S), acquire_connection(pool) as connection:
-        yield connection
+    return acquire_connection(pool, QUERY_S)
 
 
 def _unmeasured(seconds: float) -> None:
