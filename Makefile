@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-adopted test ledger-night test-poolers test-adopted test-postgres-15 test-supabase test-poolers-sample test-postgres-15-sample chaos soak drill drill-sample drill-sabotage bench
+.PHONY: help run run-adopted test ledger-night test-poolers test-adopted test-postgres-15 test-supabase test-poolers-sample test-postgres-15-sample chaos soak drill drill-sample drill-sabotage bench growth
 .PHONY: coverage mutation check check-python check-typescript check-pipeline format lock catalogue events openapi client demo screenshot image test-image nightly-targets clean
 
 help: ## list these commands
@@ -76,7 +76,7 @@ check-pipeline: .venv/.ready node_modules/.ready ## the Containerfile and the wo
 	@$(BIN)/zizmor --quiet --offline --persona auditor --no-progress .github
 
 nightly-targets: ## the long targets that there are, as JSON for the schedule
-	@for name in chaos soak drill drill-sabotage mutation bench; do \
+	@for name in chaos soak drill drill-sabotage mutation bench growth; do \
 	  grep -q "^$$name:" Makefile && printf '%s\n' "$$name"; done \
 	  | $(PYTHON) -c 'import json, sys; print(json.dumps(sys.stdin.read().split()))'
 
@@ -136,6 +136,9 @@ drill-sabotage: .venv/.ready node_modules/.ready ## the drill must notice a brok
 
 bench: .venv/.ready ## what a request costs, beside the NestJS peer that BENCH_PEER names (needs wrk)
 	@$(BIN)/python -m bench $(BENCH)
+
+growth: .venv/.ready ## what the statements of each request touch with ten million ledger rows, beside few (twenty minutes)
+	@$(BIN)/python -m bench.growth $(GROWTH)
 
 lock: .venv/.ready ## resolve the dependencies anew into requirements/
 	@$(BIN)/python scripts/lock.py

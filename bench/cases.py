@@ -267,6 +267,15 @@ CASES: Final = {
             replace(MONEY, connections=1),
             _pair(_money(load.withdrawal), _peers_money),
         ),
+        *(
+            Case(
+                f"money-{connections}",
+                f"money, {connections} connections, grouped and alone",
+                replace(MONEY, connections=connections),
+                (Variant("lingualink", ours(), _money(load.withdrawal)), ALONE),
+            )
+            for connections in (1, 8, 128)
+        ),
         Case(
             "profile-half",
             "`GET /profile` at 1,200 requests a second",

@@ -64,6 +64,8 @@ UP = (
       created_at timestamptz not null default now()
     )
     """,
+    "create index lingualink_posts_order on public.posts (created_at, id)",
+    "create index lingualink_posts_language on public.posts (language, created_at, id)",
     "create index lingualink_posts_queue on public.posts (validation_status, created_at, id)",
     "create index lingualink_posts_queue_language on public.posts (validation_status, language, created_at, id)",
     "create index lingualink_posts_author on public.posts (author_id, created_at)",
@@ -144,6 +146,7 @@ UP = (
     )
     """,
     "create index wallet_withdrawals_own on public.wallet_withdrawals (user_id, created_at, id)",
+    "create index wallet_withdrawals_order on public.wallet_withdrawals (created_at, id)",
     "create index wallet_withdrawals_queue on public.wallet_withdrawals (status, created_at, id)",
     *(step.format(table=table) for table in TABLES[1:] for step in CLOSED),
 )

@@ -50,9 +50,9 @@ OF_PROFILES = (
 UP = (
     """
     -- What a wallet gave in the last 24 hours, from its newest row backwards. Volatile, so that a statement that waited
-    -- for the wallet's lock sees what was committed meanwhile.
+    -- for the wallet's lock sees what was committed meanwhile. Strict, so that nobody is not looked for.
     create function private.spent_today(owner uuid, out sent numeric, out withdrawn numeric)
-    language plpgsql volatile set search_path = '' as $$
+    language plpgsql volatile strict set search_path = '' as $$
     declare
       since constant timestamptz := clock_timestamp() - interval '24 hours';
       t record;
@@ -60,7 +60,9 @@ UP = (
       sent := 0;
       withdrawn := 0;
       for t in
-        select kind, amount, created_at from public.wallet_transactions where user_id = owner order by version desc
+        select kind, amount, created_at from public.wallet_transactions
+        where (user_id, version) <= (owner, 9223372036854775807) and user_id >= owner
+        order by user_id desc, version desc  -- a range, which is read along its index, not sorted
       loop
         exit when t.created_at <= since;
         if t.kind = 'transfer_out' then
@@ -100,9 +102,14 @@ UP = (
     create function private.lock_post(post uuid) returns boolean
     language plpgsql volatile security definer set search_path = '' as $$
     declare
-      home constant regclass := (select p.home from private.posts p where p.id = post);
+      home regclass;
       locked boolean;
     begin
+      perform from public.posts where id = post for update;
+      if found then
+        return true;
+      end if;
+      select p.home into home from private.posts p where p.id = post;
       if home is not null then
         execute format('select true from %s where id::uuid = $1 for update', home) into locked using post;
       end if;

@@ -445,8 +445,9 @@ UP = (
     """
     -- SHA-256 over a row of the ledger and the hash of the row before it, as docs/wallet.md gives it byte by byte.
     create function private.transaction_hash(previous bytea, t public.wallet_transactions) returns bytea
-    language sql stable set search_path = '' as $$
-      select sha256(
+    language plpgsql stable set search_path = '' as $$
+    begin
+      return sha256(
         coalesce(previous, decode(repeat('00', 32), 'hex')) || convert_to(
           concat(
             t.id, chr(10), t.user_id, chr(10), t.kind, chr(10),
@@ -457,7 +458,8 @@ UP = (
           ),
           'UTF8'
         )
-      )
+      );
+    end
     $$
     """,
     """
@@ -481,6 +483,10 @@ UP = (
         from added t
         left join public.wallet_transactions p on p.user_id = t.user_id and p.version = t.version - 1
         left join public.wallets w on w.user_id = t.user_id
+        left join lateral (
+          select true as found from private.ledger_entries e
+          where e.reference_id = t.id and e.amount = -t.amount limit 1
+        ) e on true
         where (t.version > 1 and p.id is null)
           or t.balance_after <> coalesce(p.balance_after, 0) + t.amount
           or t.hash <> private.transaction_hash(p.hash, t)
@@ -491,9 +497,7 @@ UP = (
                  where o.reference_id = t.reference_id and o.kind <> t.kind and o.amount = -t.amount
                    and o.kind in ('transfer_out', 'transfer_in')
                )
-               else not exists (
-                 select from private.ledger_entries e where e.reference_id = t.id and e.amount = -t.amount
-               )
+               else e.found is null
              end
         limit 1;
       end if;

@@ -245,12 +245,14 @@ async def test_an_erasure_leaves_no_words_of_a_clip_and_keeps_the_decision(clips
 
 
 QUEUE = """
-explain select id from private.posts where validation_status = 'pending' {where}
+explain select id from private.posts where {where}
 order by created_at, id limit 50
 """
 
 
-@pytest.mark.parametrize("where", ["", "and language = 'rw'"])
+@pytest.mark.parametrize(
+    "where", ["true", "validation_status = 'pending'", "validation_status = 'pending' and language = 'rw'"]
+)
 async def test_the_queue_is_read_along_an_index_of_each_table(where: str, clips_database: Database) -> None:
     connection = await asyncpg.connect(clips_database.superuser_url)
     try:

@@ -1,5 +1,6 @@
 """What every route costs in round trips to its database, counted on the wire: the routes come from the document."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,6 +100,42 @@ async def test_each_route_costs_what_it_says(line: Line) -> None:
             costs[name] = await _cost(line, asked)
 
     assert costs == COSTS
+
+
+GROWING = (
+    *("public.profiles", "public.posts", "public.wallets", "public.wallet_transactions"),
+    *("public.wallet_withdrawals", "private.ledger_entries", "private.idempotency_keys"),
+    *("private.realtime_outbox", "private.audit_log", "private.approvals", "private.bans"),
+)
+
+
+async def test_no_transaction_reads_a_whole_table_even_where_it_was_planned_while_the_table_was_small(
+    line: Line,
+) -> None:
+    requests = await _requests(line)
+    await line.database.fetch("analyze")
+    last, *others = (one for both in requests.values() for one in both if one.method != "GET")
+    await _ask(line, last)
+    before = await _whole_reads(line, last)
+
+    for asked in others:
+        await _ask(line, asked)
+
+    assert await _whole_reads(line, last) == before
+
+
+async def _whole_reads(line: Line, retried: Asked) -> dict[str, int]:
+    """How often each table was read whole; a server process says so with a request after a second without one."""
+    await asyncio.sleep(1.1)
+    await _ask(line, retried)
+    await asyncio.sleep(0.1)
+    rows = await line.database.fetch(
+        "select relid::regclass::text as name, seq_scan from pg_stat_user_tables "
+        "where relid = any ($1::text[]::regclass[])",
+        GROWING,
+    )
+    assert len(rows) == len(GROWING)
+    return {row["name"]: row["seq_scan"] for row in rows}
 
 
 async def _cost(line: Line, asked: Asked) -> Cost:

@@ -83,6 +83,8 @@ def clip_indexes(shape: Shape) -> Iterator[tuple[str, str]]:
         column, name = as_post(shape, table), table.removeprefix("public.")
         order = f"({column['created_at']}), ({column['id']})"
         status = f"({column['validation_status']})"
+        yield f"lingualink_{name}_order", f"{table} ({order})"
+        yield f"lingualink_{name}_language", f"{table} (({column['language']}), {order})"
         yield f"lingualink_{name}_queue", f"{table} ({status}, {order})"
         yield f"lingualink_{name}_queue_language", f"{table} ({status}, ({column['language']}), {order})"
         yield f"lingualink_{name}_author", f"{table} (({column['author_id']}), ({column['created_at']}))"

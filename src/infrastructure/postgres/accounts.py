@@ -36,15 +36,18 @@ with account as materialized (
   on conflict (id) do nothing
 ), wallet as (
   insert into public.wallets (user_id) select $1 from account where status <> 'deleted' on conflict do nothing
+  returning true
 )
-select status from account
+select status, exists (select from wallet) as made from account
 """
 
 log = structlog.get_logger(__name__)
 
 
-async def open_account(connection: Any, user_id: UUID, display: DisplayFields) -> None:
+async def open_account(connection: Any, user_id: UUID, display: DisplayFields) -> bool:
     """Make a profile and a wallet on *connection* where they are missing: one statement, two where names are refused.
+
+    Whether it made the wallet: it is empty then, and nobody else's to see before the commit.
 
     What a user is called decides nothing, so an account is made without it where the app's constraints (a unique
     username, a length) refuse it.
@@ -55,13 +58,14 @@ async def open_account(connection: Any, user_id: UUID, display: DisplayFields) -
     """
     fields = (display.username, display.full_name, display.avatar_url)
     try:
-        status = await connection.fetchval(_OPEN, user_id, *fields)
+        row = await connection.fetchrow(_OPEN, user_id, *fields)
     except asyncpg.PostgresError as error:
         if domain_error(error) is not None:
             raise
-        status = await _open_without_names(connection, user_id, error, named=any(fields))
-    if status == "deleted":
+        row = await _open_without_names(connection, user_id, error, named=any(fields))
+    if row["status"] == "deleted":
         raise SessionRevoked
+    return bool(row["made"])
 
 
 async def _open_without_names(
@@ -69,7 +73,7 @@ async def _open_without_names(
 ) -> Any:
     if named:
         try:
-            return await connection.fetchval(_OPEN, user_id, None, None, None)
+            return await connection.fetchrow(_OPEN, user_id, None, None, None)
         except asyncpg.PostgresError as error:
             if domain_error(error) is not None:
                 raise

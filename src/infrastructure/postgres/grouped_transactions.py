@@ -42,7 +42,7 @@ LANES: Final = 2
 MOST: Final = 32
 """Members of a group."""
 # A group waits for others' locks only so long; then its members wait each for themselves.
-_BEGIN: Final = "begin; set local lock_timeout = '100ms'"
+_BEGIN: Final = f"{queries.BEGIN}; set local lock_timeout = '100ms'"
 
 _alone: ContextVar[tuple[UUID, str] | None] = ContextVar("alone", default=None)
 """The caller and key that a group could not serve: its next attempt goes alone."""

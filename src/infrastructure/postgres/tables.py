@@ -92,6 +92,8 @@ class PostRow(_Post, Base):
 
     __tablename__ = "posts"
     __table_args__ = (
+        Index("lingualink_posts_order", "created_at", "id"),
+        Index("lingualink_posts_language", "language", "created_at", "id"),
         Index("lingualink_posts_queue", "validation_status", "created_at", "id"),
         Index("lingualink_posts_queue_language", "validation_status", "language", "created_at", "id"),
         Index("lingualink_posts_author", "author_id", "created_at"),
@@ -161,6 +163,7 @@ class WithdrawalRow(Base):
     __table_args__ = (
         UniqueConstraint("transaction_id", name="wallet_withdrawals_transaction_once"),
         Index("wallet_withdrawals_own", "user_id", "created_at", "id"),
+        Index("wallet_withdrawals_order", "created_at", "id"),
         Index("wallet_withdrawals_queue", "status", "created_at", "id"),
     )
 

@@ -5,6 +5,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
@@ -49,6 +50,8 @@ AfterCommit = Callable[[Sequence[Event]], None]
 """Told of the events of a transaction that committed; what it raises is its own affair."""
 
 _LIVING: Final = {AccountStatus.ACTIVE, AccountStatus.BANNED}
+# As queries.READ_POST reads it.
+_NEW_WALLET: Final = {"balance": Decimal(), "wallet_version": 0, "hash": None}
 
 log = structlog.get_logger(__name__)
 
@@ -126,20 +129,20 @@ class PostgresDatabase:
 
 
 async def _open_as_operator(connection: Connection, lock: UserLock) -> Opened[LockedUser]:
-    await connection.execute("begin")
+    await connection.execute(queries.BEGIN)
     await connection.fetchval(queries.LOCK_USER_AS_OPERATOR, lock.user_id)
     row = await connection.fetchrow(queries.READ_USER_AS_OPERATOR, lock.user_id)
     return Opened(None, row["now"], locked=mappers.locked_user(row))
 
 
 async def _open(connection: Connection, principal: Principal, opening: Opening[Any]) -> Opened[Any]:
-    await connection.execute("begin")
+    await connection.execute(queries.BEGIN)
     rows = await _enter(connection, principal, opening)
     if rows[0]["caller_role"] is None and rows[0]["caller_status"] in _LIVING:
         # Committed by itself: the account stays, whatever becomes of this request.
         await connection.execute("rollback")
         await open_account(connection, principal.user_id, principal.display)
-        await connection.execute("begin")
+        await connection.execute(queries.BEGIN)
         rows = await _enter(connection, principal, opening)
     head = rows[0]
     actor = mappers.actor_of(principal, head)
@@ -147,8 +150,13 @@ async def _open(connection: Connection, principal: Principal, opening: Opening[A
         return await _keyed(connection, opening, opening.key, actor, rows)
     if isinstance(opening.lock, RefusalsLock):
         return Opened(actor, head["now"], locked=head["recorded"])
-    if await _open_subject(connection, opening.lock, head):
-        [head] = await _enter(connection, principal, opening)
+    subject = _without_wallet(opening.lock, head)
+    if subject is not None:
+        made = await open_account(connection, subject, DisplayFields())
+        if made and isinstance(opening.lock, PostLock):
+            head = {**head, **_NEW_WALLET}
+        else:
+            [head] = await _enter(connection, principal, opening)
     locked = _KINDS[type(opening.lock)].locked(head)
     return Opened(actor, head["now"], locked=locked, epoch=head.get("epoch", 1))
 
@@ -174,18 +182,15 @@ async def _enter(connection: Connection, principal: Principal, opening: Opening[
     return [await connection.fetchrow(kind.read, user_id, session_id, subject, roles)]
 
 
-async def _open_subject(connection: Connection, lock: Lock[Any] | None, row: Any) -> bool:
-    """Make the wallet of a post's author or of a user who never came to the backend; whether there was none."""
+def _without_wallet(lock: Lock[Any] | None, row: Any) -> UUID | None:
+    """The author of a post, or the user, who is locked and lives but never came to the backend."""
     if isinstance(lock, PostLock):
         owner_id, status = row["author_id"], row["owner_status"]
     elif isinstance(lock, UserLock):
         owner_id, status = row["id"], row["account_status"]
     else:
-        return False
-    if owner_id is None or row["balance"] is not None or status not in _LIVING:
-        return False
-    await open_account(connection, owner_id, DisplayFields())
-    return True
+        return None
+    return owner_id if row["balance"] is None and status in _LIVING else None
 
 
 async def _keyed(
@@ -229,7 +234,7 @@ async def _earlier(
     if row is not None:
         await connection.execute(queries.DELETE_EXPIRED, user_id, key.key, *lifetimes)
         await connection.execute("commit")
-        await connection.execute("begin")
+        await connection.execute(queries.BEGIN)
     raise SerializationConflict
 
 

@@ -1,0 +1,89 @@
+"""A page of a list costs a page, however long the list: counted by PostgreSQL, on the routes themselves."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from support.database import Database
+from support.stack import SupabaseStack
+from wallet.test_faults import Line, line_to, supabase
+
+__all__ = ["supabase"]
+pytestmark = pytest.mark.anyio
+
+LENGTH = 4_000
+# Of a page's fifty rows each is found and read, and some with what belongs to them.
+MOST = 300
+TIMES = f"now() - n * interval '1 minute' from generate_series(1, {LENGTH}) n"
+FILL = (
+    (
+        "insert into public.posts (author_id, kind, title, language, created_at) "
+        f"select gen_random_uuid(), 'text', 'Hi', (array['sw', 'wo'])[1 + n % 2], {TIMES}"
+    ),
+    (
+        "insert into public.wallet_withdrawals (id, user_id, amount, transaction_id, created_at) "
+        f"select gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), {TIMES}"
+    ),
+    (
+        "insert into private.audit_log "
+        "(id, actor_id, session_id, action, target_id, before, after, request_id, client_address, occurred_at) "
+        "select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'post.validation_changed', gen_random_uuid(), "
+        f"'{{}}', '{{}}', 'filled', '127.0.0.1', {TIMES}"
+    ),
+    f"insert into public.profiles (id, created_at) select gen_random_uuid(), {TIMES}",
+)
+ROWS = (
+    "insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, hash, created_at) "
+    f"select gen_random_uuid(), {{owner}}, 'bonus', 1, n, n + 1, sha256('x'), {TIMES}"
+)
+LISTS = (
+    *("/vault/posts", "/vault/posts?status=pending", "/vault/posts?status=pending&language=sw"),
+    *("/vault/posts?language=none", "/vault/posts?kind=text", "/vault/posts?author_id={admin}"),
+    *("/vault/withdrawals", "/vault/withdrawals?status=held"),
+    *("/vault/audit-log", "/vault/audit-log?actor_id={admin}", "/vault/audit-log?target_id={admin}"),
+    *("/vault/audit-log?action=post.validation_changed", "/vault/users", "/vault/users?query=nobody"),
+    *("/wallet/transactions", "/wallet?at=2100-01-01T00:00:00Z"),
+)
+
+
+@pytest.fixture(scope="module")
+async def line(supabase: tuple[Database, SupabaseStack]) -> AsyncIterator[Line]:
+    database, stack = supabase
+    async with line_to(database, stack) as made:
+        # Many who have ten rows, and one who has as many as they all.
+        rows = [ROWS.format(owner=owner) for owner in ("md5((n % 400)::text)::uuid", f"'{made.payer.id}'")]
+        untouched = "alter table public.wallet_transactions disable trigger user"
+        for statement in (*FILL, untouched, *rows, "vacuum analyze"):
+            await database.fetch(statement)
+        await _seen(made)
+        yield made
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_a_page_of_a_long_list_reads_a_page(path: str, line: Line) -> None:
+    who = line.payer if path.startswith("/wallet") else line.admin
+    url, headers = path.format(admin=line.admin.id), who.headers()
+    before = await _rows_read(line)
+
+    answer = await line.http.get(url, headers=headers)
+    await _seen(line)
+
+    assert answer.status_code == 200, answer.text
+    assert await _rows_read(line) - before < MOST
+
+
+async def _seen(line: Line) -> None:
+    """A server process says what it read with a request after a second without one; there are two of them."""
+    await asyncio.sleep(1.05)
+    await line.http.get("/vault/reward-rates", headers=line.admin.headers())
+    await line.http.get("/wallet/withdrawals", headers=line.admin.headers())
+    await asyncio.sleep(0.05)
+
+
+async def _rows_read(line: Line) -> int:
+    [row] = await line.database.fetch(
+        "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint as rows from pg_stat_user_tables "
+        "where schemaname in ('public', 'private')"
+    )
+    return int(row["rows"])
