@@ -11,6 +11,7 @@ from typing import Any, Final
 from dishka import AsyncContainer
 from litestar import Litestar
 from litestar.exceptions import HTTPException
+from litestar.middleware._internal.cors import CORSMiddleware
 from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Receive, Scope, Send
 
@@ -108,8 +109,8 @@ class Endpoint:
 class Endpoints:
     """The endpoints of an application, and the short way to them.
 
-    Litestar's own way leads to them by :meth:`middleware`. It is taken by what is no route, by a path in an unusual
-    spelling, and by requests of another origin, which want the headers of CORS.
+    Litestar's own way leads to them by :meth:`middleware`. It is taken by what is no route, and by a path in an
+    unusual spelling.
     """
 
     def __init__(self) -> None:
@@ -141,16 +142,12 @@ class Endpoints:
 
     def in_front_of(self, app: Litestar) -> ASGIApp:
         """*app*, and before it the short way."""
-        find, endpoints, of_origins = (
-            app.asgi_router.handle_routing,
-            self._endpoints,
-            app.cors_config is not None,
-        )
+        find, endpoints = app.asgi_router.handle_routing, self._endpoints
+        origins = None if app.cors_config is None else CORSMiddleware(app, app.cors_config)
 
         async def serve(scope: Any, receive: Receive, send: Send) -> None:
             path: str = scope["path"] if scope["type"] == "http" else "/"
-            unusual = path.endswith("/") or "//" in path or (of_origins and values_of(scope, b"origin"))
-            if not unusual:
+            if not (path.endswith("/") or "//" in path):
                 try:
                     _, handler, _, parameters, template = find(path=path, method=scope["method"])
                 except HTTPException:
@@ -160,6 +157,9 @@ class Endpoints:
                         scope["app"] = scope["litestar_app"] = app
                         scope["route_handler"], scope["path_template"] = handler, template
                         scope["path_params"] = parameters
+                        if origins is not None and (origin := values_of(scope, b"origin")):
+                            has_cookie = bool(values_of(scope, b"cookie"))
+                            send = origins.send_wrapper(send, origin[0].decode("latin-1"), has_cookie)
                         await endpoint(scope, receive, send)
                         return
             await app(scope, receive, send)
