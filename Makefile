@@ -38,9 +38,10 @@ soak: .venv/.ready node_modules/.ready ## the long forms of the realtime tests, 
 	  $(BIN)/pytest -q tests/relay
 	@LINGUALINK_SEQUENCES=200 $(BIN)/pytest -q tests/client/test_vitest.py
 
-chaos: .venv/.ready ## the long forms of the tests of wallets and adoptions: races, kill -9, cut connections (ten minutes)
+chaos: .venv/.ready ## the long forms of the tests of wallets, adoptions and the vault: races, kill -9, cut connections (twenty minutes)
 	@LINGUALINK_CHAOS=1 $(BIN)/pytest -s --timeout 1200 tests/wallet/test_ledger_machine.py tests/wallet/test_races.py tests/wallet/test_chaos.py \
 	  tests/wallet/test_rewards_at_once.py tests/database/test_adopting_killed.py tests/database/test_adopting_beside.py
+	@LINGUALINK_CHAOS=1 $(BIN)/pytest -q -n auto --dist loadfile --timeout 1200 tests/vault
 
 ledger-night: .venv/.ready ## seal the ledger of DATABASE_URL, and prove it against the seals in SEALS
 	@scripts/ledger_night.sh $(SEALS)

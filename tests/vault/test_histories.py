@@ -1,10 +1,9 @@
 """Random histories of posts, roles, bans and rates against a model, on memory and on Postgres.
 
-``LINGUALINK_TEST_LONG=1`` runs many more of them.
+``make chaos`` runs many more of them.
 """
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, ExitStack
@@ -30,8 +29,8 @@ from domain.posts import TRANSITIONS, Decision, Post, PostStatus
 from domain.rewards import RewardedAction
 from domain.wallet import TransactionKind
 from support.database import TEMPLATE, cloned
+from support.forms import sized
 
-LONG = bool(os.environ.get("LINGUALINK_TEST_LONG"))
 ORIGIN = RequestInfo("request", "192.0.2.1")
 ROLES = (Role.USER, Role.USER, Role.MODERATOR, Role.MODERATOR, Role.ADMIN, Role.ADMIN)
 AUTHORS = (0, 0, 1, 2, 4)
@@ -207,7 +206,7 @@ _BY_POLICY = {"forbidden", "own_post", "banned", "last_admin", "anonymous_sessio
 
 def _histories(examples: int, steps: int) -> settings:
     return settings(
-        max_examples=examples * (25 if LONG else 1),
+        max_examples=examples * sized(1, 25),
         stateful_step_count=steps,
         deadline=None,
         suppress_health_check=list(HealthCheck),
