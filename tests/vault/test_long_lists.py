@@ -37,6 +37,12 @@ ROWS = (
     "insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, hash, created_at) "
     f"select gen_random_uuid(), {{owner}}, 'bonus', 1, n, n + 1, sha256('x'), {TIMES}"
 )
+SOMEBODY = "md5((n % 400)::text)::uuid"
+KEYS = (
+    "insert into private.idempotency_keys (user_id, key, fingerprint, status, body, created_at) "
+    "select {owner}, gen_random_uuid()::text, sha256('x'), 201, '{{}}', "
+    f"now() - interval '2 days' - n * interval '1 minute' from generate_series(1, {LENGTH}) n"
+)
 LISTS = (
     *("/vault/posts", "/vault/posts?status=pending", "/vault/posts?status=pending&language=sw"),
     *("/vault/posts?language=none", "/vault/posts?kind=text", "/vault/posts?author_id={admin}"),
@@ -51,8 +57,12 @@ LISTS = (
 async def line(supabase: tuple[Database, SupabaseStack]) -> AsyncIterator[Line]:
     database, stack = supabase
     async with line_to(database, stack) as made:
-        # Many who have ten rows, and one who has as many as they all.
-        rows = [ROWS.format(owner=owner) for owner in ("md5((n % 400)::text)::uuid", f"'{made.payer.id}'")]
+        # Many who have few, and one who has as many as they all: of rows the payer, of keys the payee.
+        owned = (
+            *((ROWS, owner) for owner in (SOMEBODY, f"'{made.payer.id}'")),
+            *((KEYS, owner) for owner in (*("gen_random_uuid()",) * 9, f"'{made.payee.id}'")),
+        )
+        rows = [statement.format(owner=owner) for statement, owner in owned]
         untouched = "alter table public.wallet_transactions disable trigger user"
         for statement in (*FILL, untouched, *rows, "vacuum analyze"):
             await database.fetch(statement)
@@ -70,6 +80,19 @@ async def test_a_page_of_a_long_list_reads_a_page(path: str, line: Line) -> None
     await _seen(line)
 
     assert answer.status_code == 200, answer.text
+    assert await _rows_read(line) - before < MOST
+
+
+@pytest.mark.parametrize("key", ["prepares", "pays"])
+async def test_a_payment_of_who_has_made_many_looks_at_one_key(key: str, line: Line) -> None:
+    before = await _rows_read(line)
+
+    answer = await line.http.post(
+        "/wallet/withdrawals", json={"amount": "0.01"}, headers=line.payee.headers(key)
+    )
+    await _seen(line)
+
+    assert answer.status_code == 201, answer.text
     assert await _rows_read(line) - before < MOST
 
 
