@@ -30,6 +30,8 @@ _TOKEN: Final = re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,2}")
 _BEARER: Final = re.compile(r"(bearer\s+)(?!\[secret\])[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
 _SECRET_KEY: Final = re.compile(r"sb_secret_[A-Za-z0-9_-]+")
 _ADDRESS_WITH_PASSWORD: Final = re.compile(r"://[^:/@]*:(.*)@", re.DOTALL)
+_CUT_BEFORE: Final = r"(?:\\+u[0-9a-fA-F]{0,3}|\\*)"
+_HALF_AN_ESCAPE: Final = re.compile(rf"{_CUT_BEFORE}\Z")
 _RUN: Final = re.compile(r"[^\s\"'\\{}\[\],:]{8,}")
 
 
@@ -38,7 +40,7 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         forms = {form for secret in secrets for form in _forms(secret) if len(form) >= SHORTEST}
-        self._forms = sorted(forms, key=len, reverse=True)
+        self._forms = [(form, _pattern(form)) for form in sorted(forms, key=len, reverse=True)]
         self._windows = {
             run[place : place + WINDOW]
             for form in forms
@@ -48,10 +50,9 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """*text* without whole secrets, and without what has the form of one. Cheap enough for every request."""
-        for form in self._forms:
+        for form, pattern in self._forms:
             if form in text:
-                # With the backslashes around it: half an escape would break a line of JSON.
-                text = re.sub(rf"\\*{re.escape(form)}\\*", MASK, text)
+                text = pattern.sub(MASK, text)
         if "://" in text:
             text = _PASSWORD_IN_ADDRESS.sub(rf"\1{MASK}@", text)
         if "eyJ" in text:
@@ -76,9 +77,18 @@ def _without(text: str, hits: list[int]) -> str:
     kept, end = [], 0
     for place in hits:
         if place >= end:
-            kept += [text[end:place].rstrip("\\"), MASK]
+            kept += [_HALF_AN_ESCAPE.sub("", text[end:place]), MASK]
         end = place + WINDOW
     return "".join([*kept, text[end:]])
+
+
+def _pattern(form: str) -> re.Pattern[str]:
+    """Finds *form* with what it may have cut of JSON's escapes at its ends: half of one would break the line."""
+    stem = form.rstrip("\\")
+    text = _CUT_BEFORE + re.escape(stem)
+    if stem != form:  # a run of backslashes is pairs, and at its end perhaps one that belongs to what follows
+        text += rf"(?=\\{{{len(form) - len(stem)}}})(?:\\\\)*(?:\\.)?"
+    return re.compile(text, re.DOTALL)
 
 
 def _forms(secret: str) -> set[str]:

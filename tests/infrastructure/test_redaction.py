@@ -86,10 +86,15 @@ def test_a_secret_too_short_to_be_one_masks_nothing(secret: str) -> None:
     assert Redactor([secret]).thorough("x passes the password") == "x passes the password"
 
 
-@example("0", "\\0000\x7f")
-@given(st.text(min_size=1), st.text(min_size=6))
-def test_an_encoded_line_stays_json(before: str, secret: str) -> None:
-    line = json.dumps({"event": before, "error": f"{before}{secret}"}, ensure_ascii=False)
+@example("0", "\\0000\x7f", "")
+@example("\x00", "000000", "")
+@example("\x00", "00000000000", "")
+@example('"', "hunter22", '"')
+@example("", "hunter22\\", '"')
+@example("", "hunter22\\", "\\")
+@given(st.text(min_size=1), st.text(min_size=6), st.text())
+def test_an_encoded_line_stays_json(before: str, secret: str, after: str) -> None:
+    line = json.dumps({"event": before, "error": f"{before}{secret}{after}"}, ensure_ascii=False)
 
     assert set(json.loads(Redactor([secret]).thorough(line))) <= {"event", "error", MASK} | {"event", "error"}
 
