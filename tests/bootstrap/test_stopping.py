@@ -115,7 +115,13 @@ async def until_waiting(connection: asyncpg.Connection) -> None:
     waiting = (
         "select true from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
     )
-    await until(lambda: connection.fetchval(waiting))
+
+    async def waits() -> object:
+        # A transaction sees the server's processes as they were when it first looked.
+        await connection.execute("select pg_stat_clear_snapshot()")
+        return await connection.fetchval(waiting)
+
+    await until(waits)
 
 
 def pay(url: str, sender: Person, recipient: Person) -> "asyncio.Task[httpx.Response]":
