@@ -18,6 +18,9 @@ from support.documented import undocumented
 from support.external import external_project, is_external
 from support.stack import postgres_cluster, supabase_on
 
+# structlog's own tells each frame's variables: seconds of a busy machine, in the loop of the service under test.
+_CONSOLE = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int | None:
@@ -82,6 +85,8 @@ def loggers_are_not_cached() -> Iterator[None]:
 def loggers_as_they_were() -> None:
     """A command that ran in this process configured the log: each test finds it as a process that begins."""
     structlog.reset_defaults()
+    steps = [*structlog.get_config()["processors"][:-1], _CONSOLE]
+    structlog.configure(processors=steps)
     infrastructure.logging._chain.tells_requests = True
     infrastructure.logging._chain.steps = []
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,14 +12,13 @@ from secrets import SystemRandom
 from typing import Any
 
 import asyncpg
-import httpx
 import pytest
 
 from database.adoptees import KINDS, adopt, adoptee, command, doctor_says
 from devstack.adoptee import LINGUALINK
 from devstack.postgres import LocalPostgres
 from infrastructure.doctor.catalogue import read_items
-from support.backend import backend
+from support.backend import backend, readiness
 from support.database import Database
 from support.stack import supabase_on
 
@@ -42,17 +42,29 @@ ENTRIES = "select account, amount from private.ledger_entries"
 POSTS = "select to_jsonb(p) - 'home' - 'created_at' from private.posts p"
 STEPS = "select name from private.adoption_steps"
 FINISHED = "select tables, posts_source, adopted_at is not null from private.adoption"
+COMMAND = "from bootstrap.cli import main; main()"
+KILLED_AT = """
+import os, signal, sys
+import click
+step, say = sys.argv.pop(1), click.echo
+def say_or_die(text, **options):
+    if text.startswith(f"… {step}:"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    say(text, **options)
+click.echo = say_or_die
+"""
 
 
 @contextmanager
-def running(database: Database) -> "Iterator[subprocess.Popen[str]]":
-    """``lingualink adopt`` with nobody confirmed."""
+def running(database: Database, killed_at: str | None = None) -> "Iterator[subprocess.Popen[str]]":
+    """``lingualink adopt`` with nobody confirmed; it dies when it would say that it begins with *killed_at*."""
+    code = [COMMAND] if killed_at is None else [KILLED_AT + COMMAND, killed_at]
     with tempfile.NamedTemporaryFile("w") as nobody:
         process = subprocess.Popen(
             [
                 sys.executable,
                 "-c",
-                "from bootstrap.cli import main; main()",
+                *code,
                 "adopt",
                 "--confirm-roles",
                 nobody.name,
@@ -99,11 +111,8 @@ def test_killed_as_a_step_begins_it_goes_on_from_there(
     cluster: LocalPostgres, whole: list[Any], step: str
 ) -> None:
     with adoptee(cluster, TEXT) as database:
-        with running(database) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                if line.startswith(f"… {step}:"):
-                    break
+        with running(database, killed_at=step) as process:
+            assert process.wait(timeout=120) == -signal.SIGKILL
         done = {row["name"] for row in database.run(STEPS)}
         assert step not in done
         if step == "profiles.indexes":
@@ -136,7 +145,7 @@ def test_half_of_it_is_not_ready_and_says_why(cluster: LocalPostgres) -> None:
         assert adopt(database).exit_code == 0
         database.run("update private.adoption set adopted_at = null")
         with supabase_on(cluster, database.name) as supabase, backend(database, supabase) as system:
-            ready = httpx.get(f"{system.api_url}/health/ready")
+            ready = readiness(system)
         assert (ready.status_code, ready.json()["parts"]["schema"]) == (
             503,
             "the adoption is not finished: run `lingualink adopt` again",
@@ -148,6 +157,6 @@ def test_none_of_it_is_not_ready_and_says_why(projects: LocalPostgres) -> None:
     """The role of the service is there: it belongs to the cluster, and another database of it is at head."""
     with adoptee(projects, KINDS["quickstart"]) as database:
         with supabase_on(projects, database.name) as supabase, backend(database, supabase) as system:
-            ready = httpx.get(f"{system.api_url}/health/ready")
+            ready = readiness(system)
         assert ready.status_code == 503
         assert ready.json()["parts"]["schema"].startswith("the app's tables were not taken over")

@@ -12,7 +12,7 @@ import pytest
 from database.adoptees import KINDS, adopt, adoptee, as_client, command, doctor_says, dumped
 from devstack.postgres import LocalPostgres
 from support.accounts import sign_ups
-from support.backend import api, backend
+from support.backend import api, backend, readiness
 from support.database import MIGRATOR, Database
 from support.people import sign_up
 from support.stack import supabase_on
@@ -149,7 +149,7 @@ def test_somebody_new_has_a_profile_of_the_app_s_and_a_wallet_of_the_service_s(a
             return await client.get("/profile"), await client.get("/wallet")
 
     with supabase_on(ada_s.cluster, ada_s.name) as supabase, backend(ada_s, supabase) as system:
-        ready = httpx.get(f"{system.api_url}/health/ready")
+        ready = readiness(system)
         profile, wallet = asyncio.run(come())
     assert ready.status_code == 200
     assert (profile.status_code, profile.json()["role"]) == (200, "user")

@@ -133,7 +133,8 @@ async def test_nobody_waits_longer_than_clients_do(monkeypatch: pytest.MonkeyPat
 
 async def test_who_comes_later_may_wait_as_long_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_reads, "PATIENCE_S", 0.2)
-    clock, reads = asyncio.get_running_loop().time, SharedReads(nullcontext, Table({}).read)
+    table = Table({})
+    clock, reads = asyncio.get_running_loop().time, SharedReads(nullcontext, table.read)
     ended: dict[str, float] = {}
 
     async def wait(name: str) -> None:
@@ -146,6 +147,8 @@ async def test_who_comes_later_may_wait_as_long_from_then_on(monkeypatch: pytest
     await asyncio.sleep(0.15)
     await asyncio.gather(first, wait("b"))
 
+    table.gate.set()  # the statements end late, and nobody misses them
+    await _turns()
     assert all(0.19 < waited < 2 for waited in ended.values()), ended
 
 

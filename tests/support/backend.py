@@ -100,6 +100,16 @@ def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
     raise RuntimeError("the backend did not become ready")
 
 
+def readiness(system: System) -> httpx.Response:
+    """What ``/health/ready`` answers once the database is heard: on a busy machine a first connection may be late."""
+    end = time.monotonic() + 20
+    while True:
+        ready = httpx.get(f"{system.api_url}/health/ready", timeout=5)
+        if ready.json()["parts"].get("database") != "away" or time.monotonic() > end:
+            return ready
+        time.sleep(0.1)
+
+
 def api(system: System, token: str | None = None) -> httpx.AsyncClient:
     """A client of the backend, signed in with *token*."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
