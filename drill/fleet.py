@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from drill.versions import CannotDrillError, Version
-from support.stack import free_port
+from support.ports import free_port
 
 PROXY = """
 global

@@ -10,8 +10,9 @@ import pytest
 
 from bootstrap import http_protocol
 from bootstrap.http_protocol import MAX_HEAD_BYTES, MAX_TARGET_BYTES, BoundedHttpProtocol
+from support.ports import free_port
 from support.raw_http import RawAnswer, connection, exchange, read_answer, request
-from support.stack import free_port, serve_in_thread
+from support.stack import serve_in_thread
 
 pytestmark = pytest.mark.anyio
 

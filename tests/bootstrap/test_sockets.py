@@ -14,7 +14,8 @@ import pytest
 from bootstrap.operations import listen
 from support.backend import backend_process
 from support.database import Database
-from support.stack import free_port, supabase_on
+from support.ports import free_port
+from support.stack import supabase_on
 
 pytestmark = pytest.mark.anyio
 
@@ -72,7 +73,7 @@ async def test_both_families_are_served_whatever_the_number_of_workers(
                 processes.append((await _live(f"http://127.0.0.1:{port}"))["process"])
                 stopped.enter_context(_stopped(processes[-1]))
         asked = len(told) + len(processes)
-        async with httpx.AsyncClient(timeout=20) as http:
+        async with httpx.AsyncClient(timeout=30) as http:
             scrapes = [
                 (
                     await http.get(f"http://127.0.0.1:{operations}/metrics", headers={"Connection": "close"})

@@ -36,7 +36,8 @@ from infrastructure.postgres.connections import connect
 from infrastructure.settings import Settings
 from support.backend import environment_for, settings_for
 from support.database import Database, cloned
-from support.stack import SECRET_KEY, SupabaseStack, free_port, supabase_on
+from support.ports import free_port
+from support.stack import SECRET_KEY, SupabaseStack, supabase_on
 
 pytestmark = pytest.mark.anyio
 

@@ -119,7 +119,7 @@ async def busy(
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await condition():  # each look is a round trip
             pass
 
@@ -155,7 +155,7 @@ async def test_a_runner_killed_in_the_middle_is_started_again(project: Database)
 async def test_two_runners_at_once_both_end_well(project: Database) -> None:
     runners = [runner(project), runner(project)]
     for one in runners:
-        told = one.communicate(timeout=60)
+        told = one.communicate(timeout=120)
         assert (one.returncode, *told) == (0, "The database is at head.\n", "")
     assert await catalogue(project) == expected().items
 

@@ -14,7 +14,8 @@ from infrastructure.postgres.accounts import OPEN_WITH_BALANCE
 from support.backend import System, backend
 from support.database import Database
 from support.people import PASSWORD, Person
-from support.stack import SupabaseStack, free_port, supabase_on
+from support.ports import free_port
+from support.stack import SupabaseStack, supabase_on
 
 OLD = "example.test/lingualink@sha256:" + "a" * 64
 NEW = "example.test/lingualink@sha256:" + "b" * 64
@@ -59,9 +60,12 @@ def visitors(running: System) -> tuple[Visitor, Visitor]:
             f"{supabase.url}/auth/v1/signup",
             headers={"apikey": supabase.publishable_key},
             json={"email": email, "password": PASSWORD},
+            timeout=30,
         ).json()
         person = Person(answer["user"]["id"], email, answer)
-        httpx.get(f"{running.api_url}/profile", headers={"Authorization": f"Bearer {person.token}"})
+        httpx.get(
+            f"{running.api_url}/profile", headers={"Authorization": f"Bearer {person.token}"}, timeout=30
+        )
         running.database.run(OPEN_WITH_BALANCE, UUID(person.id), Decimal("1.00"))
         made.append(Visitor(supabase.url, supabase.publishable_key, email, PASSWORD))
     one, two = made

@@ -208,7 +208,7 @@ async def test_a_renewed_token_keeps_the_channel_open(
 
 async def test_limits_of_connections_channels_and_payloads(narrow: SupabaseStack) -> None:
     headers = {"apikey": narrow.publishable_key}
-    async with httpx.AsyncClient(base_url=narrow.url, headers=headers) as http:
+    async with httpx.AsyncClient(base_url=narrow.url, headers=headers, timeout=30) as http:
         person = await sign_up(http)
     async with bare_socket(narrow) as socket, bare_socket(narrow, key=narrow.secret_key) as second:
         public = await socket.join("room")

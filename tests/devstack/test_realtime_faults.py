@@ -51,7 +51,9 @@ def impatient(cluster: LocalPostgres) -> Iterator[SupabaseStack]:
 @pytest.fixture
 async def hasty(impatient: SupabaseStack) -> AsyncIterator[httpx.AsyncClient]:
     """The backend of that one."""
-    async with httpx.AsyncClient(base_url=impatient.url, headers={"apikey": impatient.secret_key}) as client:
+    async with httpx.AsyncClient(
+        base_url=impatient.url, headers={"apikey": impatient.secret_key}, timeout=30
+    ) as client:
         yield client
 
 
@@ -114,13 +116,17 @@ async def test_the_partitions_are_daily(database: Connection, publisher: httpx.A
 
 async def test_an_older_server_has_no_single_endpoint(cluster: LocalPostgres) -> None:
     with supabase_on(cluster, limits=RealtimeLimits(single_endpoint=False)) as older:
-        async with httpx.AsyncClient(base_url=older.url, headers={"apikey": older.secret_key}) as client:
+        async with httpx.AsyncClient(
+            base_url=older.url, headers={"apikey": older.secret_key}, timeout=30
+        ) as client:
             assert (await client.post(single("room:any"), json={})).status_code == 404
             assert (await client.post(BATCH, json={"messages": [message("room:any")]})).status_code == 202
 
 
 async def test_a_key_that_the_gateway_does_not_know_crashes_the_sending(stack: SupabaseStack) -> None:
-    async with httpx.AsyncClient(base_url=stack.url, headers={"apikey": "sb_secret_unknown"}) as client:
+    async with httpx.AsyncClient(
+        base_url=stack.url, headers={"apikey": "sb_secret_unknown"}, timeout=30
+    ) as client:
         answers = [
             await client.post(single("room:any"), json={}),
             await client.post(BATCH, json={"messages": [message("room:any")]}),
@@ -143,7 +149,9 @@ async def test_over_the_rate_the_receivers_channels_are_closed_and_sending_is_42
 ) -> None:
     async with (
         bare_socket(small_plan, key=small_plan.secret_key) as socket,
-        httpx.AsyncClient(base_url=small_plan.url, headers={"apikey": small_plan.secret_key}) as sender,
+        httpx.AsyncClient(
+            base_url=small_plan.url, headers={"apikey": small_plan.secret_key}, timeout=30
+        ) as sender,
     ):
         await socket.join("room:flood", private=True)
         async with messages_locked(database):

@@ -117,7 +117,6 @@ async def test_poison_is_set_aside_alone_and_holds_nothing_up(
     assert realtime.repeated() == 0
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("status", [500, 401, None], ids=["500", "401", "no answer"])
 async def test_one_message_that_fails_for_ever_stops_no_other_and_is_set_aside_in_two_minutes(
     running: System, realtime: FaultyRealtime, status: int | None

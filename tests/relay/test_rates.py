@@ -82,7 +82,7 @@ async def devices(stack: SupabaseStack) -> AsyncIterator[list[Device]]:
 async def chat(stack: SupabaseStack, seconds: float) -> None:
     """The app's own traffic: ten messages a second."""
     url = f"{stack.url}/realtime/v1/api/broadcast/{CHAT}/events/said?private=true"
-    async with httpx.AsyncClient(headers={"apikey": stack.secret_key}) as http:
+    async with httpx.AsyncClient(headers={"apikey": stack.secret_key}, timeout=30) as http:
         for _ in range(int(seconds * 10)):
             await http.post(url, json={})
             await asyncio.sleep(0.1)

@@ -70,7 +70,7 @@ class Load:
         return list(range(1, self._version + 1))
 
 
-@pytest.mark.timeout(120 + 60 * KILLS)
+@pytest.mark.timeout(300 + 60 * KILLS)
 async def test_killed_relays_lose_nothing_and_keep_the_order(
     database: Database, realtime: FaultyRealtime, address: tuple[str, dict[str, str]]
 ) -> None:

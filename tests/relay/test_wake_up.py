@@ -88,7 +88,7 @@ async def test_a_lost_connection_is_made_again(database: Database) -> None:
             "select pg_terminate_backend(pid) from pg_stat_activity where query like 'LISTEN%' and datname = $1",
             database.name,
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await woken.wait()
         assert channel.listening
 
@@ -106,9 +106,9 @@ async def test_a_commit_wakes_the_relay_in_its_own_process(
     pooled = {**beside(realtime, supabase), "lingualink_database_pooler": "transaction"}  # no notifications
     async with off_loop(backend(database, supabase, **pooled)) as system, payer(system) as paying:
         await paying.pay()
-        await realtime.until(2, 5)
+        await realtime.until(2, 30)
         await paying.pay()
-        await realtime.until(4, 5)
+        await realtime.until(4, 30)
 
 
 @pytest.mark.usefixtures("without_polls")
@@ -123,9 +123,9 @@ async def test_a_commit_wakes_the_relay_in_another_process(
         payer(system) as paying,
     ):
         await paying.pay()
-        await realtime.until(2, 5)
+        await realtime.until(2, 30)
         await paying.pay()
-        await realtime.until(4, 5)
+        await realtime.until(4, 30)
 
 
 async def test_behind_a_transaction_pooler_the_relay_finds_by_itself_what_others_committed(
@@ -134,6 +134,6 @@ async def test_behind_a_transaction_pooler_the_relay_finds_by_itself_what_others
     pooled = {**beside(realtime, supabase), "lingualink_database_pooler": "transaction"}
     async with off_loop(backend(database, supabase, **pooled)):
         await owe(database, EVENTS)
-        await realtime.until(1, 5)
+        await realtime.until(1, 30)
     listening = "select from pg_stat_activity where query like 'LISTEN%' and datname = current_database()"
     assert await database.fetch(listening) == []

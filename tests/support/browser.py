@@ -14,7 +14,7 @@ from decimal import Decimal
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from devstack.seed import PASSWORD
-from support.stack import free_port
+from support.ports import free_port
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 """Debian's Chromium, or what stands for it elsewhere; None where there is none."""
@@ -42,7 +42,7 @@ def local_system() -> Iterator[str]:
             yield _demo_address(process)
         finally:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=60)
+            process.communicate(timeout=120)
 
 
 def _demo_address(process: subprocess.Popen[str]) -> str:

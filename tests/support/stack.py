@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import cycle
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import asyncpg
 import uvicorn
@@ -20,29 +19,12 @@ from typing_extensions import override
 from devstack.postgres import LocalPostgres
 from devstack.supabase import RealtimeLimits, SupabaseConfig, create_supabase, install_shim
 from support.pooler import suite_pooler
+from support.ports import free_port
 
 PUBLISHABLE_KEY = "sb_publishable_for_tests_only"
 SECRET_KEY = "sb_secret_for_tests_only"
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 MEMORY = Path("/dev/shm")  # noqa: S108 - a cluster of mkdtemp's name inside it
-
-
-# Below the ports that the system gives to outgoing connections, and each process of a run has its own: a port that was
-# free a moment ago is nobody else's when a server takes it.
-_WORKER: Final = int(os.environ.get("PYTEST_XDIST_WORKER", "gw9").removeprefix("gw")) % 10
-_PORTS: Final = cycle(range(20_000 + 1_000 * _WORKER, 21_000 + 1_000 * _WORKER))
-
-
-def free_port() -> int:
-    """A TCP port on the loopback address that nothing listens on, and that nobody else is given soon."""
-    while True:
-        port = next(_PORTS)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 class _Server(uvicorn.Server):

@@ -187,7 +187,7 @@ def proxy_to(url: str) -> Iterator[TcpProxy]:
     proxy, ready = TcpProxy(url), threading.Event()
     thread = threading.Thread(target=proxy.run, args=(ready,), name="proxy", daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     try:
         yield proxy
     finally:

@@ -72,7 +72,7 @@ class Bystander:
 
     async def sees_waiting(self, number: int) -> None:
         """Return once *number* statements wait for a lock; each look is a round trip, so nothing sleeps."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while await self._watching.fetchval(LOCKED) < number:
                 pass
 

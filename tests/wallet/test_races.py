@@ -18,9 +18,10 @@ from support.backend import backend_process
 from support.database import Database, cloned
 from support.forms import sized
 from support.ledger import proven
-from support.stack import SupabaseStack, free_port, supabase_on
+from support.ports import free_port
+from support.stack import SupabaseStack, supabase_on
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(sized(120, 600))]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(sized(300, 600))]
 
 CALLS = 200
 
