@@ -49,6 +49,8 @@ async def test_all_events_arrive_in_order_within_30_s_of_a_faults_end(
 ) -> None:
     await realtime.behave(mode)
     await owe(running.database, QUEUED)
+    if mode is not Mode.REFUSING:
+        await realtime.until_asked()
     paid = await paying.pay_for(FAULT_S, per_second=20)
     await realtime.behave(Mode.OK)
     await realtime.until(len(QUEUED) + 2 * paid, DRAIN_S)

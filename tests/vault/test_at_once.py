@@ -38,6 +38,7 @@ def place(request: pytest.FixtureRequest) -> Database:
 @pytest.fixture
 async def backend(place: Database) -> AsyncIterator[PostgresBackend]:
     """A backend in which nobody may run into a deadlock, though use-cases would try again."""
+    await place.be_patient()
     async with postgres_backend(place) as made:
         yield made
     counted = "select deadlocks from pg_stat_database where datname = $1"
