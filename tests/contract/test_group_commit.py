@@ -106,6 +106,8 @@ async def test_two_groups_under_way_never_want_one_wallet(database: Database) ->
         async with postgres_backend(database, GroupedDatabase, service) as backend:
             place = Place(backend, proxy, database)
             hot, other = [await backend.user(balance="9.00") for _ in range(2)]
+            await asyncio.gather(*(place.withdraw(owner, "connects") for owner in (hot, other)))
+            proxy.statements.clear()
             first = asyncio.create_task(place.withdraw(hot, "first"))
             await asyncio.sleep(0)
             await asyncio.sleep(0)  # its group is under way, and there is a second lane
