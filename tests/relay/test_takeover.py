@@ -157,7 +157,8 @@ async def takeover(database: Database, dead: str) -> timedelta:
     [row] = await database.fetch("select clock_timestamp() as died_at")
     while (now := await lease(database))[0] == dead:  # noqa: ASYNC110 - a row has no event
         await asyncio.sleep(0.05)
-    return now[1] - timedelta(seconds=LEASE_S) - row["died_at"]
+    died_at: datetime = row["died_at"]
+    return now[1] - timedelta(seconds=LEASE_S) - died_at
 
 
 async def lease(database: Database) -> tuple[str, datetime]:
