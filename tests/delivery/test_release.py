@@ -11,7 +11,7 @@ from deploy.platforms import DeployFailedError
 from deploy.release import Release, watch
 from deploy.smoke import UnwellError, Visitor, smoke, visitors_from
 from infrastructure.postgres.accounts import OPEN_WITH_BALANCE
-from support.backend import System, backend
+from support.backend import System, backend, readiness
 from support.database import Database
 from support.people import PASSWORD, Person
 from support.ports import free_port
@@ -46,6 +46,7 @@ def supabase(database: Database) -> Iterator[SupabaseStack]:
 @pytest.fixture
 def running(database: Database, supabase: SupabaseStack) -> Iterator[System]:
     with backend(database, supabase) as system:
+        readiness(system.api_url)
         yield system
 
 

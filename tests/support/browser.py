@@ -96,11 +96,11 @@ async def pay(page: Page, recipient: str, amount: str, note: str = "") -> None:
 async def balance(page: Page) -> Decimal:
     """The balance that a window shows."""
     shown = page.get_by_test_id("balance").locator(".amount")
-    await expect(shown).to_be_visible(timeout=20_000)
+    await expect(shown).to_be_visible(timeout=30_000)
     return Decimal(re.sub(r"[^0-9.]", "", await shown.inner_text()))
 
 
 async def shows(page: Page, amount: Decimal) -> None:
     """Wait until a window shows that balance."""
     shown = page.get_by_test_id("balance").locator(".amount")
-    await expect(shown).to_have_text(f"${amount:,}", timeout=20_000)
+    await expect(shown).to_have_text(f"${amount:,}", timeout=30_000)
