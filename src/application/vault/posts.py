@@ -51,7 +51,7 @@ class ValidatePost:
                 return after
             reward = _reward(tx, after)
             if reward.transaction is not None:
-                tx.ledger.post(reward.transaction, corrects=TransactionKind.EARNING)
+                tx.post(reward.transaction, corrects=TransactionKind.EARNING)
             tx.writes.posts.append(after)
             tx.add_event(PostValidationChanged.of(before, after, event_id=tx.new_id(), at=tx.now))
             tx.add_audit_entry(
