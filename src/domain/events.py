@@ -48,8 +48,8 @@ class BalanceUpdated:
 
     @property
     def topic(self) -> str:
-        """Where it is sent."""
-        return topic_of(self.user_id)
+        """The private topic of its recipient: only their sessions receive on it, only the backend sends."""
+        return f"user:{self.user_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +83,8 @@ class PostValidationChanged:
 
     @property
     def topic(self) -> str:
-        """Where it is sent."""
-        return topic_of(self.author_id)
+        """As of the other event: the author's."""
+        return f"user:{self.author_id}"
 
 
 Event = BalanceUpdated | PostValidationChanged
-
-
-def topic_of(user_id: UUID) -> str:
-    """The private topic of a user: only their sessions receive on it, only the backend sends."""
-    return f"user:{user_id}"

@@ -44,28 +44,19 @@ class Money:
         self._amount = exact or NOTHING  # zero has no sign
 
     @classmethod
-    def parse(cls, text: str, *, places: int = PLACES) -> Self:
-        """Read an amount as a client writes it: ``12``, ``12.5`` or ``0.005``, above zero.
+    def parse(cls, text: str, *, places: int = PLACES, or_zero: bool = False) -> Self:
+        """Read an amount as a client writes it: ``12``, ``12.5`` or ``0.005``, above zero *or_zero*.
 
         Raises:
             InvalidAmount: any other spelling, or more than *places* decimals. Nothing is ever rounded.
         """
-        money = cls.parse_rate(text, places=places)
-        if not money.amount:
-            raise InvalidAmount
-        return money
-
-    @classmethod
-    def parse_rate(cls, text: str, *, places: int = PLACES) -> Self:
-        """Read an amount that may be zero.
-
-        Raises:
-            InvalidAmount: any other spelling than that of :meth:`parse`.
-        """
         written = _AMOUNT.fullmatch(text)
         if written is None or len(written[2] or "") > places:
             raise InvalidAmount
-        return cls(Decimal(text))
+        amount = Decimal(text)
+        if not (amount or or_zero):
+            raise InvalidAmount
+        return cls(amount)
 
     @property
     def amount(self) -> Decimal:

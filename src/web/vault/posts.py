@@ -16,12 +16,12 @@ from domain.errors import InvalidCursor, PostNotFound
 from domain.policies import Action, error_codes
 from domain.posts import Decision, Post, PostKind, PostStatus
 from web.authentication import SessionRequest
-from web.bodies import wire
-from web.fields import ReasonField, TextQuery, UuidPath, UuidQuery
+from web.bodies import ReasonField, wire
+from web.endpoints import inject
 from web.headers import IfMatchHeader, request_info, seen_version
-from web.injection import inject
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
+from web.query import TextQuery, UuidPath, UuidQuery
 
 _READ = error_codes(Action.READ_POSTS)
 
