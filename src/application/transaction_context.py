@@ -11,7 +11,7 @@ from application.database import WriteBatch
 from application.ports import NewId
 from domain.approvals import Approval, ask
 from domain.audit import AuditAction, AuditDetails, AuditEntry, RequestInfo
-from domain.events import BalanceUpdated, Event
+from domain.events import BalanceUpdated
 from domain.identity import Actor
 from domain.policies import Action, Requirements, Target, audit_action, refusal
 from domain.wallet import Transaction, TransactionKind, Wallet
@@ -107,17 +107,13 @@ class Tx(Generic[L]):
             self.writes.transactions.append(row)
             if (other := row.other_side(corrects)) is not None:
                 self.writes.entries.append(other)
-            self.add_event(
+            self.writes.events.append(
                 BalanceUpdated.of(row, event_id=self.new_id(), currency=self.currency, epoch=self.epoch)
             )
 
     def pay_out(self, withdrawal: Withdrawal) -> None:
         """Move what a completed *withdrawal* held from what is owed to what was paid."""
         self.writes.entries.extend(paid_out(withdrawal))
-
-    def add_event(self, event: Event) -> None:
-        """Owe *event* to its recipient's app."""
-        self.writes.events.append(event)
 
     def add_audit_entry(
         self, *, before: AuditDetails, after: AuditDetails, action: AuditAction | None = None

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -97,25 +98,23 @@ class RequestContext:
             self.tell(fields)
 
 
+@dataclass(slots=True)
 class _Answer:
-    """The answer to a request on its way out; ``status`` is 0 until it begins."""
+    """The answer to a request on its way out, with headers that it has *always*; ``status`` is 0 until it begins."""
 
-    __slots__ = ("_always", "_scope", "_send", "status")
-
-    def __init__(self, scope: Any, send: Send, always: Iterable[tuple[bytes, bytes]]) -> None:
-        self._scope = scope
-        self._send = send
-        self._always = always
-        self.status = 0
+    scope: Any
+    hand_on: Send
+    always: Iterable[tuple[bytes, bytes]]
+    status: int = 0
 
     async def send(self, message: Message) -> None:
         """Send *message*, with the headers that every answer has."""
-        scope = self._scope
+        scope = self.scope
         if message["type"] == "http.response.start":
             self.status, state = message["status"], scope["state"]
             headers = [
                 *message["headers"],
-                *self._always,
+                *self.always,
                 (b"x-request-id", state["request_id"].encode()),
                 (b"content-security-policy", state.get("content_security_policy", NO_CONTENT_POLICY)),
                 *state.get("headers", ()),
@@ -127,12 +126,12 @@ class _Answer:
             message["headers"] = headers
         elif message["type"] == "http.response.body" and scope["method"] == "HEAD":
             message["body"] = b""
-        await self._send(message)
+        await self.hand_on(message)
 
     async def refuse(self, detail: str) -> None:
         """Answer ``invalid_request`` for what is wrong before there is a route."""
         code = "invalid_request"
-        body = msgspec.json.encode(Problem.of(code, detail, self._scope["state"]["request_id"]))
+        body = msgspec.json.encode(Problem.of(code, detail, self.scope["state"]["request_id"]))
         headers = [
             (b"content-type", MEDIA_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),

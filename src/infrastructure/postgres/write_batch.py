@@ -138,7 +138,7 @@ PARTS: Final = (
   returning true
 )""",
         attrgetter("posts"),
-        _columns("id", "status", "validated_by", "validated_at", "validation_reason", "version"),
+        _columns("id", "validation_status", "validated_by", "validated_at", "validation_reason", "version"),
         "validated",
     ),
     Part(
