@@ -1,6 +1,7 @@
 """A PostgreSQL cluster, servers in threads, and the local Supabase stand-in, for as long as a test needs."""
 
 import asyncio
+import fcntl
 import os
 import socket
 import tempfile
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import asyncpg
 import uvicorn
@@ -27,10 +28,25 @@ START_SECONDS = 20.0
 MEMORY = Path("/dev/shm")  # noqa: S108 - a cluster of mkdtemp's name inside it
 
 
-# Below the ports that the system gives to outgoing connections, and each process of a run has its own: a port that was
-# free a moment ago is nobody else's when a server takes it.
-_WORKER: Final = int(os.environ.get("PYTEST_XDIST_WORKER", "gw9").removeprefix("gw")) % 10
-_PORTS: Final = cycle(range(20_000 + 1_000 * _WORKER, 21_000 + 1_000 * _WORKER))
+def _own_ports() -> tuple[range, TextIO]:
+    """Ports below those that the system gives to outgoing connections, and the lock that makes them this process's.
+
+    A port that was free a moment ago is nobody else's when a server takes it, of no other run of the tests either.
+    """
+    for first in range(20_000, 32_000, 500):
+        mark = None
+        try:
+            mark = (Path(tempfile.gettempdir()) / f"lingualink-tests-{first}.lock").open("w")
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return range(first, first + 500), mark
+        except OSError:  # another process has these, or another user
+            if mark is not None:
+                mark.close()
+    raise RuntimeError("too many processes run tests on this machine")
+
+
+_RANGE, _LOCK = _own_ports()
+_PORTS: Final = cycle(_RANGE)
 
 
 def free_port() -> int:
