@@ -202,7 +202,7 @@ async def test_whoever_takes_a_role_away_waits_for_what_its_holder_is_deciding(
     assert not taken.done()
     await bystander.let_go()
 
-    assert (await decision).status is PostStatus.APPROVED
+    assert (await decision).validation_status is PostStatus.APPROVED
     await taken
 
 
