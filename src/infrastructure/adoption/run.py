@@ -27,7 +27,7 @@ from infrastructure.postgres.migrations import (
     will_pass,
 )
 
-ADOPTION_LOCK: Final = 6_117_005
+ADOPTION_LOCK: Final = 6_117_006
 """One number for all adoptions; the migrations have another, since an adoption runs them."""
 _SESSION = (f"set lock_timeout = '{PATIENCE}'", "set statement_timeout = 0")
 _OF_A_TRANSACTION = "set local statement_timeout = '60s'"
