@@ -147,11 +147,9 @@ async def proxied(instances: list[Instance], folder: Path) -> AsyncIterator[Prox
 
 
 def reconciles(version: Version, environment: Mapping[str, str]) -> bool:
-    """Whether the ledger adds up, as *version* itself says; one that has no such command says nothing."""
-    known = subprocess.run([str(version.program), "--help"], capture_output=True, text=True, check=True)
-    if "reconcile" not in known.stdout:
-        return True
-    return not subprocess.run([str(version.program), "reconcile"], env=environment, check=False).returncode
+    """Whether the ledger adds up, as *version* itself says."""
+    command = [str(version.program), "doctor", "--ledger"]
+    return not subprocess.run(command, env=environment, check=False).returncode
 
 
 def migrate(version: Version, url: str) -> None:
