@@ -191,6 +191,11 @@ UP = (
           raise insufficient_privilege using message = 'only one''s own profile can be edited';
         end if;
       end if;
+      if tg_op <> 'INSERT' and old.role in ('moderator', 'admin')
+         and (tg_op = 'DELETE' or new.role is distinct from old.role) then
+        -- Whoever changes it: what they are deciding comes first. Of others there may be too many in one statement.
+        perform pg_advisory_xact_lock(6119, uuid_hash(old.id::uuid));
+      end if;
       if tg_op = 'DELETE' then
         return old;
       end if;

@@ -202,7 +202,7 @@ def _hold(tx: Tx[None], owner: Principal) -> None:
     """Take a unit of *owner*'s out."""
     ids = (tx.new_id(), tx.new_id())
     held = hold(tx.wallets[owner.user_id], Money.parse("1"), ids=ids, at=tx.now, note=None)
-    tx.ledger.post(held.transaction)
+    tx.post(held.transaction)
     tx.writes.withdrawals.append(held.withdrawal)
 
 

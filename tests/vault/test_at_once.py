@@ -154,7 +154,7 @@ async def test_a_demotion_waits_for_what_the_moderator_is_deciding(
     await bystander.sees_waiting(3)
     await bystander.let_go()
 
-    assert (await decision).status is PostStatus.APPROVED
+    assert (await decision).validation_status is PostStatus.APPROVED
     await demotion
     with pytest.raises(Forbidden):
         await late
@@ -163,6 +163,65 @@ async def test_a_demotion_waits_for_what_the_moderator_is_deciding(
         (AuditAction.ROLE_CHANGED, None),
         (AuditAction.POST_VALIDATION_CHANGED, "forbidden"),
     ]
+
+
+async def test_one_moderators_decisions_do_not_wait_for_each_other(
+    backend: PostgresBackend, bystander: Bystander
+) -> None:
+    moderator = await backend.user(Role.MODERATOR)
+    post, next_post = await backend.post(await backend.user()), await backend.post(await backend.user())
+    await bystander.hold("select private.lock_post($1)", post.id)
+
+    held = asyncio.create_task(decide(backend, moderator, post, PostStatus.APPROVED))
+    await bystander.sees_waiting(1)
+    async with asyncio.timeout(3):
+        assert (await decide(backend, moderator, next_post, PostStatus.APPROVED)).version == 2
+    assert not held.done()
+    await bystander.let_go()
+    assert (await held).version == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update public.profiles set role = 'user' where id::uuid = $1",
+        "delete from public.profiles where id::uuid = $1",
+    ],
+    ids=["demoted", "deleted"],
+)
+async def test_whoever_takes_a_role_away_waits_for_what_its_holder_is_deciding(
+    backend: PostgresBackend, bystander: Bystander, place: Database, change: str
+) -> None:
+    moderator, post = await backend.user(Role.MODERATOR), await backend.post(await backend.user())
+    await bystander.hold("select private.lock_post($1)", post.id)
+
+    decision = asyncio.create_task(decide(backend, moderator, post, PostStatus.APPROVED))
+    await bystander.sees_waiting(1)
+    taken = asyncio.create_task(place.fetch(change, moderator.user_id))
+    await bystander.sees_waiting(2)
+    assert not taken.done()
+    await bystander.let_go()
+
+    assert (await decision).validation_status is PostStatus.APPROVED
+    await taken
+
+
+async def test_a_change_of_thousands_of_users_roles_takes_no_lock_for_each(
+    backend: PostgresBackend, place: Database
+) -> None:
+    """There is room for some six thousand in the whole server."""
+    for _ in range(3):
+        await backend.user()
+    connection = await asyncpg.connect(place.superuser_url)
+    try:
+        async with connection.transaction():
+            changed = await connection.execute("update public.profiles set role = 'moderator'")
+            locks = await connection.fetchval(
+                "select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'"
+            )
+    finally:
+        await connection.close()
+    assert (changed, locks) == ("UPDATE 3", 0)
 
 
 @pytest.mark.parametrize("others", [0, 1])
@@ -260,4 +319,4 @@ async def test_a_ban_waits_for_what_the_moderator_is_deciding(
     await ban
     with pytest.raises(Banned):
         await late
-    assert (await backend.read_post(post.id)).status is PostStatus.PENDING
+    assert (await backend.read_post(post.id)).validation_status is PostStatus.PENDING

@@ -21,9 +21,9 @@ from support.accounts import Account, is_problem, open_account, sign_ups
 from support.backend import System, api, backend
 from support.database import Database
 from support.stack import free_port, supabase_on
+from web.authentication import RateLimits
 from web.headers import client_network
 from web.problems import HttpProblem
-from web.rate_limits import RateLimits
 
 pytestmark = pytest.mark.anyio
 

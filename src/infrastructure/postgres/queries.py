@@ -44,6 +44,9 @@ WITHDRAWAL_COLUMNS = "id, user_id, amount, status, transaction_id, created_at, s
 STAFF_LOCK = 6_117_004
 # The class of the locks that count one user's refusals.
 REFUSALS_LOCK = 6_117
+# The class of the locks that hold one user's rights: shared by what they decide, alone for a change of them. Migration
+# 0005 takes it where a role is changed by others.
+RIGHTS_LOCK = 6_119
 
 
 APPROVAL_COLUMNS = (
@@ -189,14 +192,16 @@ from (
 left join lateral private.spent_today(case when w.user_id = any ($2::uuid[]) then w.user_id end) s on true
 """
 
-# Not shared: whoever waits for the row is served in order, so nobody can keep a change of their own role or a ban
-# (which lock the profile too) waiting by never letting go of it.
-LOCK_CALLER = "select from public.profiles where id::uuid = $1 for no key update"
+# Many decisions share it, and a change of rights waits its turn among them: unlike a row's sharers, who pass a writer
+# that waits, whoever comes after it waits behind it. So nobody can keep their own demotion waiting.
+LOCK_CALLER = f"select pg_advisory_xact_lock_shared({RIGHTS_LOCK}, uuid_hash($1))"
 
 # $1 user, $2 what is locked, $3 the roles for which it is: nobody else makes others wait.
-_LOCKED_CALLER = """caller as materialized (
-  select role from public.profiles where id::uuid = $1 for no key update
-)"""
+_LOCKED_CALLER = f"""held as materialized (
+  {LOCK_CALLER}
+), caller as materialized (
+  select role from public.profiles where id::uuid = $1 and exists (select from held)
+)"""  # noqa: S608
 _ALLOWED = "exists (select from caller where role = any ($3::text[]))"
 LOCK_POST = f"""
 with {_LOCKED_CALLER}, locked as materialized (
@@ -235,22 +240,28 @@ with {_LOCKED_CALLER}, made as (
 )
 select count(*) from caller
 """  # noqa: S608
-# Always the staff first, then the caller: two who change each other can't wait for each other.
+# Always the staff first: two who change each other can't wait for each other.
 LOCK_USER = f"""
 with staff as materialized (
   select pg_advisory_xact_lock({STAFF_LOCK})
+), held as materialized (
+  select pg_advisory_xact_lock_shared({RIGHTS_LOCK}, uuid_hash($1)) from staff
 ), caller as materialized (
-  select role from public.profiles where id::uuid = $1 and exists (select from staff) for no key update
+  select role from public.profiles where id::uuid = $1 and exists (select from held)
+), changed as materialized (
+  select pg_advisory_xact_lock({RIGHTS_LOCK}, uuid_hash($2)) where {_ALLOWED}
 ), locked as materialized (
-  select from public.profiles where id::uuid = $2 and {_ALLOWED} for no key update
+  select from public.profiles where id::uuid = $2 and exists (select from changed) for no key update
 )
 select count(*) from locked
 """  # noqa: S608
 LOCK_USER_AS_OPERATOR = f"""
 with staff as materialized (
   select pg_advisory_xact_lock({STAFF_LOCK})
+), changed as materialized (
+  select pg_advisory_xact_lock({RIGHTS_LOCK}, uuid_hash($1)) from staff
 ), locked as materialized (
-  select from public.profiles where id::uuid = $1 and exists (select from staff) for no key update
+  select from public.profiles where id::uuid = $1 and exists (select from changed) for no key update
 )
 select count(*) from locked
 """  # noqa: S608
