@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from application.idempotency import IdempotencyKey, IdempotencyRecord, StoredResponse
@@ -22,6 +22,7 @@ from domain.withdrawals import Withdrawal
 
 L = TypeVar("L")
 L_co = TypeVar("L_co", covariant=True)
+O_co = TypeVar("O_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,23 +161,22 @@ class Opened(Generic[L]):
     ``wallets`` are locked until the end, and hold those of the users asked for who exist and are not deleted.
     ``earlier`` is what the request's key already stands for; then nothing is locked. ``locked`` answers the
     opening's lock: it is there if the caller's role is one of those that were named. ``now`` is the database's
-    time (UTC), taken after the locks; ``epoch`` counts restores to an earlier time. An operator's transaction has
-    no ``actor``.
+    time (UTC), taken after the locks; ``epoch`` counts restores to an earlier time.
     """
 
-    actor: Actor | None
+    actor: Actor
     now: datetime
     wallets: Mapping[UUID, Wallet] = field(default_factory=dict)
     locked: L | DomainError | None = None
     earlier: IdempotencyRecord | None = None
     epoch: int = 1
 
-    @property
-    def caller(self) -> Actor:
-        """Who is asking."""
-        if self.actor is None:
-            raise RuntimeError("no session stands behind this transaction")
-        return self.actor
+
+class OpenedByOperator(NamedTuple):
+    """The same of an operator's transaction: no session stands behind it."""
+
+    now: datetime
+    locked: LockedUser | DomainError
 
 
 class KeyedResponse(NamedTuple):
@@ -189,7 +189,7 @@ class KeyedResponse(NamedTuple):
 
 @dataclass
 class WriteBatch:
-    """All that a transaction will write when it commits; several can be one (:meth:`extend`)."""
+    """All that a transaction will write when it commits."""
 
     transactions: list[Transaction] = field(default_factory=list)
     entries: list[LedgerEntry] = field(default_factory=list)
@@ -206,24 +206,15 @@ class WriteBatch:
     audit: list[AuditEntry] = field(default_factory=list)
     responses: list[KeyedResponse] = field(default_factory=list)
 
-    def extend(self, other: "WriteBatch") -> None:
-        """Write what *other* would, after what is here."""
-        for part in _PARTS:
-            if added := getattr(other, part):
-                getattr(self, part).extend(added)
-
     def __bool__(self) -> bool:
-        return any(getattr(self, part) for part in _PARTS)
+        return any(vars(self).values())
 
 
-_PARTS: Final = tuple(part.name for part in fields(WriteBatch))
-
-
-class OpenTransaction(Protocol[L]):
+class OpenTransaction(Protocol[O_co]):
     """A transaction under way; leaving its block without :meth:`commit` undoes it."""
 
     @property
-    def opened(self) -> Opened[L]:
+    def opened(self) -> O_co:
         """What it found."""
         ...
 
@@ -241,7 +232,7 @@ class Database(Protocol):
 
     def begin(
         self, principal: Principal, opening: Opening[L]
-    ) -> AbstractAsyncContextManager[OpenTransaction[L]]:
+    ) -> AbstractAsyncContextManager[OpenTransaction[Opened[L]]]:
         """Read who is asking, claim the key, and lock what *opening* names, wallets in id order.
 
         A caller who lives gets a profile and a wallet here if they have none. A key is claimed only for a session
@@ -254,6 +245,8 @@ class Database(Protocol):
         """
         ...
 
-    def begin_as_operator(self, lock: UserLock) -> AbstractAsyncContextManager[OpenTransaction[LockedUser]]:
+    def begin_as_operator(
+        self, lock: UserLock
+    ) -> AbstractAsyncContextManager[OpenTransaction[OpenedByOperator]]:
         """The same for somebody with access to the database: no session stands behind it."""
         ...

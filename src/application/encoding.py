@@ -19,17 +19,13 @@ def _encode_money(value: object) -> str:
     raise TypeError(f"no JSON for {type(value).__name__}")
 
 
-_encoder = msgspec.json.Encoder(enc_hook=_encode_money, decimal_format="string")
-
-
-def to_json_bytes(value: object) -> bytes:
-    """The JSON of *value*: money as text, times RFC 3339, ids as text."""
-    return _encoder.encode(value)
+to_json_bytes = msgspec.json.Encoder(enc_hook=_encode_money, decimal_format="string").encode
+"""The JSON of a value: money as text, times RFC 3339, ids as text."""
 
 
 def to_json(value: object) -> str:
     """The same as text, as the database takes it."""
-    return _encoder.encode(value).decode()
+    return to_json_bytes(value).decode()
 
 
 def json_object(octets: bytes) -> JsonObject:

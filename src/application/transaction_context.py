@@ -11,7 +11,7 @@ from application.database import WriteBatch
 from application.ports import NewId
 from domain.approvals import Approval, ask
 from domain.audit import AuditAction, AuditDetails, AuditEntry, RequestInfo
-from domain.events import BalanceUpdated, Event
+from domain.events import BalanceUpdated
 from domain.identity import Actor
 from domain.policies import Action, Requirements, Target, audit_action, refusal
 from domain.wallet import Transaction, TransactionKind, Wallet
@@ -67,33 +67,6 @@ def details(**values: object) -> AuditDetails:
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
-    """Posts ledger rows, and never one without its other side and the event that it owes."""
-
-    writes: WriteBatch
-    new_id: NewId
-    currency: str
-    epoch: int
-
-    def post(self, *transactions: Transaction, corrects: TransactionKind | None = None) -> None:
-        """Append *transactions*, and owe their users a ``balance_updated`` each; their wallets must be locked.
-
-        A reversal says the kind that it *corrects*.
-        """
-        for row in transactions:
-            self.writes.transactions.append(row)
-            if (other := row.other_side(corrects)) is not None:
-                self.writes.entries.append(other)
-            self.writes.events.append(
-                BalanceUpdated.of(row, event_id=self.new_id(), currency=self.currency, epoch=self.epoch)
-            )
-
-    def pay_out(self, withdrawal: Withdrawal) -> None:
-        """Move what a completed *withdrawal* held from what is owed to what was paid."""
-        self.writes.entries.extend(paid_out(withdrawal))
-
-
-@dataclass(frozen=True, slots=True)
 class Tx(Generic[L]):
     """What a decision sees of its transaction, and where it puts what is to be written.
 
@@ -109,8 +82,8 @@ class Tx(Generic[L]):
     locked: L
     epoch: int
     new_id: NewId
-    writes: WriteBatch
-    ledger: Ledger
+    currency: str
+    writes: WriteBatch = field(default_factory=WriteBatch)
 
     def require(self, target: Target) -> None:
         """Return if the caller may do it to *target*.
@@ -125,9 +98,22 @@ class Tx(Generic[L]):
         """Whether the caller may do something else too; nothing is recorded."""
         return refusal(self.actor, action, requirements=self.requirements) is None
 
-    def add_event(self, event: Event) -> None:
-        """Owe *event* to its recipient's app."""
-        self.writes.events.append(event)
+    def post(self, *transactions: Transaction, corrects: TransactionKind | None = None) -> None:
+        """Append *transactions* to the ledger, each with its other side and the event that it owes its user.
+
+        Their wallets must be locked. A reversal says the kind that it *corrects*.
+        """
+        for row in transactions:
+            self.writes.transactions.append(row)
+            if (other := row.other_side(corrects)) is not None:
+                self.writes.entries.append(other)
+            self.writes.events.append(
+                BalanceUpdated.of(row, event_id=self.new_id(), currency=self.currency, epoch=self.epoch)
+            )
+
+    def pay_out(self, withdrawal: Withdrawal) -> None:
+        """Move what a completed *withdrawal* held from what is owed to what was paid."""
+        self.writes.entries.extend(paid_out(withdrawal))
 
     def add_audit_entry(
         self, *, before: AuditDetails, after: AuditDetails, action: AuditAction | None = None

@@ -24,7 +24,7 @@ from application.database import (
 )
 from application.idempotency import IdempotencyKey, StoredResponse
 from application.ports import NewId
-from application.transaction_context import NO_DETAILS, AuditContext, Ledger, Tx
+from application.transaction_context import NO_DETAILS, AuditContext, Tx
 from domain.audit import REFUSALS_KEPT
 from domain.errors import DomainError, Forbidden, Refusal, SerializationConflict, Unauthenticated
 from domain.identity import Actor, Principal, Role
@@ -65,6 +65,7 @@ class Transactions:
         """Why the policy table says no; see :func:`domain.policies.refusal`."""
         return refusal(actor, action, target, requirements=self._requirements)
 
+    @retry_conflicts
     async def run(
         self, principal: Principal, audit: AuditContext, lock: Lock[L], decide: Callable[[Tx[L]], T]
     ) -> T:
@@ -79,9 +80,25 @@ class Transactions:
             DomainError: what *decide* raises; nothing is written.
             Unavailable: the database does not answer.
         """
-        opening = Opening(roles_for(audit.action), lock)
-        return await self._recorded(principal, audit, self._run(principal, audit, opening, decide))
+        try:
+            async with self._database.begin(principal, Opening(roles_for(audit.action), lock)) as transaction:
+                opened = transaction.opened
+                if refused := refusal(opened.actor, audit.action, requirements=self._requirements):
+                    raise refused
+                if isinstance(opened.locked, DomainError):
+                    raise opened.locked
+                if opened.locked is None:
+                    raise RuntimeError("a role that may do it was not named")
+                tx = self._context(opened, opened.locked, audit.action, audit)
+                result = decide(tx)
+                if tx.writes:
+                    await transaction.commit(tx.writes)
+                return result
+        except (Unauthenticated, Forbidden) as error:
+            await self.record_refusal(principal, audit, error)
+            raise
 
+    @retry_conflicts
     async def run_idempotent(
         self,
         principal: Principal,
@@ -108,94 +125,58 @@ class Transactions:
         """
         lock = None if audit is None else CallerLock()
         opening: Opening[None] = Opening(roles_for(action), lock, key, wallets, counts_spending)
-        running = self._run_idempotent(principal, action, opening, key, decide, target, audit)
-        return await (running if audit is None else self._recorded(principal, audit, running))
+        try:
+            async with self._database.begin(principal, opening) as transaction:
+                opened = transaction.opened
+                if refused := refusal(opened.actor, action, target, requirements=self._requirements):
+                    raise refused
+                if opened.earlier is not None:
+                    return opened.earlier.replay(key)
+                tx = self._context(opened, None, action, audit)
+                writes, sticking = tx.writes, None
+                try:
+                    response = key.to_response(decide(tx))
+                except Refusal as error:
+                    writes, sticking, response = WriteBatch(), error, key.to_response(error)
+                writes.responses.append(KeyedResponse(principal.user_id, key.key, response))
+                await transaction.commit(writes)
+                if sticking is not None:
+                    raise sticking
+                return response
+        except (Unauthenticated, Forbidden) as error:
+            if audit is not None:
+                await self.record_refusal(principal, audit, error)
+            raise
 
     def _context(self, opened: Opened[Any], locked: L, action: Action, audit: AuditContext | None) -> Tx[L]:
-        writes = WriteBatch()
         return Tx(
             action=action,
             audit=audit,
             requirements=self._requirements,
-            actor=opened.caller,
+            actor=opened.actor,
             now=opened.now,
             wallets=opened.wallets,
             locked=locked,
             epoch=opened.epoch,
             new_id=self._new_id,
-            writes=writes,
-            ledger=Ledger(writes, self._new_id, self._currency, opened.epoch),
+            currency=self._currency,
         )
 
     @retry_conflicts
-    async def _run(
-        self, principal: Principal, audit: AuditContext, opening: Opening[L], decide: Callable[[Tx[L]], T]
-    ) -> T:
-        async with self._database.begin(principal, opening) as transaction:
-            opened = transaction.opened
-            if refused := refusal(opened.caller, audit.action, requirements=self._requirements):
-                raise refused
-            if isinstance(opened.locked, DomainError):
-                raise opened.locked
-            if opened.locked is None:
-                raise RuntimeError("a role that may do it was not named")
-            tx = self._context(opened, opened.locked, audit.action, audit)
-            result = decide(tx)
-            if tx.writes:
-                await transaction.commit(tx.writes)
-            return result
-
-    @retry_conflicts
-    async def _run_idempotent(
-        self,
-        principal: Principal,
-        action: Action,
-        opening: Opening[None],
-        key: IdempotencyKey[T],
-        decide: Callable[[Tx[None]], T],
-        target: Target,
-        audit: AuditContext | None,
-    ) -> StoredResponse:
-        async with self._database.begin(principal, opening) as transaction:
-            opened = transaction.opened
-            if refused := refusal(opened.caller, action, target, requirements=self._requirements):
-                raise refused
-            if opened.earlier is not None:
-                return opened.earlier.replay(key)
-            tx = self._context(opened, None, action, audit)
-            writes, sticking = tx.writes, None
-            try:
-                response = key.to_response(decide(tx))
-            except Refusal as error:
-                writes, sticking, response = WriteBatch(), error, key.to_response(error)
-            writes.responses.append(KeyedResponse(principal.user_id, key.key, response))
-            await transaction.commit(writes)
-            if sticking is not None:
-                raise sticking
-            return response
-
-    async def _recorded(
-        self, principal: Principal, audit: AuditContext, running: Coroutine[Any, Any, T]
-    ) -> T:
-        try:
-            return await running
-        except (Unauthenticated, Forbidden) as refused:
-            # By itself: the transaction that was refused leaves no trace, not even its key.
-            await self.record_refusal(principal, audit, refused)
-            raise
-
-    @retry_conflicts
     async def record_refusal(self, principal: Principal, audit: AuditContext, refused: DomainError) -> None:
-        """Record a refusal: staff have all of theirs recorded, anybody else a few, so that nobody fills the log."""
+        """Record a refusal: staff have all of theirs recorded, anybody else a few, so that nobody fills the log.
+
+        By itself: the transaction that was refused leaves no trace, not even its key.
+        """
         opening = Opening(frozenset(Role), RefusalsLock())
         async with self._database.begin(principal, opening) as transaction:
             opened = transaction.opened
             recorded = opened.locked if isinstance(opened.locked, int) else 0
-            if opened.caller.role is Role.USER and recorded >= REFUSALS_KEPT:
+            if opened.actor.role is Role.USER and recorded >= REFUSALS_KEPT:
                 return
             entry = audit.entry(
                 self._new_id(),
-                opened.caller,
+                opened.actor,
                 opened.now,
                 before=NO_DETAILS,
                 after=audit.requested,

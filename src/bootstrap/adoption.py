@@ -68,7 +68,7 @@ def _rates(given: Sequence[str]) -> Rates:
     for one in given:
         action, _, amount = one.partition("=")
         try:
-            rates[RewardedAction(action)] = Money.parse_rate(amount)
+            rates[RewardedAction(action)] = Money.parse(amount, or_zero=True)
         except (ValueError, DomainError):
             known = "|".join(RewardedAction)
             raise CommandFailed(

@@ -20,13 +20,12 @@ from infrastructure.postgres.maintenance import MaintenanceWorker
 from infrastructure.rate_limits import LocalCounter, SharedCounter
 from infrastructure.settings import Settings
 from infrastructure.supabase.verifier import SupabaseTokenVerifier
-from web.authentication import Authentication, SessionRequest
+from web.authentication import Authentication, RateLimits, SessionRequest
 from web.bodies import MAX_BYTES
 from web.endpoints import Endpoints
 from web.headers import TrustedProxies
 from web.openapi import openapi_config
 from web.problems import HANDLERS
-from web.rate_limits import RateLimits
 from web.request_context import RequestContext
 from web.routes import ROUTES
 

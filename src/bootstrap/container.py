@@ -50,7 +50,7 @@ from infrastructure.supabase.admin import RealtimeEndpoint
 from infrastructure.supabase.broadcast import RealtimePublisher
 from infrastructure.supabase.claims import TokenRules
 from infrastructure.supabase.verifier import SupabaseTokenVerifier, token_verifier
-from web.injection import Currency
+from web.endpoints import Currency
 from web.pagination import Cursors
 
 

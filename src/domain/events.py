@@ -48,8 +48,8 @@ class BalanceUpdated:
 
     @property
     def topic(self) -> str:
-        """Where it is sent."""
-        return topic_of(self.user_id)
+        """The private topic of its recipient: only their sessions receive on it, only the backend sends."""
+        return f"user:{self.user_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ class PostValidationChanged:
             event_id=event_id,
             post_id=after.id,
             author_id=after.author_id,
-            previous_status=before.status,
-            status=after.status,
+            previous_status=before.validation_status,
+            status=after.validation_status,
             reason=after.validation_reason,
             version=after.version,
             occurred_at=at,
@@ -83,13 +83,8 @@ class PostValidationChanged:
 
     @property
     def topic(self) -> str:
-        """Where it is sent."""
-        return topic_of(self.author_id)
+        """As of the other event: the author's."""
+        return f"user:{self.author_id}"
 
 
 Event = BalanceUpdated | PostValidationChanged
-
-
-def topic_of(user_id: UUID) -> str:
-    """The private topic of a user: only their sessions receive on it, only the backend sends."""
-    return f"user:{user_id}"

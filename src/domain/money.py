@@ -26,8 +26,9 @@ class Money:
     Immutable and hashable. Its text has at least two places, and no zero beyond the second: ``12.50``, ``0.005``.
     """
 
-    __slots__ = ("_amount",)
-    _amount: Decimal
+    __slots__ = ("amount",)
+    amount: Final[Decimal]
+    """The exact decimal, with four places."""
 
     def __init__(self, amount: Decimal) -> None:
         """Take an exact *amount*, as the database or the domain has it.
@@ -41,57 +42,43 @@ class Money:
             raise ValueError(f"not an exact sum of money: {amount}")
         if abs(exact) > _LIMIT:
             raise BalanceLimit
-        self._amount = exact or NOTHING  # zero has no sign
+        self.amount = exact or NOTHING  # zero has no sign
 
     @classmethod
-    def parse(cls, text: str, *, places: int = PLACES) -> Self:
-        """Read an amount as a client writes it: ``12``, ``12.5`` or ``0.005``, above zero.
+    def parse(cls, text: str, *, places: int = PLACES, or_zero: bool = False) -> Self:
+        """Read an amount as a client writes it: ``12``, ``12.5`` or ``0.005``, above zero *or_zero*.
 
         Raises:
             InvalidAmount: any other spelling, or more than *places* decimals. Nothing is ever rounded.
         """
-        money = cls.parse_rate(text, places=places)
-        if not money.amount:
-            raise InvalidAmount
-        return money
-
-    @classmethod
-    def parse_rate(cls, text: str, *, places: int = PLACES) -> Self:
-        """Read an amount that may be zero.
-
-        Raises:
-            InvalidAmount: any other spelling than that of :meth:`parse`.
-        """
         written = _AMOUNT.fullmatch(text)
         if written is None or len(written[2] or "") > places:
             raise InvalidAmount
-        return cls(Decimal(text))
-
-    @property
-    def amount(self) -> Decimal:
-        """The exact decimal, with four places."""
-        return self._amount
+        amount = Decimal(text)
+        if not (amount or or_zero):
+            raise InvalidAmount
+        return cls(amount)
 
     def __add__(self, other: "Money") -> "Money":
-        return Money(self._amount + other._amount)
+        return Money(self.amount + other.amount)
 
     def __sub__(self, other: "Money") -> "Money":
-        return Money(self._amount - other._amount)
+        return Money(self.amount - other.amount)
 
     def __neg__(self) -> "Money":
-        return Money(-self._amount)
+        return Money(-self.amount)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Money) and self._amount == other._amount
+        return isinstance(other, Money) and self.amount == other.amount
 
     def __lt__(self, other: "Money") -> bool:
-        return self._amount < other._amount
+        return self.amount < other.amount
 
     def __hash__(self) -> int:
-        return hash(self._amount)
+        return hash(self.amount)
 
     def __str__(self) -> str:
-        return shortened(f"{self._amount:f}")
+        return shortened(f"{self.amount:f}")
 
     def __repr__(self) -> str:
         return f"Money({self})"

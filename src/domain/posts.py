@@ -40,7 +40,7 @@ class Post:
     language: str
     dialect: str | None
     media_url: str | None
-    status: PostStatus
+    validation_status: PostStatus
     validated_by: UUID | None
     validated_at: datetime | None
     validation_reason: str | None
@@ -92,18 +92,18 @@ def validate(post: Post, decision: Decision, *, by: Actor, at: datetime) -> Post
         VersionMismatch: the post changed since.
         InvalidInput: the transition needs a reason.
     """
-    if decision.status is post.status:
+    if decision.status is post.validation_status:
         return post
     if decision.seen_version is None and decision.status is PostStatus.APPROVED:
         raise PreconditionRequired
     if decision.seen_version not in {None, post.version}:
         raise VersionMismatch
-    if TRANSITIONS[post.status, decision.status].reason_required and not decision.reason:
+    if TRANSITIONS[post.validation_status, decision.status].reason_required and not decision.reason:
         raise InvalidInput("This change of a decision needs a reason.")
     undecided = decision.status is PostStatus.PENDING
     return replace(
         post,
-        status=decision.status,
+        validation_status=decision.status,
         validated_by=None if undecided else by.user_id,
         validated_at=None if undecided else at,
         validation_reason=decision.reason,

@@ -57,9 +57,9 @@ def settle_reward(
     A missing or zero rate pays nothing. A payment is limited to what the balance can take, a reversal to what
     the wallet holds; a frozen wallet (None) takes and gives nothing.
     """
-    if after.status is PostStatus.APPROVED and earning is None:
+    if after.validation_status is PostStatus.APPROVED and earning is None:
         return _pay(wallet, rate or ZERO, after.id, id=id, at=at)
-    if before.status is PostStatus.APPROVED and earning is not None and not earning.reversed:
+    if before.validation_status is PostStatus.APPROVED and earning is not None and not earning.reversed:
         return _take_back(wallet, earning, id=id, at=at)
     return Reward()
 

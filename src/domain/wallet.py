@@ -215,14 +215,6 @@ def _room(amount: Money, wallet: Wallet) -> Money:
     return LIMIT - wallet.balance if amount > ZERO else wallet.balance
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """Money from one wallet to another: two rows that sum to zero and share a reference."""
-
-    sent: Transaction
-    received: Transaction
-
-
 def transfer(
     sender: Wallet,
     recipient: Wallet,
@@ -231,8 +223,10 @@ def transfer(
     ids: tuple[UUID, UUID, UUID],
     at: datetime,
     note: str | None,
-) -> Transfer:
-    """Move *amount*; *ids* are the transfer's own and those of its two rows.
+) -> tuple[Transaction, Transaction]:
+    """The rows that move *amount*, what was sent and what was received: they sum to zero and share a reference.
+
+    *ids* are the transfer's own and those of its two rows.
 
     Raises:
         WalletFrozen: the sender's.
@@ -242,8 +236,8 @@ def transfer(
     if sender.frozen:
         raise WalletFrozen
     transfer_id, sent_id, received_id = ids
-    return Transfer(
-        sent=sender.book(
+    return (
+        sender.book(
             TransactionKind.TRANSFER_OUT,
             -amount,
             id=sent_id,
@@ -252,7 +246,7 @@ def transfer(
             counterparty_id=recipient.user_id,
             note=note,
         ),
-        received=recipient.book(
+        recipient.book(
             TransactionKind.TRANSFER_IN,
             amount,
             id=received_id,

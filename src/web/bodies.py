@@ -5,20 +5,19 @@ where they have that shape already (``tests/web/test_wire.py`` holds the two tog
 """
 
 import json
-from typing import Any, Final, TypeVar, cast
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, TypeVar, cast
 
 import msgspec
 from litestar import MediaType, Request, Response
 from litestar.exceptions import InternalServerException
 from litestar.types import Send
+from msgspec import Meta
 
-from application.encoding import distinct_members, to_json, to_json_bytes
-from application.idempotency import IdempotencyKey, StoredResponse, fingerprint
-from domain.approvals import Approval
-from domain.errors import Refusal
+from application.encoding import distinct_members, to_json_bytes
 from web.authentication import SessionRequest
-from web.headers import idempotency_key
-from web.problems import MEDIA_TYPE, STATUS_OF, TITLES, TYPE_PREFIX, HttpProblem
+from web.problems import HttpProblem
+from web.query import NO_NUL, UUID_PATTERN
 
 Out = TypeVar("Out")
 
@@ -27,6 +26,34 @@ _DIGITS: Final = 12
 """A length with more is too large, whatever follows."""
 _TOO_LARGE: Final = ("body_too_large", "The body is too large.")
 _CHARSETS: Final = {"", "utf-8", "utf8"}
+
+UuidField = Annotated[str, Meta(pattern=UUID_PATTERN, max_length=36, extra_json_schema={"format": "uuid"})]
+ReasonField = Annotated[str, Meta(min_length=1, max_length=500, pattern=NO_NUL)]
+NoteField = Annotated[str, Meta(min_length=1, max_length=500, pattern=NO_NUL)]
+
+
+def _amount_schema(places: int, limit: str) -> dict[str, Any]:
+    return {
+        "pattern": rf"^(0|[1-9][0-9]{{0,7}})(\.[0-9]{{1,{places}}})?$",
+        "examples": ["12.50"],
+        "description": f"Decimal, above zero, at most {limit}; never a JSON number.",
+    }
+
+
+# Not checked by the schema: a bad amount has a code of its own (domain.money.Money.parse).
+AmountField = Annotated[str, Meta(extra_json_schema=_amount_schema(4, "99999999.9999"))]
+PayoutField = Annotated[str, Meta(extra_json_schema=_amount_schema(2, "99999999.99"))]
+# At least two places, and no zero beyond the second.
+MONEY_PATTERN: Final = r"^-?(0|[1-9][0-9]{0,7})\.[0-9]{2}([0-9]?[1-9])?$"
+MoneyText = Annotated[str, Meta(extra_json_schema={"pattern": MONEY_PATTERN, "examples": ["12.50", "0.005"]})]
+# A sum over many wallets or rows.
+TotalText = Annotated[
+    str,
+    Meta(
+        extra_json_schema={"pattern": r"^-?(0|[1-9][0-9]*)\.[0-9]{2}([0-9]?[1-9])?$", "examples": ["12.50"]}
+    ),
+]
+HashText = Annotated[str, Meta(extra_json_schema={"pattern": "^[0-9a-f]{64}$"})]
 
 
 async def read_json(request: SessionRequest) -> dict[str, Any]:
@@ -59,6 +86,7 @@ async def _whole_body(request: SessionRequest) -> bytes:
     while more:
         message: Any = await request.receive()
         if message["type"] == "http.disconnect":
+            request.scope["state"]["disconnected"] = True
             raise InternalServerException("the client hung up")
         body += message["body"]
         if len(body) > MAX_BYTES:
@@ -84,29 +112,23 @@ def _fields(value: Any) -> int:
     return sum(map(_fields, value)) if isinstance(value, list) else 0
 
 
+@dataclass(eq=False)
 class Json(Response[Out]):
-    """An answer whose *content* is bytes that are ready: nothing is looked for in it, and no cookie goes with it."""
+    """An answer whose *content* is bytes that are ready: nothing is looked for in it, and no cookie goes with it.
 
-    def __init__(
-        self,
-        content: Out,
-        status_code: int | None = None,
-        media_type: str = MediaType.JSON.value,
-        headers: dict[str, str] | None = None,
-    ) -> None:
-        # Litestar's own tells mappings from lists by ``typing``, which costs as much as all of this.
-        self.background, self.cookies, self.encoding = None, [], "utf-8"
-        self.content = content
-        self.headers = headers or {}
-        self.media_type = media_type
-        self.response_type_encoders = {}
-        self.status_code = status_code
+    Litestar's own tells mappings from lists by ``typing``, which costs as much as all of this.
+    """
+
+    content: Out
+    status_code: int | None = None
+    media_type: str = MediaType.JSON.value
+    headers: dict[str, str] = field(default_factory=dict)
 
     async def send(self, send: Send, status: int) -> None:
         """Answer; *status* where the handler named none."""
         body = cast("bytes", self.content)
         headers = [
-            (b"content-type", str(self.media_type).encode()),
+            (b"content-type", self.media_type.encode()),
             (b"content-length", b"%d" % len(body)),
             *((name.lower().encode(), value.encode()) for name, value in self.headers.items()),
         ]
@@ -117,38 +139,3 @@ class Json(Response[Out]):
 def wire(_: type[Out], value: object) -> Response[Out]:
     """An answer whose *value* has the shape of the struct that documents it."""
     return Json(cast("Out", to_json_bytes(value)))
-
-
-def keyed(request: SessionRequest) -> IdempotencyKey[Any]:
-    """The request's key, with the digest of its method, path and body.
-
-    Raises:
-        IdempotencyKeyMissing, IdempotencyKeyInvalid: see :func:`web.headers.idempotency_key`.
-    """
-    digest = fingerprint(request.method, request.scope["path"], request.raw)
-    return IdempotencyKey(idempotency_key(request), digest, _to_response)
-
-
-def _to_response(answer: object) -> StoredResponse:
-    """What goes over the wire; a refusal without the id of the request, for each request has its own."""
-    if not isinstance(answer, Refusal):
-        return StoredResponse(202 if isinstance(answer, Approval) else 201, to_json(answer))
-    status = STATUS_OF[answer.code]
-    problem = {
-        "type": TYPE_PREFIX + answer.code,
-        "title": TITLES[answer.code],
-        "status": status,
-        "detail": str(answer),
-        "code": answer.code,
-    }
-    return StoredResponse(status, to_json(problem))
-
-
-def sent(_: type[Out], request: Request[Any, Any, Any], answer: StoredResponse) -> Response[Out]:
-    """The answer to a keyed request, given for the first time or again."""
-    body, media_type = answer.body.encode(), MediaType.JSON.value
-    if answer.status >= 400:
-        problem = {**msgspec.json.decode(body), "request_id": request.scope["state"]["request_id"]}
-        body, media_type = to_json_bytes(problem), MEDIA_TYPE
-    headers = {"Idempotency-Replayed": "true"} if answer.replayed else None
-    return Json(cast("Out", body), status_code=answer.status, media_type=media_type, headers=headers)

@@ -6,9 +6,13 @@ answer) is one function here. Whatever is out of the ordinary goes Litestar's ow
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from functools import partial
+from inspect import signature
+from types import MethodType
+from typing import Any, Final, NewType, NoReturn, TypeVar, cast, get_type_hints
 
 from dishka import AsyncContainer
+from dishka.integrations.base import default_parse_dependency, wrap_injection
 from litestar import Litestar
 from litestar.exceptions import HTTPException
 from litestar.middleware._internal.cors import CORSMiddleware
@@ -18,12 +22,43 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from web.authentication import PUBLIC, Authentication, SessionRequest
 from web.bodies import Json, read_json
 from web.headers import values_of
-from web.injection import is_injected, with_use_cases
 from web.problems import problem_of
 from web.query import check_query, form_of
 
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+Currency = NewType("Currency", str)
+"""The deployment's one currency (ISO 4217)."""
+
 _TAKEN: Final = {"request", "data"}
 """What a handler may take beside its parameters and its use-cases."""
+
+
+def inject(handler: Handler) -> Handler:
+    """Keep the ``FromDishka`` parameters of *handler* from Litestar, which would look for them in the request."""
+    return cast("Handler", wrap_injection(func=handler, is_async=True, container_getter=_no_container))
+
+
+def _no_container(*_: object) -> NoReturn:
+    raise RuntimeError("only an endpoint calls a handler that has use-cases")
+
+
+def _is_injected(handler: Any) -> bool:
+    """Whether *handler*, a method of a controller, has parameters that Litestar does not see."""
+    return hasattr(handler, "__dishka_orig_func__")
+
+
+async def _with_use_cases(handler: Any, container: AsyncContainer) -> Callable[..., Awaitable[Any]]:
+    """*handler*, for which :func:`_is_injected` holds, with what *container* makes for it."""
+    written = handler.__dishka_orig_func__
+    hints = get_type_hints(written, include_extras=True)
+    wanted = {
+        name: key
+        for name, parameter in signature(written).parameters.items()
+        if (key := default_parse_dependency(parameter, hints.get(name)))
+    }
+    made = {name: await container.get(key.type_hint, key.component) for name, key in wanted.items()}
+    return partial(MethodType(written, handler.__self__), **made)
 
 
 class Endpoint:
@@ -123,8 +158,8 @@ class Endpoints:
         for route in app.routes:
             handlers = route.route_handler_map.values() if isinstance(route, HTTPRoute) else ()
             for handler, parameters in handlers:
-                if is_injected(handler.fn):
-                    call = await with_use_cases(handler.fn, container)
+                if _is_injected(handler.fn):
+                    call = await _with_use_cases(handler.fn, container)
                     closed = None if handler.opt.get(PUBLIC) else authentication
                     self._endpoints[handler] = Endpoint(handler, parameters, call, closed)
 

@@ -10,21 +10,11 @@ from litestar import Request
 from litestar.params import HeaderParameter
 
 from domain.audit import RequestInfo
-from domain.errors import IdempotencyKeyInvalid, IdempotencyKeyMissing
 from web.problems import HttpProblem
 
-_PRINTABLE: Final = re.compile(r"[\x20-\x7e]{1,255}", re.ASCII)
-_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _VERSION: Final = re.compile(r'"([1-9][0-9]{0,9})"', re.ASCII)
 
-# Declared for the OpenAPI document; the functions below read the header itself, so that a repeated one is seen.
-IdempotencyKeyHeader = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Idempotency-Key",
-        description="Required. 1 to 255 printable ASCII characters, made by the client and kept across retries.",
-    ),
-]
+# Declared for the OpenAPI document; the header itself is read below, so that a repeated one is seen.
 IfMatchHeader = Annotated[
     str | None,
     HeaderParameter(
@@ -119,27 +109,6 @@ class TrustedProxies:
 def values_of(scope: Mapping[str, Any], name: bytes) -> list[bytes]:
     """The values of the header *name* (lower case), one for each time that it stands in the request."""
     return [value for sent, value in scope["headers"] if sent == name]
-
-
-def idempotency_key(request: Request[Any, Any, Any]) -> str:
-    """The request's key; its bare and its quoted spelling (RFC 8941 string) are one key.
-
-    Raises:
-        IdempotencyKeyMissing: there is none.
-        IdempotencyKeyInvalid: several, empty, too long, or not printable ASCII.
-    """
-    sent = values_of(request.scope, b"idempotency-key")
-    if not sent:
-        raise IdempotencyKeyMissing
-    key = sent[0].decode("latin-1")
-    if key.startswith('"'):
-        quoted = _QUOTED.fullmatch(key)
-        if quoted is None:
-            raise IdempotencyKeyInvalid
-        key = re.sub(r"\\(.)", r"\1", quoted.group(1))
-    if len(sent) > 1 or not _PRINTABLE.fullmatch(key):
-        raise IdempotencyKeyInvalid
-    return key
 
 
 def seen_version(request: Request[Any, Any, Any]) -> int | None:

@@ -11,7 +11,7 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from application.ops import CheckReadiness
 from web.authentication import PUBLIC
-from web.injection import inject
+from web.endpoints import inject
 
 
 class Liveness(msgspec.Struct):

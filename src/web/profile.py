@@ -10,9 +10,8 @@ from application.profile import ReadProfile
 from domain.errors import SessionRevoked
 from domain.identity import Role
 from web.authentication import SessionRequest
-from web.bodies import wire
-from web.fields import MoneyText
-from web.injection import Currency, inject
+from web.bodies import MoneyText, wire
+from web.endpoints import Currency, inject
 from web.openapi import problems
 
 

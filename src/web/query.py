@@ -1,12 +1,26 @@
-"""Query parameters, read strictly and for all routes alike, before Litestar converts them."""
+"""Parameters of path and query: their types, and the query read strictly, before Litestar converts it."""
 
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import unquote_to_bytes
 
+from litestar.params import PathParameter, QueryParameter
+
 from web.problems import FieldProblem, HttpProblem
+
+# Lower case, hyphenated, not nil: one spelling for each id.
+UUID_PATTERN: Final = "^(?!00000000-0000-0000-0000-000000000000$)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+NO_NUL: Final = "^[^\\u0000]*$"
+
+UuidPath = Annotated[
+    str, PathParameter(pattern=UUID_PATTERN, max_length=36, description="Lower-case hyphenated.")
+]
+UuidQuery = Annotated[str | None, QueryParameter(pattern=UUID_PATTERN, max_length=36)]
+TextQuery = Annotated[str | None, QueryParameter(pattern=NO_NUL, max_length=100)]
+# ``query`` itself is a reserved word of Litestar's.
+SearchQuery = Annotated[str | None, QueryParameter(name="query", pattern=NO_NUL, max_length=100)]
 
 _BROKEN_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})|[^\x21-\x7e]")
 _FORMS: Final = {

@@ -3,12 +3,13 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 import structlog
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Send
 
 from web.headers import TrustedProxies
 from web.problems import MEDIA_TYPE, STATUS_OF, Problem
@@ -51,51 +52,34 @@ class RequestContext:
         self.proxies = proxies
         self.always = (*_PRIVATE, (b"x-release", release.encode("ascii", "replace")))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] == "http":  # type: ignore[comparison-overlap]
-            await _Exchange(self, scope, receive, send).run()
-        else:
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
-
-
-class _Exchange:
-    """One request and its answer."""
-
-    __slots__ = ("_context", "_receive", "_scope", "_send", "_state", "_status")
-
-    def __init__(self, context: RequestContext, scope: Any, receive: Receive, send: Send) -> None:
-        self._context = context
-        self._scope = scope
-        self._receive = receive
-        self._send = send
-        self._status = 0
-        self._state: dict[str, Any] = scope.setdefault("state", {})
-
-    async def run(self) -> None:
-        """Have the application answer."""
+            return
         began = time.perf_counter()
-        context, scope, state = self._context, self._scope, self._state
+        state: dict[str, Any] = scope.setdefault("state", {})
+        answer = _Answer(scope, send, self.always)
         request_id = state["request_id"] = os.urandom(16).hex()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         callers_id, fault = _read_headers(scope)
-        context.proxies.apply(scope)
+        self.proxies.apply(scope)
         method = scope["method"]
         inner: Any = {**scope, "method": "GET"} if method == "HEAD" else scope
         outcome: int | str = ""
         try:
             if fault:
-                await self._refuse(fault)
+                await answer.refuse(fault)
             else:
-                await context.app(inner, self._receive_noting_the_end, self._answer)
+                await self.app(inner, receive, answer.send)
         except asyncio.CancelledError:
             outcome = "cancelled"
             raise
         finally:
-            outcome = outcome or ("disconnected" if "disconnected" in state else self._status)
+            outcome = outcome or ("disconnected" if "disconnected" in state else answer.status)
             seconds = time.perf_counter() - began
             route = inner.get("path_template", "")
-            context.observe(method, route, str(outcome), seconds)
+            self.observe(method, route, str(outcome), seconds)
             # What leads from the request's id to the person and back.
             fields = {
                 "request_id": request_id,
@@ -111,46 +95,51 @@ class _Exchange:
                 fields["user_id"] = state["user_id"]
             if callers_id is not None:
                 fields["caller_request_id"] = callers_id
-            context.tell(fields)
+            self.tell(fields)
 
-    async def _receive_noting_the_end(self) -> Any:
-        message = await self._receive()
-        if message["type"] == "http.disconnect" and not self._status:
-            self._state["disconnected"] = True
-        return message
 
-    async def _answer(self, message: Message) -> None:
-        scope, state = self._scope, self._state
+@dataclass(slots=True)
+class _Answer:
+    """The answer to a request on its way out, with headers that it has *always*; ``status`` is 0 until it begins."""
+
+    scope: Any
+    hand_on: Send
+    always: Iterable[tuple[bytes, bytes]]
+    status: int = 0
+
+    async def send(self, message: Message) -> None:
+        """Send *message*, with the headers that every answer has."""
+        scope = self.scope
         if message["type"] == "http.response.start":
-            self._status = message["status"]
+            self.status, state = message["status"], scope["state"]
             headers = [
                 *message["headers"],
-                *self._context.always,
+                *self.always,
                 (b"x-request-id", state["request_id"].encode()),
                 (b"content-security-policy", state.get("content_security_policy", NO_CONTENT_POLICY)),
                 *state.get("headers", ()),
             ]
             if scope["scheme"] == "https":
                 headers.append(_HSTS)
-            if self._status == 405 or scope["method"] == "OPTIONS":
+            if self.status == 405 or scope["method"] == "OPTIONS":
                 headers = [_with_head(header) for header in headers]
             message["headers"] = headers
         elif message["type"] == "http.response.body" and scope["method"] == "HEAD":
             message["body"] = b""
-        await self._send(message)
+        await self.hand_on(message)
 
-    async def _refuse(self, detail: str) -> None:
+    async def refuse(self, detail: str) -> None:
         """Answer ``invalid_request`` for what is wrong before there is a route."""
         code = "invalid_request"
-        body = msgspec.json.encode(Problem.of(code, detail, self._state["request_id"]))
+        body = msgspec.json.encode(Problem.of(code, detail, self.scope["state"]["request_id"]))
         headers = [
             (b"content-type", MEDIA_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),
             (b"connection", b"close"),
         ]
         start: Any = {"type": "http.response.start", "status": STATUS_OF[code], "headers": headers}
-        await self._answer(start)
-        await self._answer({"type": "http.response.body", "body": body, "more_body": False})
+        await self.send(start)
+        await self.send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def _read_headers(scope: Any) -> tuple[str | None, str | None]:

@@ -227,7 +227,7 @@ def _post(author: Principal, changes: dict[str, object]) -> Post:
         language="rw",
         dialect=None,
         media_url=None,
-        status=PostStatus.PENDING,
+        validation_status=PostStatus.PENDING,
         validated_by=None,
         validated_at=None,
         validation_reason=None,
@@ -410,7 +410,7 @@ class PostgresBackend(Backend):
             title=made.title,
             body=made.body,
             language=made.language,
-            validation_status=made.status,
+            validation_status=made.validation_status,
             created_at=made.created_at,
         )
         return await self.read_post(made.id)

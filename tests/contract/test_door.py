@@ -45,7 +45,7 @@ async def take_three(
 
     def decide(tx: Tx[None]) -> PostedTransaction:
         row = tx.wallets[owner.user_id].book(TransactionKind.PENALTY, -THREE, id=tx.new_id(), at=tx.now)
-        tx.ledger.post(row)
+        tx.post(row)
         then()
         return PostedTransaction.of(row, tx.epoch)
 
@@ -107,7 +107,7 @@ async def test_a_wallet_moves_by_all_the_rows_of_one_decision(backend: Backend) 
         first = wallet.book(TransactionKind.PENALTY, -THREE, id=tx.new_id(), at=tx.now)
         then = wallet.after(first)
         last = then.book(TransactionKind.BONUS, Money(Decimal(1)), id=tx.new_id(), at=tx.now)
-        tx.ledger.post(first, last)
+        tx.post(first, last)
         return PostedTransaction.of(last, tx.epoch)
 
     await backend.transactions.run_idempotent(
@@ -197,7 +197,7 @@ async def test_a_client_that_the_deployment_trusts_moves_money(backend: Backend)
 
     def decide(tx: Tx[None]) -> PostedTransaction:
         row = tx.wallets[user.user_id].book(TransactionKind.PENALTY, -THREE, id=tx.new_id(), at=tx.now)
-        tx.ledger.post(row)
+        tx.post(row)
         return PostedTransaction.of(row, tx.epoch)
 
     response = await trusting.run_idempotent(

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from application.realtime.ports import Outbox
-from domain.events import BalanceUpdated, topic_of
+from domain.events import BalanceUpdated
 from infrastructure.postgres.connections import create_pool
 from infrastructure.postgres.outbox import PostgresOutbox
 from support.database import Database
@@ -43,7 +43,7 @@ async def test_no_more_than_was_asked_for(outbox: Outbox) -> None:
 
 
 async def test_the_topics_that_are_passed_over_come_not(outbox: Outbox) -> None:
-    topic = topic_of(EVENTS[0].user_id)
+    topic = EVENTS[0].topic
     messages = await outbox.pending(2, [topic])
     assert [message.event_id for message in messages] == [EVENTS[1].event_id, EVENTS[3].event_id]
 
@@ -52,7 +52,7 @@ async def test_a_message_says_what_the_event_says(outbox: Outbox) -> None:
     [message] = await outbox.pending(1)
     event: BalanceUpdated = EVENTS[0]
     assert (message.topic, message.event, message.attempts) == (
-        topic_of(event.user_id),
+        event.topic,
         "balance_updated",
         0,
     )

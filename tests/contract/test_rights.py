@@ -183,13 +183,13 @@ async def test_a_rate_beyond_what_the_wallet_takes_does_not_stop_the_decision(ba
     approved = await ValidatePost(backend.transactions)(moderator, command, ORIGIN)
 
     [entry] = await backend.audit()
-    assert approved.status is PostStatus.APPROVED
+    assert approved.validation_status is PostStatus.APPROVED
     assert (entry.after["amount"], entry.after["shortfall"]) == ("1.9999", "3.0001")
 
 
 async def test_going_back_to_pending_is_for_admins(backend: Backend) -> None:
     moderator, admin = await backend.user(Role.MODERATOR), await backend.user(Role.ADMIN)
-    post = await backend.post(await backend.user(), status=PostStatus.REJECTED)
+    post = await backend.post(await backend.user(), validation_status=PostStatus.REJECTED)
     command = ValidateCommand(post.id, Decision(PostStatus.PENDING, None, None))
     validate = ValidatePost(backend.transactions)
 
@@ -197,7 +197,7 @@ async def test_going_back_to_pending_is_for_admins(backend: Backend) -> None:
         await validate(moderator, command, ORIGIN)
     reopened = await validate(admin, command, ORIGIN)
 
-    assert (reopened.status, reopened.validated_by) == (PostStatus.PENDING, None)
+    assert (reopened.validation_status, reopened.validated_by) == (PostStatus.PENDING, None)
 
 
 async def test_every_refusal_of_staff_is_recorded_with_what_was_asked_for(backend: Backend) -> None:

@@ -41,7 +41,7 @@ async def test_an_approval_pays_the_author_records_and_tells(backend: Backend) -
     approved = await decide(backend, moderator, post, PostStatus.APPROVED, seen=1)
 
     [earning] = await backend.ledger(author)
-    assert (approved.status, approved.version) == (PostStatus.APPROVED, 2)
+    assert (approved.validation_status, approved.version) == (PostStatus.APPROVED, 2)
     assert approved == await backend.read_post(post.id)
     assert (earning.kind, earning.amount, earning.reference_id) == (
         TransactionKind.EARNING,
@@ -97,7 +97,7 @@ async def test_only_what_was_seen_is_approved(backend: Backend) -> None:
     with pytest.raises(VersionMismatch):
         await decide(backend, moderator, post, PostStatus.APPROVED, seen=2)
 
-    assert (await backend.read_post(post.id)).status is PostStatus.PENDING
+    assert (await backend.read_post(post.id)).validation_status is PostStatus.PENDING
 
 
 async def test_a_plain_user_decides_nothing(backend: Backend) -> None:

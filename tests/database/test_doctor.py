@@ -17,10 +17,10 @@ from pydantic import SecretStr
 
 from database.arena import migrate_app
 from devstack.postgres import LocalPostgres, binaries
+from infrastructure.doctor.app import check_app_columns, check_cascades, check_functions, check_views
 from infrastructure.doctor.catalogue import check_catalogue, check_drift
 from infrastructure.doctor.clients import check_clients
 from infrastructure.doctor.database import (
-    check_app_columns,
     check_level,
     check_read_only,
     check_relay,
@@ -29,7 +29,6 @@ from infrastructure.doctor.database import (
     check_sizes,
 )
 from infrastructure.doctor.findings import Finding, Findings, Severity
-from infrastructure.doctor.rls_bypasses import check_cascades, check_functions, check_views
 from infrastructure.doctor.run_checks import run_checks
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import connect

@@ -11,12 +11,11 @@ import msgspec
 import pytest
 from botocore.stub import Stubber
 
-from deploy.app_runner import AppRunner
-from deploy.ecs_express import EcsExpress
+from deploy.__main__ import platform_from
+from deploy.aws import AppRunner, EcsExpress
+from deploy.image import credentials
 from deploy.platforms import DeployFailedError
 from deploy.railway import Railway
-from deploy.registry import credentials
-from deploy.target import platform_from
 from support.ports import free_port
 from support.stack import serve_in_thread
 

@@ -8,7 +8,7 @@ import httpx
 import jwt
 import pytest
 
-from devstack.auth.passwords import hash_password, password_matches
+from devstack.auth.users import hash_password, password_matches
 from devstack.database import Connection
 from devstack.keys import SigningKey
 from devstack.postgres import LocalPostgres

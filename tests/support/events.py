@@ -5,7 +5,7 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 from application.encoding import to_json
-from domain.events import BalanceUpdated, topic_of
+from domain.events import BalanceUpdated
 from domain.money import Money
 from domain.wallet import TransactionKind
 from support.database import Database
@@ -45,7 +45,7 @@ async def owe(database: Database, events: list[BalanceUpdated]) -> None:
     await database.fetch(
         OWE,
         [event.event_id for event in events],
-        [topic_of(event.user_id) for event in events],
+        [event.topic for event in events],
         [event.NAME for event in events],
         [to_json(event) for event in events],
     )

@@ -43,9 +43,9 @@ class Bound:
 
 
 BOUNDS = {
-    "GET /profile": Bound(36, 19, 1, 250),
-    "POST /wallet/transfers": Bound(100, 33, 4, 950),
-    "POST /vault/posts/{id}/validation": Bound(107, 34, 5, 1060),
+    "GET /profile": Bound(32, 17, 1, 240),
+    "POST /wallet/transfers": Bound(84, 32, 4, 890),
+    "POST /vault/posts/{id}/validation": Bound(93, 33, 5, 970),
 }
 PENDING = "select from private.realtime_outbox where delivered_at is null"
 RELAY = Bound(55, 14, 0)

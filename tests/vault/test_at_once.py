@@ -155,7 +155,7 @@ async def test_a_demotion_waits_for_what_the_moderator_is_deciding(
     await bystander.sees_waiting(3)
     await bystander.let_go()
 
-    assert (await decision).status is PostStatus.APPROVED
+    assert (await decision).validation_status is PostStatus.APPROVED
     await demotion
     with pytest.raises(Forbidden):
         await late
@@ -203,7 +203,7 @@ async def test_whoever_takes_a_role_away_waits_for_what_its_holder_is_deciding(
     assert not taken.done()
     await bystander.let_go()
 
-    assert (await decision).status is PostStatus.APPROVED
+    assert (await decision).validation_status is PostStatus.APPROVED
     await taken
 
 
@@ -320,4 +320,4 @@ async def test_a_ban_waits_for_what_the_moderator_is_deciding(
     await ban
     with pytest.raises(Banned):
         await late
-    assert (await backend.read_post(post.id)).status is PostStatus.PENDING
+    assert (await backend.read_post(post.id)).validation_status is PostStatus.PENDING

@@ -122,8 +122,8 @@ class Histories(RuleBasedStateMachine):
             author,
             use_case(self.people[who], ValidateCommand(post.id, decision), ORIGIN),
         )
-        if isinstance(result, Post) and result.status is not post.status:
-            assert (post.status, status) in TRANSITIONS
+        if isinstance(result, Post) and result.validation_status is not post.validation_status:
+            assert (post.validation_status, status) in TRANSITIONS
             assert version in {None, post.version}
             assert result.version == post.version + 1
             self.note(who, decision.action)

@@ -67,7 +67,7 @@ async def _post(backend: MemoryBackend, author: Principal) -> UUID:
 
 
 async def _rejected(backend: MemoryBackend, author: Principal) -> UUID:
-    return (await backend.post(author, status=PostStatus.REJECTED)).id
+    return (await backend.post(author, validation_status=PostStatus.REJECTED)).id
 
 
 async def _withdrawal(backend: MemoryBackend, owner: Principal) -> UUID:

@@ -37,7 +37,7 @@ async def _everywhere(backend: PostgresBackend, database: Database) -> tuple[Pri
         SECRET,
     )
     await backend.post(person, title=SECRET, body=SECRET)
-    await backend.post(person, title=SECRET, body=SECRET, status=PostStatus.APPROVED)
+    await backend.post(person, title=SECRET, body=SECRET, validation_status=PostStatus.APPROVED)
     await pay(backend, person, friend, "1", note=SECRET)
     await pay(backend, friend, person, "2", note=SECRET)
     await settle(backend, admin, await held(backend, person, "3", key="withdrawal"), FAILED, SECRET)

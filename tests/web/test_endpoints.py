@@ -17,9 +17,8 @@ from domain.errors import ExpiredToken, PostNotFound
 from domain.identity import Principal
 from web.authentication import Authentication, SessionRequest
 from web.bodies import wire
-from web.endpoints import Endpoints
+from web.endpoints import Endpoints, inject
 from web.headers import TrustedProxies
-from web.injection import inject
 from web.pagination import Limit
 from web.problems import HANDLERS
 from web.request_context import RequestContext

@@ -22,9 +22,9 @@ from support.backend import System, api, backend, readiness
 from support.database import Database
 from support.ports import free_port
 from support.stack import supabase_on
+from web.authentication import RateLimits
 from web.headers import client_network
 from web.problems import HttpProblem
-from web.rate_limits import RateLimits
 
 pytestmark = pytest.mark.anyio
 

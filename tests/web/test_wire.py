@@ -15,7 +15,7 @@ from application.wallet.transfers import PostedTransaction
 from domain.errors import InsufficientFunds, InvalidCursor
 from domain.money import Money
 from domain.wallet import Transaction, TransactionKind
-from web.bodies import _to_response
+from web.idempotency import _to_response
 from web.pagination import Cursors
 
 ID = "3f0c1f44-7a2b-4f60-9b61-0a3ce1a1d9aa"

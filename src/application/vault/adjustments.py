@@ -1,13 +1,13 @@
 """Correct a balance by hand, with its record: a bonus, a refund, a penalty, or a transaction taken back."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from application.database import LockedTransaction, TransactionLock
 from application.idempotency import IdempotencyKey, StoredResponse
-from application.transaction_context import AuditContext, Ledger, Tx, details
+from application.transaction_context import AuditContext, Tx, details
 from application.transactions import Transactions
 from application.wallet.transfers import PostedTransaction
 from domain.approvals import Approval
@@ -33,17 +33,15 @@ class AdjustCommand:
     note: str
 
 
-def post_adjustment(
-    ledger: Ledger, wallet: Wallet, command: AdjustCommand, *, id: UUID, at: datetime
-) -> tuple[Transaction, AuditDetails]:
+def post_adjustment(tx: Tx[Any], wallet: Wallet, command: AdjustCommand) -> tuple[Transaction, AuditDetails]:
     """Post what *command* says on *wallet*: the row, and what the audit log says of it.
 
     Raises:
         InsufficientFunds, BalanceLimit: the wallet does not allow it.
     """
     amount = command.amount if command.kind in CREDITS else -command.amount
-    row = wallet.book(command.kind, amount, id=id, at=at, note=command.note)
-    ledger.post(row)
+    row = wallet.book(command.kind, amount, id=tx.new_id(), at=tx.now, note=command.note)
+    tx.post(row)
     return row, details(
         balance=row.balance_after,
         version=row.version,
@@ -97,7 +95,7 @@ class AdjustBalance:
                 raise UserNotFound
             if self._limits.needs_second_admin(command.amount):
                 return tx.ask_for_approval(command.user_id, _request_of(command))
-            row, after = post_adjustment(tx.ledger, wallet, command, id=tx.new_id(), at=tx.now)
+            row, after = post_adjustment(tx, wallet, command)
             tx.add_audit_entry(before=details(balance=wallet.balance, version=wallet.version), after=after)
             return PostedTransaction.of(row, tx.epoch)
 
@@ -164,7 +162,7 @@ class ReverseTransaction:
             second = None if other is None else (other, _wallet(locked, other), tx.new_id())
             reversal = reverse(row, _wallet(locked, row), id=tx.new_id(), at=tx.now, other=second)
             for posted, corrected in zip(reversal.rows, filter(None, (row, other)), strict=True):
-                tx.ledger.post(posted, corrects=corrected.kind)
+                tx.post(posted, corrects=corrected.kind)
             tx.add_audit_entry(
                 before=details(kind=row.kind, amount=row.amount, user_id=row.user_id),
                 after=details(

@@ -80,10 +80,9 @@ def _carry_out(tx: Tx[LockedApproval]) -> AuditDetails:
         settled = settle(withdrawal, WithdrawalStatus.COMPLETED, by=by, at=tx.now, reason=reason)
         if settled is not withdrawal:
             tx.writes.withdrawals_settled.append(settled)
-            tx.ledger.pay_out(settled)
+            tx.pay_out(settled)
         return details(withdrawal_id=settled.id, status=settled.status, amount=settled.amount)
     if tx.locked.wallet is None:
         raise UserNotFound
-    adjustment = command_of(approval)
-    _, after = post_adjustment(tx.ledger, tx.locked.wallet, adjustment, id=tx.new_id(), at=tx.now)
+    _, after = post_adjustment(tx, tx.locked.wallet, command_of(approval))
     return {**after, "user_id": str(approval.target_id)}

@@ -49,11 +49,12 @@ class ValidatePost:
             after = validate(before, decision, by=tx.actor, at=tx.now)
             if after is before:
                 return after
-            reward = _reward(tx, after)
+            wallet, earning, rate = tx.locked.author_wallet, tx.locked.earning, tx.locked.rate
+            reward = settle_reward(before, after, wallet, earning, rate, id=tx.new_id(), at=tx.now)
             if reward.transaction is not None:
-                tx.ledger.post(reward.transaction, corrects=TransactionKind.EARNING)
+                tx.post(reward.transaction, corrects=TransactionKind.EARNING)
             tx.writes.posts.append(after)
-            tx.add_event(PostValidationChanged.of(before, after, event_id=tx.new_id(), at=tx.now))
+            tx.writes.events.append(PostValidationChanged.of(before, after, event_id=tx.new_id(), at=tx.now))
             tx.add_audit_entry(
                 before=_details_of(before), after={**_details_of(after), **_details_of_reward(reward)}
             )
@@ -62,15 +63,8 @@ class ValidatePost:
         return await self._transactions.run(principal, audit, PostLock(command.post_id), decide)
 
 
-def _reward(tx: Tx[LockedPost], after: Post) -> Reward:
-    locked = tx.locked
-    return settle_reward(
-        locked.post, after, locked.author_wallet, locked.earning, locked.rate, id=tx.new_id(), at=tx.now
-    )
-
-
 def _details_of(post: Post) -> AuditDetails:
-    return details(status=post.status, version=post.version)
+    return details(status=post.validation_status, version=post.version)
 
 
 def _details_of_reward(reward: Reward) -> AuditDetails:

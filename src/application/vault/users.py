@@ -117,7 +117,7 @@ class GrantRole:
         """
         async with self._database.begin_as_operator(UserLock(user_id)) as transaction:
             locked = transaction.opened.locked
-            if locked is None or isinstance(locked, DomainError):
+            if isinstance(locked, DomainError):
                 raise UserNotFound
             before = locked.user.role
             if before is role:

@@ -78,9 +78,9 @@ class SettleWithdrawal:
             reversal = None
             if after.status is WithdrawalStatus.FAILED:
                 reversal = release_hold(before, tx.locked.wallet, id=tx.new_id(), at=tx.now)
-                tx.ledger.post(reversal, corrects=TransactionKind.WITHDRAWAL)
+                tx.post(reversal, corrects=TransactionKind.WITHDRAWAL)
             else:
-                tx.ledger.pay_out(after)
+                tx.pay_out(after)
             tx.writes.withdrawals_settled.append(after)
             tx.add_audit_entry(
                 before=details(status=before.status),

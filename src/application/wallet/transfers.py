@@ -65,7 +65,7 @@ class TransferFunds:
                 raise UserNotFound
             sender = tx.wallets[principal.user_id]
             self._limits.check_transfer(sender, command.amount)
-            moved = transfer(
+            sent, received = transfer(
                 sender,
                 recipient,
                 command.amount,
@@ -73,8 +73,8 @@ class TransferFunds:
                 at=tx.now,
                 note=command.note,
             )
-            tx.ledger.post(moved.sent, moved.received)
-            return PostedTransaction.of(moved.sent, tx.epoch)
+            tx.post(sent, received)
+            return PostedTransaction.of(sent, tx.epoch)
 
         wallets = {principal.user_id, command.recipient_id}
         return await self._transactions.run_idempotent(

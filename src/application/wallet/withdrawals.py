@@ -55,7 +55,7 @@ class WithdrawFunds:
             self._limits.check_withdrawal(wallet, command.amount)
             held = hold(wallet, command.amount, ids=(tx.new_id(), tx.new_id()), at=tx.now, note=command.note)
             row = held.transaction
-            tx.ledger.post(row)
+            tx.post(row)
             tx.writes.withdrawals.append(held.withdrawal)
             return PostedWithdrawal(held.withdrawal, row, row.balance_after, row.version, tx.epoch)
 

@@ -10,11 +10,12 @@ get Unavailable, and their keys know the truth.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import methodcaller
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -52,35 +53,26 @@ log = structlog.get_logger(__name__)
 
 @dataclass(eq=False, slots=True)
 class _Member:
-    """One keyed request in a group. It is asked (``opened``), answers (``decided``), and hears the end (``ended``)."""
+    """One keyed request in a group, and its side of the transaction (:class:`application.database.OpenTransaction`).
+
+    It is ``asked``, answers (``decided``), and hears the end (``ended``).
+    """
 
     principal: Principal
     opening: Opening[Any]
     key: tuple[UUID, str]
-    opened: "asyncio.Future[Opened[Any] | None]" = field(default_factory=asyncio.Future)
+    asked: "asyncio.Future[Opened[Any] | None]" = field(default_factory=asyncio.Future)
     decided: "asyncio.Future[WriteBatch | None]" = field(default_factory=asyncio.Future)
     ended: "asyncio.Future[None]" = field(default_factory=asyncio.Future)
-
-    def leave(self) -> None:
-        """Answer with nothing, if nothing was answered: it was refused, or its client has gone."""
-        if not self.decided.done():
-            self.decided.set_result(None)
-
-
-@dataclass(slots=True)
-class _GroupedTransaction:
-    """A member's side of a group's transaction; see :class:`application.database.OpenTransaction`."""
-
-    member: _Member
-    opened: Opened[Any]
+    opened: Opened[Any] = field(init=False)
 
     async def commit(self, writes: WriteBatch) -> None:
         """Decided: from here on the group writes it, even if nobody waits for it any more."""
-        self.member.decided.set_result(writes)
+        self.decided.set_result(writes)
         try:
-            await asyncio.shield(self.member.ended)
+            await asyncio.shield(self.ended)
         except SerializationConflict:
-            _alone.set(self.member.key)
+            _alone.set(self.key)
             raise
 
 
@@ -98,7 +90,9 @@ class GroupedDatabase(PostgresDatabase):
         self._running: set[asyncio.Task[None] | None] = set()
 
     @asynccontextmanager
-    async def begin(self, principal: Principal, opening: Opening[L]) -> AsyncIterator[OpenTransaction[L]]:
+    async def begin(
+        self, principal: Principal, opening: Opening[L]
+    ) -> AsyncIterator[OpenTransaction[Opened[L]]]:
         """A member's part of four round trips; what fits in no group goes alone."""
         fits = opening.key if opening.lock is None else None
         key = None if fits is None else (principal.user_id, fits.key)
@@ -112,12 +106,13 @@ class GroupedDatabase(PostgresDatabase):
             if len(self._running) < self._lanes:
                 self._running.add(asyncio.create_task(self._lane(), name="group commit"))
             try:
-                opened = await member.opened
-                if opened is not None:
-                    yield _GroupedTransaction(member, opened)
+                if (opened := await member.asked) is not None:
+                    member.opened = opened
+                    yield member
                     return
             finally:
-                member.leave()
+                if not member.decided.done():
+                    member.decided.set_result(None)  # it was refused, or its client has gone
             async with super().begin(principal, opening) as transaction:
                 yield transaction
 
@@ -128,7 +123,7 @@ class GroupedDatabase(PostgresDatabase):
                 try:
                     await self._run(members)
                 finally:
-                    self._locked.difference_update(_wallets_of(members))
+                    self._locked.difference_update(*(member.opening.wallets for member in members))
         finally:
             # Here, with no turn of the loop since nobody waited: who comes next starts a lane of their own.
             self._running.discard(asyncio.current_task())
@@ -149,14 +144,14 @@ class GroupedDatabase(PostgresDatabase):
             else:
                 rest.append(member)
         self._waiting = rest
-        self._locked.update(_wallets_of(members.values()))
+        self._locked.update(*(member.opening.wallets for member in members.values()))
         return list(members.values())
 
     async def _run(self, members: Sequence[_Member]) -> None:
         """One group, from BEGIN to what its members hear of the end."""
         transaction: PostgresTransaction[Any] | None = None
         try:
-            async with self._begin(_begin_group) as transaction:
+            async with self._begin(methodcaller("execute", _BEGIN)) as transaction:
                 await _decide_in_turn(transaction, members)
         except Exception as error:
             _fail(members, error, committing=transaction is not None and transaction.committing)
@@ -165,21 +160,13 @@ class GroupedDatabase(PostgresDatabase):
                 member.ended.set_result(None)
 
 
-def _wallets_of(members: Iterable[_Member]) -> set[UUID]:
-    return {owner for member in members for owner in member.opening.wallets}
-
-
-async def _begin_group(connection: Any) -> None:
-    await connection.execute(_BEGIN)
-
-
 def _fail(members: Sequence[_Member], error: Exception, *, committing: bool) -> None:
     """Before COMMIT everybody goes alone once; after it nobody knows, and the same key finds out."""
     if not isinstance(error, DomainError):
         log.error("group_commit.failed", exc_info=error)
     for member in members:
-        if not member.opened.done():
-            member.opened.set_result(None)
+        if not member.asked.done():
+            member.asked.set_result(None)
         member.ended.set_exception(Unavailable() if committing else SerializationConflict())
         member.ended.exception()  # seen, even where nobody waits for it
 
@@ -191,23 +178,28 @@ async def _decide_in_turn(transaction: PostgresTransaction[Any], members: Sequen
     locked = [row for row in rows if row["n"] is None]
     wallets = mappers.usable_wallets(locked)
     now = max((row["now"] for row in locked), default=rows[0]["now"])
-    earlier = await _earlier(transaction.connection, members, heads)
-    batch, unused = WriteBatch(), []
+    taken = [
+        member.key
+        for number, member in enumerate(members)
+        if not heads[number]["claimed"] and heads[number]["caller_role"] is not None
+    ]
+    earlier = await _earlier(transaction.connection, taken) if taken else {}
+    written, unused = list[WriteBatch](), []
     for number, member in enumerate(members):
         head = heads[number]
         opened = _opened(member, head, wallets, earlier.get(member.key), now)
-        if not member.opened.done():  # it is, where the client has gone
-            member.opened.set_result(opened)
+        if not member.asked.done():  # it is, where the client has gone
+            member.asked.set_result(opened)
         writes = None if opened is None else await member.decided
         if writes is not None:
-            batch.extend(writes)
+            written.append(writes)
             for row in writes.transactions:
                 wallets[row.user_id] = wallets[row.user_id].after(row)
         elif head["claimed"]:
             unused.append(member.key)
     if unused:
         await transaction.connection.execute(queries.RELEASE_KEYS, *map(list, zip(*unused, strict=True)))
-    await transaction.commit(batch)
+    await transaction.commit(*written)
 
 
 def _arguments(members: Sequence[_Member]) -> tuple[object, ...]:
@@ -234,16 +226,9 @@ def _arguments(members: Sequence[_Member]) -> tuple[object, ...]:
 
 
 async def _earlier(
-    connection: Any, members: Sequence[_Member], heads: Mapping[int, Any]
+    connection: Any, taken: Sequence[tuple[UUID, str]]
 ) -> dict[tuple[UUID, str], IdempotencyRecord]:
-    """What the keys that were not claimed stand for already: one statement, and none where all were."""
-    taken = [
-        member.key
-        for number, member in enumerate(members)
-        if not heads[number]["claimed"] and heads[number]["caller_role"] is not None
-    ]
-    if not taken:
-        return {}
+    """What the keys that were not claimed stand for already."""
     columns = map(list, zip(*taken, strict=True))
     rows = await connection.fetch(queries.EARLIER_MANY, *columns, IDEMPOTENCY_KEY_TTL, NOT_FOUND_KEY_TTL)
     return {

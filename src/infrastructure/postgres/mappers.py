@@ -1,7 +1,6 @@
 """Rows to domain objects where a rule is applied, and to rows of the wire where none is."""
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
 
@@ -84,7 +83,7 @@ def post_of(row: Stored) -> Post:
         language=row["language"],
         dialect=row["dialect"],
         media_url=row["media_url"],
-        status=PostStatus(row["validation_status"]),
+        validation_status=PostStatus(row["validation_status"]),
         validated_by=uuid_of(row["validated_by"]),
         validated_at=row["validated_at"],
         validation_reason=row["validation_reason"],
@@ -161,7 +160,8 @@ def locked_post(row: Stored) -> LockedPost | DomainError:
     if row["earning_id"] is not None:
         earning_id, amount = UUID(int=row["earning_id"].int), Money(row["earning_amount"])
         earning = Earning(earning_id, amount, row["earning_reversed"])
-    return LockedPost(post, wallet, earning, _money_or_none(row["rate"]))
+    rate = None if row["rate"] is None else Money(row["rate"])
+    return LockedPost(post, wallet, earning, rate)
 
 
 def locked_transaction(row: Stored) -> LockedTransaction | DomainError:
@@ -237,7 +237,3 @@ def locked_withdrawal(row: Stored) -> LockedWithdrawal | DomainError:
         return WithdrawalNotFound()
     withdrawal = withdrawal_of(row)
     return LockedWithdrawal(withdrawal, wallet_of(row, withdrawal.user_id), _approval_of(row))
-
-
-def _money_or_none(amount: Decimal | None) -> Money | None:
-    return None if amount is None else Money(amount)

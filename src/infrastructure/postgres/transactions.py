@@ -16,8 +16,8 @@ import structlog
 from application.database import (
     ApprovalLock,
     Lock,
-    LockedUser,
     Opened,
+    OpenedByOperator,
     Opening,
     OpenTransaction,
     PostLock,
@@ -45,6 +45,7 @@ from infrastructure.postgres.errors import acquire_connection
 from infrastructure.postgres.write_batch import statement_of
 
 L = TypeVar("L")
+O_co = TypeVar("O_co", covariant=True)
 Connection = Any
 AfterCommit = Callable[[Sequence[Event]], None]
 """Told of the events of a transaction that committed; what it raises is its own affair."""
@@ -57,21 +58,20 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class PostgresTransaction(Generic[L]):
+class PostgresTransaction(Generic[O_co]):
     """See :class:`application.database.OpenTransaction`, which says what is promised."""
 
     connection: Connection
     after_commit: AfterCommit
-    opened: Opened[L] = field(init=False)
+    opened: O_co = field(init=False)
     committing: bool = False
     ended: bool = False
 
-    async def commit(self, writes: WriteBatch) -> None:
-        """Two statements."""
-        if writes:
-            text, arguments, expected = statement_of(writes)
-            if await self.connection.fetchval(text, *arguments) != expected:
-                raise RuntimeError("what was locked has changed")  # a mistake of ours: nothing is written
+    async def commit(self, *writes: WriteBatch) -> None:
+        """Two statements, for several batches too."""
+        text, arguments, expected = statement_of(writes)
+        if text and await self.connection.fetchval(text, *arguments) != expected:
+            raise RuntimeError("what was locked has changed")  # a mistake of ours: nothing is written
         # Where this fails, it may have committed or not (Unavailable): the key finds the truth.
         self.committing = True
         tag = await self.connection.execute("commit")
@@ -80,7 +80,7 @@ class PostgresTransaction(Generic[L]):
             # The server answers ROLLBACK, and no error, where a statement before had failed.
             log.error("transaction.not_committed", tag=tag)
             raise Unavailable
-        self.after_commit(writes.events)
+        self.after_commit([event for batch in writes for event in batch.events])
 
     async def roll_back(self) -> None:
         """Undo what did not commit; a connection that can't even do that is thrown away, never handed out again."""
@@ -102,13 +102,13 @@ class PostgresDatabase:
 
     def begin(
         self, principal: Principal, opening: Opening[L]
-    ) -> AbstractAsyncContextManager[OpenTransaction[L]]:
+    ) -> AbstractAsyncContextManager[OpenTransaction[Opened[L]]]:
         """Two statements; a third for a lock, and more for a first request or payment, or a key that is taken."""
         return self._begin(partial(_open, principal=principal, opening=opening))
 
     def begin_as_operator(
         self, lock: UserLock
-    ) -> AbstractAsyncContextManager[PostgresTransaction[LockedUser]]:
+    ) -> AbstractAsyncContextManager[PostgresTransaction[OpenedByOperator]]:
         """Three statements."""
         return self._begin(partial(_open_as_operator, lock=lock))
 
@@ -128,11 +128,11 @@ class PostgresDatabase:
                 await transaction.roll_back()
 
 
-async def _open_as_operator(connection: Connection, lock: UserLock) -> Opened[LockedUser]:
+async def _open_as_operator(connection: Connection, lock: UserLock) -> OpenedByOperator:
     await connection.execute(queries.BEGIN)
     await connection.fetchval(queries.LOCK_USER_AS_OPERATOR, lock.user_id)
     row = await connection.fetchrow(queries.READ_USER_AS_OPERATOR, lock.user_id)
-    return Opened(None, row["now"], locked=mappers.locked_user(row))
+    return OpenedByOperator(row["now"], mappers.locked_user(row))
 
 
 async def _open(connection: Connection, principal: Principal, opening: Opening[Any]) -> Opened[Any]:

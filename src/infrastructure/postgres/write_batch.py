@@ -5,9 +5,10 @@ several transactions make one statement as one does.
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -22,16 +23,18 @@ _PLACEHOLDER: Final = re.compile(r"\$(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One kind of write: its SQL counts placeholders from $1; ``rows`` finds what of a batch it writes.
+    """One kind of write: its SQL counts placeholders from $1; ``of`` says what of a batch it writes.
 
     ``counted`` is the part of the SQL whose rows were locked and read before: each of them must be there, anything
     less is a mistake of ours.
     """
 
     sql: str
-    rows: Callable[[WriteBatch], Collection[Any]]
+    of: Callable[[WriteBatch], Iterable[Any]]
     columns: tuple[Callable[[Any], object], ...]
     counted: str | None = None
+    rows: Callable[[Iterable[Any]], Collection[Any]] = list
+    """What is written of that; all of it, unless said otherwise."""
 
 
 class _Move(NamedTuple):
@@ -42,10 +45,10 @@ class _Move(NamedTuple):
     last: Transaction
 
 
-def _moves(batch: WriteBatch) -> Collection[_Move]:
+def _moves(rows: Iterable[Transaction]) -> Collection[_Move]:
     """Several rows of one wallet move it once."""
     moves: dict[UUID, _Move] = {}
-    for row in batch.transactions:
+    for row in rows:
         first = moves.get(row.user_id)
         moves[row.user_id] = _Move(row.user_id, row.version - 1 if first is None else first.was, row)
     return moves.values()
@@ -67,7 +70,7 @@ PARTS: Final = (
   where w.user_id = m.user_id and w.version = m.was
   returning true
 )""",
-        _moves,
+        attrgetter("transactions"),
         _columns(
             "user_id",
             "was",
@@ -77,6 +80,7 @@ PARTS: Final = (
             "last.hash",
         ),
         "moved",
+        _moves,
     ),
     Part(
         f"""posted as (
@@ -134,7 +138,7 @@ PARTS: Final = (
   returning true
 )""",
         attrgetter("posts"),
-        _columns("id", "status", "validated_by", "validated_at", "validation_reason", "version"),
+        _columns("id", "validation_status", "validated_by", "validated_at", "validation_reason", "version"),
         "validated",
     ),
     Part(
@@ -276,11 +280,14 @@ PARTS: Final = (
 )
 
 
-def statement_of(batch: WriteBatch) -> tuple[str, list[object], int]:
-    """The statement of a batch that is not empty, its arguments, and how many locked rows it must change."""
+def statement_of(batches: Sequence[WriteBatch]) -> tuple[str, list[object], int]:
+    """The statement that writes *batches* in their order, its arguments, and how many locked rows it must change.
+
+    It is empty where there is nothing to write.
+    """
     parts, arguments, expected = [], list[object](), 0
     for part in PARTS:
-        if rows := part.rows(batch):
+        if rows := part.rows(chain.from_iterable(map(part.of, batches))):
             parts.append(part)
             arguments += ([value(row) for row in rows] for value in part.columns)
             expected += len(rows) if part.counted else 0
@@ -290,6 +297,8 @@ def statement_of(batch: WriteBatch) -> tuple[str, list[object], int]:
 @lru_cache(maxsize=64)
 def _combined(parts: tuple[tuple[str, str | None], ...]) -> str:
     """One statement of *parts*, its placeholders numbered through; it returns how many locked rows it changed."""
+    if not parts:
+        return ""
     texts, offset = [], 0
     for sql, _ in parts:
         numbers = [int(number) for number in _PLACEHOLDER.findall(sql)]

@@ -13,11 +13,12 @@ from domain.money import Money
 from domain.policies import Action, error_codes
 from domain.wallet import TransactionKind
 from web.authentication import SessionRequest
-from web.bodies import keyed, sent
-from web.fields import AmountField, NoteField, UuidPath
-from web.headers import IdempotencyKeyHeader, request_info
-from web.injection import inject
+from web.bodies import AmountField, NoteField
+from web.endpoints import inject
+from web.headers import request_info
+from web.idempotency import IdempotencyKeyHeader, keyed, sent
 from web.openapi import problems
+from web.query import UuidPath
 from web.vault.approvals import WAITS
 from web.wallet.wallet import PostedTransactionOut
 

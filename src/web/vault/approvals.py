@@ -18,12 +18,12 @@ from domain.approvals import ApprovalStatus
 from domain.errors import InvalidCursor
 from domain.policies import Action, error_codes
 from web.authentication import SessionRequest
-from web.bodies import wire
-from web.fields import NoteField, UuidPath
+from web.bodies import NoteField, wire
+from web.endpoints import inject
 from web.headers import request_info
-from web.injection import inject
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
+from web.query import UuidPath
 
 
 class ApprovalOut(msgspec.Struct):

@@ -16,11 +16,11 @@ from domain.errors import InvalidCursor
 from domain.policies import Action, error_codes
 from web.authentication import SessionRequest
 from web.bodies import wire
-from web.fields import UuidQuery
+from web.endpoints import inject
 from web.headers import request_info
-from web.injection import inject
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
+from web.query import UuidQuery
 
 
 class AuditOutcome(StrEnum):

@@ -15,12 +15,11 @@ from application.vault.reading import ReadVault
 from domain.money import NOTHING, money_text
 from domain.policies import Action, error_codes
 from web.authentication import SessionRequest
-from web.bodies import wire
-from web.fields import MoneyText, NoteField, TotalText, UuidPath
+from web.bodies import MoneyText, NoteField, TotalText, wire
+from web.endpoints import Currency, inject
 from web.headers import request_info
-from web.injection import Currency, inject
 from web.openapi import problems
-from web.query import instant
+from web.query import UuidPath, instant
 from web.wallet.statement import TransactionOut
 from web.wallet.wallet import At
 

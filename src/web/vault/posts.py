@@ -1,7 +1,6 @@
 """``/vault/posts``: the moderation queue, and decisions on posts."""
 
 from datetime import datetime
-from typing import Self
 from uuid import UUID
 
 import msgspec
@@ -14,14 +13,14 @@ from application.vault.posts import ValidateCommand, ValidatePost
 from application.vault.reading import COUNTED_TO, PostFilter, ReadVault
 from domain.errors import InvalidCursor, PostNotFound
 from domain.policies import Action, error_codes
-from domain.posts import Decision, Post, PostKind, PostStatus
+from domain.posts import Decision, PostKind, PostStatus
 from web.authentication import SessionRequest
-from web.bodies import wire
-from web.fields import ReasonField, TextQuery, UuidPath, UuidQuery
+from web.bodies import ReasonField, wire
+from web.endpoints import inject
 from web.headers import IfMatchHeader, request_info, seen_version
-from web.injection import inject
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
+from web.query import TextQuery, UuidPath, UuidQuery
 
 _READ = error_codes(Action.READ_POSTS)
 
@@ -43,12 +42,6 @@ class PostOut(msgspec.Struct):
     validation_reason: str | None
     version: int
     created_at: datetime
-
-    @classmethod
-    def of(cls, post: Post) -> Self:
-        """The answer for *post*, whose status has a longer name outside."""
-        names = (name for name in cls.__struct_fields__ if name != "validation_status")
-        return cls(validation_status=post.status, **{name: getattr(post, name) for name in names})
 
 
 class PostPageOut(msgspec.Struct):
@@ -149,4 +142,4 @@ class PostsController(Controller):
         """Decide on a post. The first approval of its life pays the author, in the same transaction."""
         decision = Decision(data.status, data.reason, seen_version(request))
         command = ValidateCommand(UUID(post_id), decision)
-        return wire(PostOut, PostOut.of(await validate_post(request.user, command, request_info(request))))
+        return wire(PostOut, await validate_post(request.user, command, request_info(request)))

@@ -13,10 +13,9 @@ from domain.money import Money
 from domain.policies import Action, error_codes
 from domain.rewards import RewardedAction
 from web.authentication import SessionRequest
-from web.bodies import wire
-from web.fields import AmountField, MoneyText
+from web.bodies import AmountField, MoneyText, wire
+from web.endpoints import Currency, inject
 from web.headers import request_info
-from web.injection import Currency, inject
 from web.openapi import problems
 
 
@@ -79,6 +78,6 @@ class RewardRatesController(Controller):
         data: JSONBody[RewardRateIn],
     ) -> RewardRateOut:
         """Say what an action pays from now on; zero turns it off. What was paid stays. For admins."""
-        amount = Money.parse_rate(data.amount)
+        amount = Money.parse(data.amount, or_zero=True)
         rate = await change_reward_rate(request.user, action, amount, request_info(request))
         return RewardRateOut(rate.action, str(rate.amount), currency, rate.updated_at)

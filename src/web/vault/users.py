@@ -16,11 +16,12 @@ from domain.errors import InvalidCursor, UserNotFound
 from domain.identity import Role
 from domain.policies import Action, error_codes
 from web.authentication import SessionRequest
-from web.fields import MoneyText, ReasonField, SearchQuery, UuidPath
+from web.bodies import MoneyText, ReasonField
+from web.endpoints import Currency, inject
 from web.headers import request_info
-from web.injection import Currency, inject
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
+from web.query import SearchQuery, UuidPath
 
 _READ = error_codes(Action.READ_USERS)
 

@@ -16,12 +16,12 @@ from domain.errors import InvalidCursor
 from domain.policies import Action, error_codes
 from domain.withdrawals import WithdrawalStatus
 from web.authentication import SessionRequest
-from web.bodies import wire
-from web.fields import ReasonField, UuidPath
+from web.bodies import ReasonField, wire
+from web.endpoints import inject
 from web.headers import request_info
-from web.injection import inject
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
+from web.query import UuidPath
 from web.vault.approvals import WAITS
 from web.wallet.withdrawals import WithdrawalOut, WithdrawalPageOut
 

@@ -11,7 +11,7 @@ from litestar import Response
 
 from application.wallet.reading import Statement
 from domain.wallet import TransactionKind
-from web.fields import HashText, MoneyText, TotalText
+from web.bodies import HashText, MoneyText, TotalText
 
 _COLUMNS: Final = (
     *("created_at", "kind", "amount", "balance_after", "counterparty_id", "reference_id", "note"),

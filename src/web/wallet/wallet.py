@@ -17,10 +17,9 @@ from domain.money import Money
 from domain.policies import Action, error_codes
 from domain.wallet import TransactionKind
 from web.authentication import SessionRequest
-from web.bodies import keyed, sent, wire
-from web.fields import AmountField, MoneyText, NoteField, UuidField
-from web.headers import IdempotencyKeyHeader
-from web.injection import Currency, inject
+from web.bodies import AmountField, MoneyText, NoteField, UuidField, wire
+from web.endpoints import Currency, inject
+from web.idempotency import IdempotencyKeyHeader, keyed, sent
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
 from web.query import instant

@@ -16,10 +16,9 @@ from domain.money import PAYOUT_PLACES, Money
 from domain.policies import Action, error_codes
 from domain.withdrawals import WithdrawalStatus
 from web.authentication import SessionRequest
-from web.bodies import keyed, sent, wire
-from web.fields import MoneyText, NoteField, PayoutField
-from web.headers import IdempotencyKeyHeader
-from web.injection import inject
+from web.bodies import MoneyText, NoteField, PayoutField, wire
+from web.endpoints import inject
+from web.idempotency import IdempotencyKeyHeader, keyed, sent
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
 from web.wallet.statement import TransactionOut

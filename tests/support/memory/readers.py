@@ -17,7 +17,7 @@ from domain.errors import SessionRevoked
 from domain.identity import AccountStatus, Actor, Principal, Role, User
 from domain.ledger import Account
 from domain.money import NOTHING, ZERO, Money, money_text
-from domain.posts import Post, PostStatus
+from domain.posts import PostStatus
 from domain.wallet import Transaction
 from domain.withdrawals import Withdrawal, WithdrawalStatus
 from support.memory.database import MemoryDatabase
@@ -30,8 +30,6 @@ def _row(entity: Any) -> Row:
     row: Row = {
         name: str(value) if isinstance(value, Money) else value for name, value in asdict(entity).items()
     }
-    if isinstance(entity, Post):
-        row["validation_status"] = row.pop("status")
     if isinstance(entity, AuditEntry):
         row |= row.pop("request")
     return row
@@ -143,7 +141,7 @@ class MemoryVaultReader:
         rows = [
             post
             for post in self._database.posts.values()
-            if wanted.status in {None, post.status}
+            if wanted.status in {None, post.validation_status}
             and wanted.language in {None, post.language}
             and wanted.kind in {None, post.kind}
             and wanted.author_id in {None, post.author_id}
@@ -158,7 +156,7 @@ class MemoryVaultReader:
 
     async def post_counts(self) -> Row:
         """See the port."""
-        found = [post.status for post in self._database.posts.values()]
+        found = [post.validation_status for post in self._database.posts.values()]
         return {status.value: min(found.count(status), COUNTED_TO) for status in PostStatus}
 
     async def users(self, wanted: UserFilter, page: PageRequest[Position]) -> Sequence[User]:

@@ -16,6 +16,7 @@ from application.database import (
     LockedUser,
     LockedWithdrawal,
     Opened,
+    OpenedByOperator,
     Opening,
     PostLock,
     RateLock,
@@ -42,14 +43,15 @@ from domain.wallet import TRANSFERS, TransactionKind, Wallet
 from support.memory.database import MemoryDatabase, StoredKey
 
 L = TypeVar("L")
+O_co = TypeVar("O_co", covariant=True)
 
 
 @dataclass
-class MemoryTransaction(Generic[L]):
+class MemoryTransaction(Generic[O_co]):
     """See :class:`application.database.OpenTransaction`, which says what is promised."""
 
     database: MemoryDatabase
-    opened: Opened[L]
+    opened: O_co
     key: IdempotencyKey[Any] | None
 
     async def commit(self, writes: WriteBatch) -> None:
@@ -75,6 +77,7 @@ class MemoryTransaction(Generic[L]):
         database.outbox.extend(writes.events)
         for user_id, name, response in writes.responses:
             assert self.key is not None
+            assert isinstance(self.opened, Opened)
             record = IdempotencyRecord(self.key.fingerprint, response)
             database.keys[user_id, name] = StoredKey(record, self.opened.now)
 
@@ -86,7 +89,9 @@ class MemoryTransactions:
         self._database = database
 
     @asynccontextmanager
-    async def begin(self, principal: Principal, opening: Opening[L]) -> AsyncIterator[MemoryTransaction[L]]:
+    async def begin(
+        self, principal: Principal, opening: Opening[L]
+    ) -> AsyncIterator[MemoryTransaction[Opened[L]]]:
         """See the port."""
         async with self._database.lock:
             actor = self._database.actor(principal)
@@ -107,10 +112,10 @@ class MemoryTransactions:
             yield MemoryTransaction(self._database, opened, opening.key)
 
     @asynccontextmanager
-    async def begin_as_operator(self, lock: UserLock) -> AsyncIterator[MemoryTransaction[LockedUser]]:
+    async def begin_as_operator(self, lock: UserLock) -> AsyncIterator[MemoryTransaction[OpenedByOperator]]:
         """See the port."""
         async with self._database.lock:
-            opened: Opened[LockedUser] = Opened(None, datetime.now(UTC), locked=self._locked(lock))
+            opened = OpenedByOperator(datetime.now(UTC), self._locked(lock))
             yield MemoryTransaction(self._database, opened, None)
 
     def _claim(self, user_id: UUID, key: IdempotencyKey[Any], now: datetime) -> IdempotencyRecord | None:
