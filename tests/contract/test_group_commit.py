@@ -20,12 +20,18 @@ from domain.policies import Action
 from domain.withdrawals import hold
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.grouped_transactions import GroupedDatabase
+from infrastructure.postgres.transactions import AfterCommit
 from support.database import Database
 from support.ledger import findings
 from support.tcp_proxy import CutPoint, TcpProxy, proxy_to
 
 pytestmark = pytest.mark.anyio
 PATH = "/wallet/withdrawals"
+
+
+async def withdraw(backend: PostgresBackend, owner: Principal, key: str, amount: str = "1") -> StoredResponse:
+    command = WithdrawCommand(Money.parse(amount))
+    return await WithdrawFunds(backend.transactions)(owner, command, key_of(key, PATH, {"amount": amount}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +43,7 @@ class Place:
     database: Database
 
     async def withdraw(self, owner: Principal, key: str, amount: str = "1") -> StoredResponse:
-        command = WithdrawCommand(Money.parse(amount))
-        request = key_of(key, PATH, {"amount": amount})
-        return await WithdrawFunds(self.backend.transactions)(owner, command, request)
+        return await withdraw(self.backend, owner, key, amount)
 
     async def decide(self, owner: Principal, key: str, decide: Callable[[Tx[None]], str]) -> StoredResponse:
         """A request with a decision of the test's own."""
@@ -118,6 +122,28 @@ async def test_two_groups_under_way_never_want_one_wallet(database: Database) ->
     assert len(begins) == 3
     assert begins[2] > commands.index("commit") > begins[1]
     assert not await findings(database)
+
+
+async def test_what_a_transaction_asks_is_planned_once_for_each_connection(database: Database) -> None:
+    """With a plan of its own for each length of its arrays, a statement would cost as much again."""
+    pools = list[asyncpg.Pool]()
+
+    def on_one_connection(pool: asyncpg.Pool, after_commit: AfterCommit) -> GroupedDatabase:
+        pools.append(pool)
+        return GroupedDatabase(pool, after_commit, lanes=1)
+
+    async with postgres_backend(database, on_one_connection) as backend:
+        owners = [await backend.user(balance="99.00") for _ in range(3)]
+        for number in range(6):  # from the sixth time on, PostgreSQL chooses
+            await withdraw(backend, owners[0], f"lone {number}")
+            await asyncio.gather(*(withdraw(backend, owner, f"{number}") for owner in owners))
+        asked = await pools[0].fetch(
+            "select generic_plans, custom_plans from pg_prepared_statements "
+            "where statement like '%private.idempotency_keys%'"
+        )
+
+    assert asked or database.pooler == "transaction"
+    assert all(row["custom_plans"] == 0 < row["generic_plans"] for row in asked), asked
 
 
 async def test_a_group_has_a_bounded_size(place: Place) -> None:
