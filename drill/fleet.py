@@ -15,7 +15,7 @@ import httpx
 from devstack.processes import CannotStartError
 from devstack.stack import until_ready
 from drill.versions import CannotDrillError, Version
-from support.stack import free_port
+from support.ports import free_port
 
 PROXY = """
 global

@@ -35,7 +35,8 @@ from infrastructure.postgres.connections import connect
 from infrastructure.settings import Settings
 from support.backend import environment_for, settings_for
 from support.database import Database, cloned
-from support.stack import SECRET_KEY, SupabaseStack, free_port, supabase_on
+from support.ports import free_port
+from support.stack import SECRET_KEY, SupabaseStack, supabase_on
 
 pytestmark = pytest.mark.anyio
 
@@ -514,9 +515,9 @@ async def test_a_database_that_is_away_is_named(database: Database, supabase: Su
     ("changes", "codes"),
     [
         ({"supabase_secret_key": SecretStr("sb_secret_of_somebody_else")}, ["realtime_refuses_key"]),
-        ({"supabase_jwks_url": f"http://127.0.0.1:{free_port()}/keys"}, ["signing_keys_unreachable"]),
+        ({"supabase_jwks_url": "http://127.0.0.1:1/keys"}, ["signing_keys_unreachable"]),
         (
-            {"supabase_url": f"http://127.0.0.1:{free_port()}"},
+            {"supabase_url": "http://127.0.0.1:1"},
             ["signing_keys_unreachable", "realtime_unreachable"],
         ),
     ],
