@@ -11,8 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
-from litestar.response.base import ASGIResponse
-from litestar.types import LifeSpanScope, Receive, Scope, Send
+from litestar.types import LifeSpanScope, Scope
 
 OPAQUE_PREFIX = "sb_"
 BROWSER = "Mozilla/"
@@ -39,7 +38,11 @@ class ApiKeyGateway:
             query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
             secret = self._secret_key in {headers.get("apikey"), query.get("apikey")}
             if secret and BROWSER in headers.get("user-agent", ""):
-                await _refuse(scope, receive, send)
+                told = {"message": "Forbidden use of secret API key in browser"}
+                if scope["type"] == ScopeType.WEBSOCKET:
+                    await answer(send, 401, told, of="websocket.http")
+                else:
+                    await answer(send, 401, told, (b"access-control-allow-origin", b"*"))
                 return
             self._authorize(headers)
             if token := self._tokens.get(query.get("apikey", "")):
@@ -54,34 +57,14 @@ class ApiKeyGateway:
             headers["authorization"] = f"Bearer {self._tokens[key]}" if key in self._tokens else key
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    body = {"message": "Forbidden use of secret API key in browser"}
-    if scope["type"] == ScopeType.WEBSOCKET:
-        await deny_handshake(send, 401, body)
-        return
-    response = ASGIResponse(
-        body=msgspec.json.encode(body),
-        status_code=401,
-        media_type="application/json",
-        headers={"access-control-allow-origin": "*"},
-    )
-    await response(scope, receive, send)
-
-
-async def deny_handshake(send: Send, status: int, body: dict[str, str]) -> None:
-    """Answer a websocket handshake with an ordinary HTTP response."""
+async def answer(
+    send: Any, status: int, body: dict[str, str], *headers: tuple[bytes, bytes], of: str = "http"
+) -> None:
+    """Answer without the framework: a request, or of ``websocket.http`` a handshake."""
     content = msgspec.json.encode(body)
-    await send(
-        {
-            "type": "websocket.http.response.start",
-            "status": status,
-            "headers": [
-                (b"content-type", b"application/json"),
-                (b"content-length", str(len(content)).encode()),
-            ],
-        }
-    )
-    await send({"type": "websocket.http.response.body", "body": content, "more_body": False})
+    fields = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content)), *headers]
+    await send({"type": f"{of}.response.start", "status": status, "headers": fields})
+    await send({"type": f"{of}.response.body", "body": content, "more_body": False})
 
 
 def bearer(authorization: str | None) -> str | None:

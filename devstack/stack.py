@@ -6,16 +6,16 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
 import httpx
 import uvicorn
-from typing_extensions import override
 
+from bootstrap.operations import ServerBeside
 from devstack.postgres import LocalPostgres
 from devstack.processes import CannotStartError, EndsWithUs, listen, stop_orphan
 from devstack.supabase import SupabaseConfig, create_supabase, install_shim
@@ -142,7 +142,7 @@ async def supabase_stand_in(postgres: LocalPostgres, urls: Urls, folder: Path) -
         secret_key=urls.keys.secret,
         key_folder=folder / "signing-key",
     )
-    server = _Server(
+    server = ServerBeside(
         uvicorn.Config(create_supabase(config), log_level="warning", timeout_graceful_shutdown=1)
     )
     listening = [listen(host, urls.ports.supabase) for host in sorted({LOOPBACK, urls.host})]
@@ -157,15 +157,6 @@ async def supabase_stand_in(postgres: LocalPostgres, urls: Urls, folder: Path) -
     finally:
         server.should_exit = True
         await task
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves Ctrl-C to us: it must outlive the backend."""
-
-    @override
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def stop_orphan_backend(folder: Path) -> None:
@@ -207,7 +198,7 @@ async def backend(
     pid_file.write_text(str(process.pid))
     tie = EndsWithUs(process.pid, signal.SIGTERM)
     try:
-        await _until_ready(process, f"{urls.api}/health/ready", folder / "backend.log")
+        await until_ready(process, f"{urls.api}/health/ready", folder / "backend.log")
         yield process
     finally:
         tie.let_go()
@@ -225,7 +216,12 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def _until_ready(process: asyncio.subprocess.Process, url: str, log: Path) -> None:
+async def until_ready(process: asyncio.subprocess.Process, url: str, log: Path) -> None:
+    """Return once what *process* serves at *url* is ready.
+
+    Raises:
+        CannotStartError: it ended instead; with the end of its *log*.
+    """
     ended = asyncio.create_task(process.wait())
     async with httpx.AsyncClient() as http:
         while not ended.done():

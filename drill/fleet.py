@@ -12,8 +12,10 @@ from pathlib import Path
 
 import httpx
 
+from devstack.processes import CannotStartError
+from devstack.stack import until_ready
 from drill.versions import CannotDrillError, Version
-from support.stack import free_port
+from support.ports import free_port
 
 PROXY = """
 global
@@ -63,18 +65,10 @@ class Instance:
             self._process = await asyncio.create_subprocess_exec(
                 *(str(version.program), "serve"), env=self._environment, stdout=log, stderr=log
             )
-        ended = asyncio.create_task(self._process.wait())
-        async with httpx.AsyncClient() as http:
-            while not ended.done():
-                try:
-                    answer = await http.get(f"http://127.0.0.1:{self.port}/health/ready", timeout=5)
-                    if answer.is_success:
-                        ended.cancel()
-                        return
-                except httpx.HTTPError:
-                    pass
-                await asyncio.wait({ended}, timeout=0.1)
-        raise CannotDrillError(f"{version.name} does not start: {self._log.read_text()[-800:]}")
+        try:
+            await until_ready(self._process, f"http://127.0.0.1:{self.port}/health/ready", self._log)
+        except CannotStartError as reason:
+            raise CannotDrillError(f"{version.name}: {reason}") from None
 
     async def stop(self) -> int:
         """Ask it to stop, as a platform does; its exit code."""
@@ -147,11 +141,9 @@ async def proxied(instances: list[Instance], folder: Path) -> AsyncIterator[Prox
 
 
 def reconciles(version: Version, environment: Mapping[str, str]) -> bool:
-    """Whether the ledger adds up, as *version* itself says; one that has no such command says nothing."""
-    known = subprocess.run([str(version.program), "--help"], capture_output=True, text=True, check=True)
-    if "reconcile" not in known.stdout:
-        return True
-    return not subprocess.run([str(version.program), "reconcile"], env=environment, check=False).returncode
+    """Whether the ledger adds up, as *version* itself says."""
+    command = [str(version.program), "doctor", "--ledger"]
+    return not subprocess.run(command, env=environment, check=False).returncode
 
 
 def migrate(version: Version, url: str) -> None:

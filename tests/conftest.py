@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 import infrastructure.logging
 from devstack.postgres import LocalPostgres
-from support.backend import System, backend
+from support.backend import System, backend, readiness
 from support.clips import make_clips
 from support.database import Database, cloned, make_template
 from support.dealing import InParts, place_in_line
@@ -20,6 +21,10 @@ from support.stack import postgres_cluster, supabase_on
 
 # structlog's own tells each frame's variables: seconds of a busy machine, in the loop of the service under test.
 _CONSOLE = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+
+# How long an example takes says something of the machine only.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -141,6 +146,7 @@ def system(request: pytest.FixtureRequest) -> Iterator[System]:
     if is_external():
         project = external_project()
         with backend(project.database, project.supabase) as running:
+            readiness(running.api_url)
             yield running
         return
     projects: LocalPostgres = request.getfixturevalue("projects")
@@ -149,4 +155,5 @@ def system(request: pytest.FixtureRequest) -> Iterator[System]:
         supabase_on(projects, made.name) as supabase,
         backend(made, supabase) as running,
     ):
+        readiness(running.api_url)  # from then on it stays ready
         yield running

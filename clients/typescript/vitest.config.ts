@@ -7,8 +7,8 @@ export default defineConfig({
   resolve: oldest ? { alias: { '@supabase/supabase-js': 'supabase-js-oldest' } } : {},
   test: {
     include: ['tests/**/*.test.ts'],
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // A broken subscription would let every test of it wait that long.
     bail: 3,
     // The machine's processors have a backend and a database to run as well.

@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from devstack.auth.errors import AuthError, invalid, no_authorization
-from devstack.auth.passwords import hash_password
 from devstack.auth.schemas import AdminAccount
 from devstack.auth.service import Auth, checked_email, checked_password
 from devstack.auth.sessions import end_sessions
-from devstack.auth.users import User, delete_user, find_user, list_users, merged, save_user
+from devstack.auth.users import User, delete_user, find_user, hash_password, list_users, merged, save_user
 from devstack.database import Connection
 
 ADMIN_ROLES = {"service_role", "supabase_admin"}

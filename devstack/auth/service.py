@@ -11,7 +11,6 @@ from typing import Any
 import jwt
 
 from devstack.auth.errors import AuthError, bad_jwt, invalid, no_authorization, weak_password
-from devstack.auth.passwords import hash_password, password_matches
 from devstack.auth.schemas import AccountChange, Credentials
 from devstack.auth.sessions import (
     SCOPES,
@@ -22,7 +21,15 @@ from devstack.auth.sessions import (
     session_exists,
     start_session,
 )
-from devstack.auth.users import User, find_user, find_user_by_email, merged, save_user
+from devstack.auth.users import (
+    User,
+    find_user,
+    find_user_by_email,
+    hash_password,
+    merged,
+    password_matches,
+    save_user,
+)
 from devstack.config import SupabaseConfig
 from devstack.database import Connection, Pool
 from devstack.keys import SigningKey

@@ -1,7 +1,9 @@
-"""The accounts: ``auth.users`` and ``auth.identities``."""
+"""The accounts: ``auth.users`` and ``auth.identities``; and the hashes of their passwords."""
 
 import base64
 import hashlib
+import hmac
+import secrets
 import uuid
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -205,3 +207,27 @@ async def _save_identity(connection: Connection, user: User) -> None:
 async def delete_user(connection: Connection, user_id: uuid.UUID) -> None:
     """Remove the row, and by it the account's sessions and identities."""
     await connection.execute("delete from auth.users where id = $1", user_id)
+
+
+# Accounts exist on one machine only: scrypt, cheap on purpose.
+COST, BLOCK_SIZE, PARALLELISM = 2**10, 8, 1
+
+
+def _digest(password: str, salt: bytes) -> bytes:
+    return hashlib.scrypt(password.encode(), salt=salt, n=COST, r=BLOCK_SIZE, p=PARALLELISM, dklen=32)
+
+
+def hash_password(password: str) -> str:
+    """A salted hash for ``auth.users.encrypted_password``."""
+    salt = secrets.token_bytes(16)
+    parts = (base64.b64encode(part).decode() for part in (salt, _digest(password, salt)))
+    return "$".join(("scrypt", *parts))
+
+
+def password_matches(password: str, hashed: str | None) -> bool:
+    """Whether *hashed* was made from *password*; an account without a password matches none."""
+    scheme, _, rest = (hashed or "").partition("$")
+    if scheme != "scrypt":
+        return False
+    salt, digest = (base64.b64decode(part) for part in rest.split("$"))
+    return hmac.compare_digest(digest, _digest(password, salt))

@@ -16,7 +16,7 @@ import asyncpg
 import msgspec
 
 from devstack.database import Connection
-from devstack.realtime.tokens import Access
+from devstack.keys import Access
 
 logger = logging.getLogger(__name__)
 

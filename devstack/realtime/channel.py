@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from devstack.keys import Access, TokenError
 from devstack.realtime.authorization import ProbeFailedError
 from devstack.realtime.protocol import Broadcast, Frame, truthy
 from devstack.realtime.server import Realtime
-from devstack.realtime.tokens import Access, TokenError
 
 TOPIC_PREFIX = "realtime:"
 LONGEST_TRUST = 300.0

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from devstack.keys import Access, TokenError
 from devstack.realtime.channel import TOPIC_PREFIX, Channel, ChannelConfig, JoinRefusedError
 from devstack.realtime.protocol import Broadcast, Frame, FrameError, decode, encode, encode_broadcast
 from devstack.realtime.server import Realtime
-from devstack.realtime.tokens import Access, TokenError
 
 logger = logging.getLogger(__name__)
 

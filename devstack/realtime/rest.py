@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
+from devstack.keys import Access, TokenError
 from devstack.realtime.authorization import ProbeFailedError
 from devstack.realtime.protocol import Broadcast
 from devstack.realtime.server import Realtime
-from devstack.realtime.tokens import Access, TokenError
 
 BLANK, INVALID = "can't be blank", "is invalid"
 TOO_LARGE, TAKEN = "Payload size exceeds tenant limit", "has already been taken"

@@ -5,7 +5,6 @@ from contextlib import suppress
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote_to_bytes
 
-import msgspec
 from litestar import Response, Router, asgi, post
 from litestar.datastructures import Headers, State
 from litestar.di import NamedDependency, Provide
@@ -13,12 +12,12 @@ from litestar.enums import ScopeType
 from litestar.types import Receive, Scope, Send
 
 from devstack.auth.errors import AnyRequest
-from devstack.gateway import bearer, deny_handshake
+from devstack.gateway import answer, bearer
+from devstack.keys import TokenError
 from devstack.realtime import rest
 from devstack.realtime.connection import Connection
 from devstack.realtime.protocol import V1, V2
 from devstack.realtime.server import Realtime
-from devstack.realtime.tokens import TokenError
 
 LARGEST_BODY = 8_000_000
 LARGEST_FRAME = 5_000_000
@@ -36,7 +35,7 @@ def provide_realtime(state: State) -> Realtime:
 async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     """Channels. A refused handshake is an HTTP answer with its reason, as Realtime gives it."""
     if scope["type"] != ScopeType.WEBSOCKET:
-        await _answer_http(send, 426, {"error": "This is a websocket"})
+        await answer(send, 426, {"error": "This is a websocket"})
         return
     realtime: Realtime = scope["litestar_app"].state.realtime
     query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
@@ -46,7 +45,7 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
         connection = _opened(realtime, query.get("apikey", ""), Headers.from_scope(scope), version)
     except _HandshakeRefusedError as refusal:
         await asyncio.sleep(realtime.limits.handshake_refusal_seconds)
-        await deny_handshake(send, refusal.status, {"error": str(refusal)})
+        await answer(send, refusal.status, {"error": str(refusal)}, of="websocket.http")
         return
     await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
     realtime.connections += 1
@@ -106,12 +105,6 @@ async def _write(connection: Connection, send: Send) -> None:
             item = await connection.outgoing.get()
             text, data = (item, None) if isinstance(item, str) else (None, item)
             await send({"type": "websocket.send", "text": text, "bytes": data})
-
-
-async def _answer_http(send: Send, status: int, body: dict[str, str]) -> None:
-    headers = [(b"content-type", b"application/json")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": msgspec.json.encode(body), "more_body": False})
 
 
 @post(BROADCAST_PATH, status_code=202)

@@ -1,13 +1,20 @@
-"""What all connections of the project share: subscribers, limits, and the way a broadcast takes."""
+"""What all connections of the project share: subscribers, limits, and the way a broadcast takes.
 
-from typing import Protocol
+Message rates and payload sizes are measured as the real server does.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from devstack.config import SupabaseConfig
-from devstack.keys import SigningKey
+from devstack.keys import Access, SigningKey, read_access
 from devstack.realtime.authorization import Authorizer
-from devstack.realtime.limits import SampledRate, external_size
 from devstack.realtime.protocol import Broadcast
-from devstack.realtime.tokens import Access, read_access
+
+SAMPLES = 12
+IDLE_SECONDS = 300
 
 
 class Subscriber(Protocol):
@@ -18,6 +25,43 @@ class Subscriber(Protocol):
 
     def close(self, why: str | None = None) -> None:
         """End; the client is told *why*."""
+
+
+class SampledRate:
+    """Events a second as the real server's counters tell it.
+
+    They are sampled every *every* seconds, and averaged over the samples that there are, at most twelve. So a fresh
+    counter knows nothing of a burst until its first sample, and then counts it against few seconds. A counter that
+    nobody used for five minutes is fresh again.
+    """
+
+    def __init__(self, every: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._every = every
+        self._clock = clock
+        self._samples: deque[int] = deque(maxlen=SAMPLES)
+        self._count = 0
+        self._next: float | None = None
+        self._used = clock()
+
+    def add(self, count: int = 1) -> None:
+        """Count events that happen now."""
+        self._sample()
+        self._used = self._clock()
+        self._count += count
+
+    def per_second(self) -> float:
+        """The average of the samples; what came since the last one is not in it."""
+        self._sample()
+        return sum(self._samples) / len(self._samples) / self._every if self._samples else 0.0
+
+    def _sample(self) -> None:
+        now = self._clock()
+        if self._next is None or now - self._used > IDLE_SECONDS:
+            self._samples.clear()
+            self._count, self._next, self._used = 0, now + self._every, now
+        while self._next <= now:
+            self._samples.append(self._count)
+            self._count, self._next = 0, self._next + self._every
 
 
 class Realtime:
@@ -35,7 +79,7 @@ class Realtime:
         self._subscribers: dict[tuple[str, bool], set[Subscriber]] = {}
 
     def read_access(self, token: str) -> Access:
-        """What the token allows to act as; see :func:`devstack.realtime.tokens.read_access`."""
+        """What the token allows to act as; see :func:`devstack.keys.read_access`."""
         return read_access(self._key, token)
 
     def subscribe(self, topic: str, subscriber: Subscriber, *, private: bool) -> None:
@@ -70,3 +114,30 @@ class Realtime:
     def over_message_rate(self) -> bool:
         """Whether the project's rate of messages has reached its limit, as far as the last sample knows."""
         return self.messages.per_second() >= self.limits.messages_per_second
+
+
+def external_size(payload: Any) -> int:
+    """The bytes that *payload* takes in Erlang's external term format, which the payload limit counts."""
+    return 1 + _term_size(payload)
+
+
+def _term_size(value: Any) -> int:
+    if value is None or isinstance(value, bool):
+        return 2 + len({None: "nil", True: "true", False: "false"}[value])
+    if isinstance(value, str | bytes):
+        return 5 + len(value if isinstance(value, bytes) else value.encode())
+    if isinstance(value, dict):
+        return 5 + sum(_term_size(key) + _term_size(item) for key, item in value.items())
+    if isinstance(value, list):
+        return 6 + sum(map(_term_size, value)) if value else 1
+    return _number_size(value)
+
+
+def _number_size(number: float) -> int:
+    if isinstance(number, float):
+        return 9
+    if 0 <= number <= 255:
+        return 2
+    if -(2**31) <= number < 2**31:
+        return 5
+    return 3 + (abs(number).bit_length() + 7) // 8

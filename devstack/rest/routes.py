@@ -13,8 +13,7 @@ from litestar.params import FromPath
 from devstack.auth.errors import AnyRequest
 from devstack.database import Pool
 from devstack.gateway import bearer
-from devstack.keys import SigningKey
-from devstack.realtime.tokens import Access, TokenError, read_access
+from devstack.keys import Access, SigningKey, TokenError, read_access
 from devstack.rest.catalog import SCHEMA, Catalog, load_catalog
 from devstack.rest.errors import RestError, from_postgres
 from devstack.rest.grammar import names, not_satisfiable, parse_query

@@ -3,15 +3,38 @@
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Mapping
 
 import click
 
-from deploy.image import build, builder, layers, push, require_digest, verify_commands
-from deploy.platforms import DeployFailedError, required
-from deploy.registry import credentials
+from deploy.image import build, builder, credentials, layers, push, require_digest, verify_commands
+from deploy.platforms import DeployFailedError, Pause, Platform, required
 from deploy.release import Release, watch
 from deploy.smoke import UnwellError, smoke, visitors_from
-from deploy.target import platform_from
+
+
+def platform_from(environment: Mapping[str, str] = os.environ, pause: Pause = time.sleep) -> Platform:
+    """The platform that DEPLOY_TARGET names: ``railway``, ``ecs-express`` or ``app-runner``.
+
+    Raises:
+        DeployFailedError: it names none, or what that one needs is missing.
+    """
+    match required(environment, "DEPLOY_TARGET"):
+        case "railway":
+            from deploy.railway import Railway  # noqa: PLC0415 - each platform brings only its own client
+
+            return Railway.from_environment(environment, pause)
+        case "ecs-express":
+            from deploy.aws import EcsExpress  # noqa: PLC0415
+
+            return EcsExpress.from_environment(environment, pause)
+        case "app-runner":
+            from deploy.aws import AppRunner  # noqa: PLC0415
+
+            return AppRunner.from_environment(environment, pause)
+        case other:
+            raise DeployFailedError(f"DEPLOY_TARGET names no platform: {other}")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import click
 
-from bootstrap.commands import CommandFailed, Commands, load, run
+from bootstrap.commands import CommandFailed, Commands, as_owner, as_service, load, run
 
 
 def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -69,9 +69,8 @@ def outbox() -> None:
 def list_outbox(*, as_json: bool) -> None:
     """List the events that Realtime refused, and say how many others are pending."""
     from bootstrap.operator_commands import outbox_report
-    from infrastructure.settings import DatabaseSettings
 
-    click.echo(run(outbox_report(load(DatabaseSettings).database, as_json=as_json)))
+    click.echo(run(outbox_report(as_service(), as_json=as_json)))
 
 
 @outbox.command("retry")
@@ -80,11 +79,10 @@ def list_outbox(*, as_json: bool) -> None:
 def retry_outbox(ids: tuple[int, ...], *, everything: bool) -> None:
     """Send dead letters again: those with these IDS, or --all."""
     from bootstrap.operator_commands import retry_dead_letters
-    from infrastructure.settings import DatabaseSettings
 
     if bool(ids) is everything:
         raise click.UsageError("Name the events, or say --all.")
-    retried = run(retry_dead_letters(load(DatabaseSettings).database, None if everything else ids))
+    retried = run(retry_dead_letters(as_service(), None if everything else ids))
     click.echo(f"Pending again: {len(retried)}.")
     if missing := sorted(set(ids) - set(retried)):
         raise CommandFailed(
@@ -99,9 +97,8 @@ def retry_outbox(ids: tuple[int, ...], *, everything: bool) -> None:
 def drop_from_outbox(event: int, reason: str) -> None:
     """Give an event up that Realtime will never take, as an operator with MIGRATION_DATABASE_URL. It is audited."""
     from bootstrap.operator_commands import drop_event
-    from infrastructure.settings import MigrationSettings
 
-    if not run(drop_event(load(MigrationSettings).database, event, reason)):
+    if not run(drop_event(as_owner(), event, reason)):
         raise CommandFailed(
             f"There is no event {event} that waits or was set aside.",
             "`lingualink outbox list` names those that were set aside.",
@@ -115,12 +112,11 @@ def drop_from_outbox(event: int, reason: str) -> None:
 def migrate(*, sql: bool, since: str | None) -> None:
     """Bring the shared database to head. Safe to start twice at once, and to kill."""
     from infrastructure.postgres.migrations import print_sql, upgrade
-    from infrastructure.settings import MigrationSettings
 
     if sql:
         print_sql(since)
         return
-    upgrade(load(MigrationSettings).database)
+    upgrade(as_owner())
     click.echo("The database is at head.")
 
 
@@ -151,21 +147,20 @@ def adopt(
 ) -> None:
     """Take over a database that has the app's tables already. Safe to kill, and to start again."""
     from bootstrap import adoption
-    from infrastructure.settings import MigrationSettings
 
     if report:
-        click.echo(run(adoption.adoption_report(load(MigrationSettings).database, as_json=as_json)))
+        click.echo(run(adoption.adoption_report(as_owner(), as_json=as_json)))
     elif dry_run:
-        click.echo(run(adoption.dry_run(load(MigrationSettings).database, people or (), as_json=as_json)))
+        click.echo(run(adoption.dry_run(as_owner(), people or (), as_json=as_json)))
     elif retire_legacy:
-        run(adoption.retire_legacy(load(MigrationSettings).database))
+        run(adoption.retire_legacy(as_owner()))
     elif people is None:
         raise CommandFailed(
             "Nobody has said who is more than a user.",
             "Begin with `lingualink adopt --report` and `--dry-run`, then `--confirm-roles FILE` (docs/adoption.md).",
         )
     else:
-        run(adoption.adopt(load(MigrationSettings).database, people, rates))
+        run(adoption.adopt(as_owner(), people, rates))
 
 
 @main.command()
@@ -177,10 +172,9 @@ def doctor(*, as_json: bool, ledger: bool, since_seal: bool, seals: TextIO | Non
     """Check configuration, database, Supabase, and what a client could still do. Changes nothing."""
     if ledger:
         from bootstrap.operator_commands import reconcile
-        from infrastructure.settings import DatabaseSettings
 
         kept = None if seals is None else [line for line in seals if line.strip()]
-        database = load(DatabaseSettings).database
+        database = as_service()
         sys.exit(run(reconcile(database, as_json=as_json, since_seal=since_seal, kept=kept)))
     if since_seal or seals is not None:
         raise click.UsageError("--since-seal and --seals go with --ledger.")
@@ -193,9 +187,8 @@ def doctor(*, as_json: bool, ledger: bool, since_seal: bool, seals: TextIO | Non
 def restored() -> None:
     """After a restore: begin a new epoch, make again what a dump does not hold, say what has to be done again."""
     from bootstrap.doctor import restored as report
-    from infrastructure.settings import MigrationSettings
 
-    for line in run(report(load(MigrationSettings).database)):
+    for line in run(report(as_owner())):
         click.echo(line)
 
 
@@ -203,9 +196,8 @@ def restored() -> None:
 def seal() -> None:
     """Seal the ledger: store its fingerprint, and print it as JSON, to be kept elsewhere."""
     from bootstrap.operator_commands import seal as take
-    from infrastructure.settings import DatabaseSettings
 
-    click.echo(run(take(load(DatabaseSettings).database)))
+    click.echo(run(take(as_service())))
 
 
 @main.command("erase-user")
@@ -213,9 +205,8 @@ def seal() -> None:
 def erase_user(user_id: UUID) -> None:
     """Blank the personal text of a deleted Auth user; amounts, audit rows and the ledger's shape stay."""
     from infrastructure.postgres.erasure import erase
-    from infrastructure.settings import MigrationSettings
 
-    for what, count in run(erase(load(MigrationSettings).database, user_id)).items():
+    for what, count in run(erase(as_owner(), user_id)).items():
         click.echo(f"{what}: {count}")
 
 
@@ -225,9 +216,8 @@ def erase_user(user_id: UUID) -> None:
 def grant_role(who: str, role: str) -> None:
     """Give somebody a role, as an operator with MIGRATION_DATABASE_URL. It is audited."""
     from bootstrap.operator_commands import grant
-    from infrastructure.settings import MigrationSettings
 
-    click.echo(run(grant(load(MigrationSettings).database, who, role)))
+    click.echo(run(grant(as_owner(), who, role)))
 
 
 @main.command()
@@ -236,9 +226,8 @@ def grant_role(who: str, role: str) -> None:
 def unfreeze(user_id: UUID, reason: str) -> None:
     """Let the owner of a frozen wallet use it again, as an operator with MIGRATION_DATABASE_URL. It is audited."""
     from bootstrap.operator_commands import unfreeze_wallet
-    from infrastructure.settings import MigrationSettings
 
-    if not run(unfreeze_wallet(load(MigrationSettings).database, user_id, reason)):
+    if not run(unfreeze_wallet(as_owner(), user_id, reason)):
         raise CommandFailed(
             f"The wallet of {user_id} is not frozen.", "`lingualink doctor` names those that are."
         )

@@ -1,7 +1,5 @@
 """The one harness of all commands: no traceback, no secret; the cause in one line, the remedy in the next, exit 1."""
 
-import errno
-import os
 import select
 import sys
 from collections.abc import Coroutine
@@ -12,6 +10,7 @@ import click
 from typing_extensions import override
 
 if TYPE_CHECKING:
+    from infrastructure.postgres.address import DatabaseAddress
     from infrastructure.settings import Environment
 
 T = TypeVar("T")
@@ -45,10 +44,6 @@ class Commands(click.Group):
         except click.Abort:
             click.echo("Stopped.", err=True)
             sys.exit(1)
-        except OSError as error:  # while something was printed
-            if error.errno == errno.EPIPE:
-                _leave_quietly()
-            raise
         sys.exit(result if isinstance(result, int) else 0)  # an int is what a command's context exited with
 
     @override
@@ -80,13 +75,26 @@ def load(settings: type[S], *, is_service: bool = False) -> S:
         loaded = settings.load()
     except SettingsError as error:
         raise CommandFailed(str(error), "The file .env.example says what each must look like.") from None
-    if "migration_database_url" in settings.model_fields:
-        click.get_current_context().meta[_VARIABLE] = "MIGRATION_DATABASE_URL"
     if is_service:
         configure_logging(loaded)
     else:
         configure_logging(loaded, level="error", descriptor=STANDARD_ERROR)
     return loaded
+
+
+def as_service() -> "DatabaseAddress":
+    """The database at ``DATABASE_URL``, as the service reaches it; see :func:`load`."""
+    from infrastructure.settings import DatabaseSettings
+
+    return load(DatabaseSettings).database
+
+
+def as_owner() -> "DatabaseAddress":
+    """The database at ``MIGRATION_DATABASE_URL``, as its owner reaches it; see :func:`load`."""
+    from infrastructure.settings import MigrationSettings
+
+    click.get_current_context().meta[_VARIABLE] = "MIGRATION_DATABASE_URL"
+    return load(MigrationSettings).database
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -112,20 +120,17 @@ def explain(error: BaseException, variable: str) -> click.ClickException:
         return CommandFailed(*known)
     if isinstance(error, DomainError):
         return CommandFailed(str(error), "Nothing was changed.")
-    place = _place(error)
     return CommandFailed(
-        f"This should not have happened: {type(error).__name__} {place}.",
+        f"This should not have happened: {type(error).__name__} {_place(error)}.",
         "Nothing more is known; report it with the command and this line.",
     )
 
 
 def _place(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return "somewhere"
-    return f"in {os.path.basename(trace.tb_frame.f_code.co_filename)}, line {trace.tb_lineno}"  # noqa: PTH119
+    from traceback import extract_tb
+
+    frames = extract_tb(error.__traceback__)
+    return f"in {frames[-1].filename.rpartition('/')[2]}, line {frames[-1].lineno}" if frames else "somewhere"
 
 
 def _tell(failed: click.ClickException) -> None:
@@ -145,9 +150,3 @@ def _nobody_reads() -> bool:
         return any(event & select.POLLERR for _, event in poll.poll(0))
     except (OSError, ValueError):
         return False
-
-
-def _leave_quietly() -> NoReturn:
-    """Nobody reads what is printed any more, and Python must not complain of it at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(1)

@@ -1,10 +1,10 @@
-"""``GET /metrics`` on a port of its own, away from the public one."""
+"""``GET /metrics`` on a port of its own, away from the public one; and how every port of ours is served."""
 
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Final
+from typing import Any, Final, Literal
 
 import structlog
 import uvicorn
@@ -23,10 +23,13 @@ from web.problems import HANDLERS
 SAMPLE_PATIENCE_S: Final = 2.0
 """How long a scrape waits for the database: what it does not say in that time is not a number."""
 
+KEEP_ALIVE_S: Final = 75
+"""Longer than proxies keep an idle connection (AWS: 60 s), so that it is never us who close one under a request."""
+
 log = structlog.get_logger(__name__)
 
 
-class _Server(uvicorn.Server):
+class ServerBeside(uvicorn.Server):
     """A server beside another: signals are the main one's."""
 
     @override
@@ -57,17 +60,9 @@ async def operations(container: AsyncContainer, listener: socket.socket | None) 
         return
     metrics, outbox = await container.get(Metrics), await container.get(PostgresOutbox)
     books = await container.get(PostgresBooks)
-    config = uvicorn.Config(
-        _application(metrics, outbox, books),
-        http=BoundedHttpProtocol,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=1,
-        lifespan="off",
-        ws="none",
+    server = ServerBeside(
+        server_config(_application(metrics, outbox, books), drain_timeout=1, lifespan="off")
     )
-    server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="operations")
     try:
         yield
@@ -87,6 +82,22 @@ def _application(metrics: Metrics, outbox: PostgresOutbox, books: PostgresBooks)
         return Response(metrics.text(), media_type=CONTENT_TYPE)
 
     return Litestar([scrape], exception_handlers=HANDLERS, openapi_config=None, logging_config=None)
+
+
+def server_config(app: Any, *, drain_timeout: int, lifespan: Literal["on", "off"]) -> uvicorn.Config:
+    """How every process of ours serves *app*; what is typed as Any has types of uvicorn's own for the same shapes."""
+    return uvicorn.Config(
+        app,
+        http=BoundedHttpProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # the application reads them, from the proxies that it is told to trust
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=drain_timeout,
+        lifespan=lifespan,
+    )
 
 
 def listen(host: str, port: int) -> socket.socket:

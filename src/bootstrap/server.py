@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import parent_process
-from typing import Any, Final
+from typing import Final
 
 import structlog
 import uvicorn
@@ -27,15 +27,11 @@ from typing_extensions import override
 
 from application.ops import ShutdownState
 from bootstrap.app import create_app
-from bootstrap.http_protocol import BoundedHttpProtocol
-from bootstrap.operations import listen, operations_listener
+from bootstrap.operations import listen, operations_listener, server_config
 from bootstrap.worker_pool import STOP, run_workers
 from infrastructure.logging import configure_logging, log_start
 from infrastructure.metrics import forget_process, shared_between_processes
 from infrastructure.settings import Settings
-
-KEEP_ALIVE_S: Final = 75
-"""Longer than proxies keep an idle connection (AWS: 60 s), so that it is never us who close one under a request."""
 
 GC_THRESHOLDS: Final = (20_000, 50, 100)
 """Objects until the youngest are looked through, and such looks until older ones are (Python: 700, 10, 10)."""
@@ -76,25 +72,8 @@ def run_worker(
     log_start(settings)
     shutdown = ShutdownState()
     app = app_factory(settings, shutdown, operations)
-    config = server_config(app, settings.lingualink_drain_timeout)
+    config = server_config(app, drain_timeout=settings.lingualink_drain_timeout, lifespan="on")
     DrainingServer(config, shutdown, settings.lingualink_drain_delay).run([listener])
-
-
-def server_config(app: ASGIApp, drain_timeout: int) -> uvicorn.Config:
-    """How every process of ours serves *app*."""
-    asgi: Any = app  # uvicorn has types of its own for the same shapes
-    return uvicorn.Config(
-        asgi,
-        http=BoundedHttpProtocol,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # the application reads them, from the proxies that it is told to trust
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=drain_timeout,
-        lifespan="on",
-    )
 
 
 class DrainingServer(uvicorn.Server):

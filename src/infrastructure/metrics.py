@@ -1,5 +1,6 @@
 """What is measured, in Prometheus' terms. Nothing outside this floor knows: others are handed plain callables."""
 
+import math
 import os
 import tempfile
 import time
@@ -7,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import structlog
 from prometheus_client import (
@@ -34,6 +35,7 @@ _SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 _METHODS: Final = {"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"}
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 
 @contextmanager
@@ -62,6 +64,15 @@ def _choose_values() -> None:
 def forget_process(pid: int) -> None:
     """Take what only a living process can say (who leads, what is owed) of *pid* out of the shared measures."""
     multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+async def _known(otherwise: str, read: Callable[[], Awaitable[T]]) -> T | None:
+    """What *read* answers; None where it does not, and the event *otherwise* in the log."""
+    try:
+        return await read()
+    except Exception as error:
+        log.warning(otherwise, cause=type(error.__cause__ or error).__name__)
+        return None
 
 
 class Metrics:
@@ -153,30 +164,17 @@ class Metrics:
         read_imbalance: Callable[[], Awaitable[Decimal]],
     ) -> None:
         """Look at the outbox, and once a minute at the books. What the database does not answer is not a number."""
-        await self._look_at_books(read_imbalance)
-        try:
-            backlog = await read_backlog()
-        except Exception as error:
-            log.warning("metrics.outbox_unknown", cause=type(error.__cause__ or error).__name__)
-            numbers = (float("nan"),) * 3
-        else:
-            numbers = (backlog.pending, backlog.oldest_pending_seconds, backlog.dead_lettered)
-        for gauge, number in zip((self._pending, self._oldest, self._dead_lettered), numbers, strict=True):
-            gauge.set(number)
-
-    async def _look_at_books(self, read_imbalance: Callable[[], Awaitable[Decimal]]) -> None:
-        if time.monotonic() < self._books_known_until:
-            return
-        try:
-            imbalance = float(await read_imbalance())
-        except Exception as error:
-            log.warning("metrics.books_unknown", cause=type(error.__cause__ or error).__name__)
-            imbalance = float("nan")
-        else:
-            self._books_known_until = time.monotonic() + BOOKS_KNOWN_S
-        if imbalance > 0 or imbalance < 0:
-            log.error("books.unbalanced", imbalance=imbalance)
-        self._imbalance.set(imbalance)
+        if time.monotonic() >= self._books_known_until:
+            imbalance = await _known("metrics.books_unknown", read_imbalance)
+            if imbalance is not None:
+                self._books_known_until = time.monotonic() + BOOKS_KNOWN_S
+            if imbalance:
+                log.error("books.unbalanced", imbalance=float(imbalance))
+            self._imbalance.set(math.nan if imbalance is None else float(imbalance))
+        backlog = await _known("metrics.outbox_unknown", read_backlog)
+        self._pending.set(backlog.pending if backlog else math.nan)
+        self._oldest.set(backlog.oldest_pending_seconds if backlog else math.nan)
+        self._dead_lettered.set(backlog.dead_lettered if backlog else math.nan)
 
     def text(self) -> bytes:
         """All of it, in Prometheus' text format: of all workers where they share."""

@@ -33,10 +33,6 @@ DISTRIBUTION = "lingualink-backend"
 CORS_HEADERS = ["traceparent", "tracestate", "baggage", "sentry-trace", "apikey", "x-client-info"]
 
 _TAKEN_WHOLE = {"database_ca", "migration_database_ca"}  # a PEM has lines
-_LISTS = {
-    *("supabase_jwt_issuer", "lingualink_cors_origins", "lingualink_cors_headers"),
-    *("lingualink_oauth_clients", "lingualink_trusted_proxies"),
-}
 
 
 class SettingsError(Exception):
@@ -79,9 +75,8 @@ class Environment(BaseSettings):
     def _plain(cls, value: Any, info: Any) -> Any:
         if not isinstance(value, str):
             return value
-        if info.field_name in _LISTS | _TAKEN_WHOLE:
-            return value.strip()
-        return plain(value)
+        is_list = cls.model_fields[info.field_name].annotation == list[str]  # checked word by word
+        return value.strip() if is_list or info.field_name in _TAKEN_WHOLE else plain(value)
 
     @classmethod
     def load(cls) -> Self:

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from bootstrap.cli import main
 from support.database import Database
-from support.stack import free_port
+from support.ports import free_port
 
 PASSWORD = "tr0ub4dor-and-3-more"
 SECRETS = (PASSWORD, "sb_secret_q7Zk2Wm9Xc4Lr8Tp")
@@ -191,7 +191,7 @@ def test_a_reader_that_has_gone_ends_a_command_quietly() -> None:
         stderr=subprocess.PIPE,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
     os.close(writer)
 
@@ -200,7 +200,7 @@ def test_a_reader_that_has_gone_ends_a_command_quietly() -> None:
 
 def test_an_interrupt_ends_a_command_in_one_word() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(30)
+        silent.settimeout(120)
         address = f"postgresql://me:{PASSWORD}@127.0.0.1:{silent.getsockname()[1]}/x?sslmode=require"
         waiting = subprocess.Popen(
             [*COMMAND, "doctor", "--ledger"],
@@ -214,6 +214,6 @@ def test_an_interrupt_ends_a_command_in_one_word() -> None:
         with asked:
             asked.recv(1)
             waiting.send_signal(signal.SIGINT)
-            printed, said = waiting.communicate(timeout=30)
+            printed, said = waiting.communicate(timeout=120)
 
     assert (waiting.returncode, printed, said) == (1, "", "Stopped.\n")

@@ -11,8 +11,9 @@ from uvicorn.server import ServerState
 
 from bootstrap.http_exchange import Exchange
 from bootstrap.http_protocol import BoundedHttpProtocol
+from support.ports import free_port
 from support.raw_http import connection, read_answer, request
-from support.stack import free_port, serve_in_thread
+from support.stack import serve_in_thread
 
 pytestmark = pytest.mark.anyio
 

@@ -21,7 +21,7 @@ import pytest
 from typing_extensions import override
 
 from support.database import Database
-from support.stack import free_port
+from support.ports import free_port
 
 PASSWORD = "N0t-For:Anybodys/Ey3s@all"
 ENCODED = "N0t-For%3AAnybodys%2FEy3s%40all"
@@ -108,7 +108,7 @@ def process(output: Path, command: str, environment: Mapping[str, str]) -> Itera
 def until_alive(url: str) -> None:
     for _ in range(600):
         try:
-            if httpx.get(f"{url}/health/live").is_success:
+            if httpx.get(f"{url}/health/live", timeout=30).is_success:
                 return
         except httpx.HTTPError:
             threading.Event().wait(0.1)
@@ -136,7 +136,7 @@ def hang_up_inside_a_body(url: str, token: str) -> None:
 def provoke(url: str, token: str) -> None:
     """Ask in every way that goes wrong."""
     hang_up_inside_a_body(url, token)
-    with httpx.Client(base_url=url, timeout=20) as http:
+    with httpx.Client(base_url=url, timeout=30) as http:
         for bearer in (token, token[:-4] + "AAAA", token.replace(".", "!"), f"{token} x", "x"):
             for path in (
                 "/profile",
@@ -203,7 +203,8 @@ def test_a_supabase_that_tells_what_it_was_sent_and_a_table_that_is_gone(
         provoke(api, token)
         until_printed(output, "request.failed")
         database.run(
-            "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'lingualink_api'"
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()"
+            " and usename = 'lingualink_api'"
         )
         provoke(api, token)
 

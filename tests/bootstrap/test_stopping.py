@@ -15,10 +15,11 @@ import httpx
 import pytest
 
 from infrastructure.postgres.accounts import OPEN_WITH_BALANCE
-from support.backend import backend_process
+from support.backend import backend_process, readiness
 from support.database import Database
 from support.people import Person, sign_up
-from support.stack import SupabaseStack, free_port, supabase_on
+from support.ports import free_port
+from support.stack import SupabaseStack, supabase_on
 
 pytestmark = pytest.mark.anyio
 
@@ -86,7 +87,7 @@ async def kept_alive(url: str, connections: int) -> AsyncIterator[list[httpx.Asy
 async def people(supabase: SupabaseStack, database: Database, url: str) -> tuple[Person, Person]:
     """One with money, and one to pay it to."""
     headers = {"apikey": supabase.publishable_key}
-    async with httpx.AsyncClient(base_url=supabase.url, headers=headers) as http:
+    async with httpx.AsyncClient(base_url=supabase.url, headers=headers, timeout=30) as http:
         sender, recipient = await sign_up(http), await sign_up(http)
     async with client(url) as http:
         for person in (sender, recipient):
@@ -253,7 +254,6 @@ async def test_a_server_older_than_the_schema_stays_ready(
     await database.fetch("update private.schema_level set level = level + 1")
 
     with served(database, supabase, LINGUALINK_DRAIN_DELAY=0) as (_, url):
-        async with client(url) as http:
-            ready = await http.get("/health/ready")
+        ready = await asyncio.to_thread(readiness, url)
 
     assert ready.json()["parts"]["schema"] == "ok"

@@ -7,6 +7,8 @@ from playwright.async_api import Browser, Page, expect
 
 from support.browser import CHROMIUM, chromium, local_system, sign_in, window
 
+expect.set_options(timeout=30_000)  # on a busy machine a page takes longer than the usual five seconds
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Without Chromium nothing is shown."""
@@ -46,7 +48,7 @@ def enter(browser: Browser, address: str) -> Enter:
 
     async def entered(name: str, *, dark: bool = False) -> Page:
         page = await sign_in(await window(browser, address, dark=dark), name)
-        await expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=20_000)
+        await expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=30_000)
         return page
 
     return entered

@@ -23,9 +23,9 @@ async def test_money_moves_from_one_window_to_the_other(enter: Enter) -> None:
 
     await pay(tutor, "Lindiwe the learner", "2.50", "for the lesson")
 
+    await expect(learner.get_by_text("$2.50 has arrived.")).to_be_visible()  # it goes after a while
     await shows(learner, had + Decimal("2.50"))
     await shows(tutor, gave - Decimal("2.50"))
-    await expect(learner.get_by_text("$2.50 has arrived.")).to_be_visible()
     await expect(learner.get_by_text("for the lesson").first).to_be_visible()
     await expect(tutor.get_by_text("Sent $2.50 to Lindiwe the learner.")).to_be_visible()
 
@@ -91,7 +91,7 @@ async def test_an_expired_session_is_refreshed_unnoticed(enter: Enter) -> None:
 
     await learner.reload()
 
-    await expect(learner.get_by_text("Live", exact=True)).to_be_visible(timeout=20_000)
+    await expect(learner.get_by_text("Live", exact=True)).to_be_visible(timeout=30_000)
     assert await balance(learner) >= 0
 
 
@@ -146,7 +146,7 @@ async def test_the_ledger_is_verified_in_the_page(enter: Enter) -> None:
     tutor = await enter("tutor")
     history = tutor.get_by_role("region", name="History")
 
-    await expect(history.get_by_text(re.compile("^Verified [0-9a-f]{8}$"))).to_be_visible(timeout=20_000)
+    await expect(history.get_by_text(re.compile("^Verified [0-9a-f]{8}$"))).to_be_visible(timeout=30_000)
 
 
 async def test_a_ledger_that_was_tampered_with_is_said(enter: Enter) -> None:
@@ -166,7 +166,7 @@ async def test_a_ledger_that_was_tampered_with_is_said(enter: Enter) -> None:
     await tutor.reload()
 
     await expect(tutor.get_by_role("alert")).to_have_text(
-        re.compile("A row of this ledger is not what its hash says"), timeout=20_000
+        re.compile("A row of this ledger is not what its hash says"), timeout=30_000
     )
 
 

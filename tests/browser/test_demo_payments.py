@@ -55,7 +55,7 @@ async def test_a_lost_answer_is_one_payment(enter: Enter, answer: str, *, reache
 
     await tutor.get_by_role("button", name="Find out").click()
 
-    await expect(tutor.get_by_text("Sent $0.25 to Lindiwe the learner.")).to_be_visible(timeout=20_000)
+    await expect(tutor.get_by_text("Sent $0.25 to Lindiwe the learner.")).to_be_visible(timeout=30_000)
     await shows(tutor, had - Decimal("0.25"))
     assert fault.seen > 0
 
@@ -73,7 +73,7 @@ async def test_a_payment_of_unknown_outcome_outlives_a_reload(enter: Enter) -> N
     await unknown(tutor)
     await tutor.get_by_role("button", name="Find out").click()
 
-    await expect(tutor.get_by_text("Sent $0.35 to Lindiwe the learner.")).to_be_visible(timeout=20_000)
+    await expect(tutor.get_by_text("Sent $0.35 to Lindiwe the learner.")).to_be_visible(timeout=30_000)
     await shows(tutor, had - Decimal("0.35"))
 
 

@@ -1,5 +1,6 @@
 """What moderators and admins do on the demo page, and what their users see of it."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
@@ -41,11 +42,12 @@ async def test_a_post_appears_in_an_open_queue_and_its_approval_pays(enter: Ente
     had = await balance(learner)
     await write(learner, title)
 
-    await expect(queued(moderator, title).get_by_text("Mhoro, wakadini?")).to_be_visible(timeout=15_000)
+    await expect(queued(moderator, title).get_by_text("Mhoro, wakadini?")).to_be_visible(timeout=30_000)
     await queued(moderator, title).get_by_role("button", name="Approve").click()
 
+    told = learner.get_by_text(f"Your post “{title}” is approved now.")
+    await expect(told).to_be_visible()  # it goes after a while
     await shows(learner, had + Decimal("5.00"))
-    await expect(learner.get_by_text(f"Your post “{title}” is approved now.")).to_be_visible()
     await expect(own(learner, title).get_by_text("approved")).to_be_visible()
     await expect(learner.get_by_text("Earned with a post").first).to_be_visible()
 
@@ -61,17 +63,22 @@ async def test_a_rejection_has_the_reason_that_was_typed(enter: Enter, title: st
     await reason.press("Enter")
 
     await expect(moderator.get_by_role("heading", name="Posts to validate")).to_be_focused()
-    await expect(own(learner, title).get_by_text("The second word is missing.")).to_be_visible(timeout=20_000)
+    await expect(own(learner, title).get_by_text("The second word is missing.")).to_be_visible(timeout=30_000)
 
 
 async def test_a_decision_can_be_taken_back_before_it_is_sent(enter: Enter, title: str) -> None:
     moderator, learner = await enter("moderator"), await enter("learner")
     had = await balance(learner)
     await write(learner, title)
+    await expect(queued(moderator, title)).to_be_visible()
+    await moderator.clock.install()
+    await moderator.clock.pause_at(datetime.now(UTC) + timedelta(seconds=1))  # its seconds are ours
     await queued(moderator, title).get_by_role("button", name="Approve").click()
+    await moderator.clock.run_for(1_000)
     await expect(queued(moderator, title)).to_have_count(0)
 
     await moderator.get_by_role("button", name="Undo").click()
+    await moderator.clock.run_for(10_000)
 
     await expect(queued(moderator, title)).to_be_visible()
     await learner.reload()
@@ -86,7 +93,7 @@ async def test_signing_out_sends_what_was_decided(enter: Enter, title: str) -> N
 
     await moderator.get_by_role("button", name="Sign out").click()
 
-    await expect(own(learner, title).get_by_text("approved")).to_be_visible(timeout=20_000)
+    await expect(own(learner, title).get_by_text("approved")).to_be_visible(timeout=30_000)
 
 
 async def test_ones_own_post_has_no_button_that_fails(enter: Enter, title: str) -> None:
@@ -94,7 +101,7 @@ async def test_ones_own_post_has_no_button_that_fails(enter: Enter, title: str) 
 
     await write(moderator, title)
 
-    await expect(queued(moderator, title).get_by_text("Your own post")).to_be_visible(timeout=15_000)
+    await expect(queued(moderator, title).get_by_text("Your own post")).to_be_visible(timeout=30_000)
     await expect(queued(moderator, title).get_by_role("button")).to_have_count(0)
 
 
@@ -116,7 +123,7 @@ async def test_the_queue_is_filtered(enter: Enter, title: str) -> None:
     moderator, learner = await enter("moderator"), await enter("learner")
     language = f"Language {title}"
     await write(learner, title, language)
-    await expect(queued(moderator, title)).to_be_visible(timeout=15_000)
+    await expect(queued(moderator, title)).to_be_visible(timeout=30_000)
 
     await (
         moderator.get_by_role("region", name="Posts to validate")
@@ -152,7 +159,7 @@ async def test_a_withdrawal_is_settled_by_an_admin(enter: Enter, settled: str, t
         .get_by_role("listitem")
         .filter(has_text="$3.00")
     )
-    await expect(waiting).to_be_visible(timeout=15_000)
+    await expect(waiting).to_be_visible(timeout=30_000)
 
     await waiting.get_by_label("Reason").fill("The bank said no")
     await waiting.get_by_role("button", name=settled).click()

@@ -20,12 +20,18 @@ from domain.policies import Action
 from domain.withdrawals import hold
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.grouped_transactions import GroupedDatabase
+from infrastructure.postgres.transactions import AfterCommit
 from support.database import Database
 from support.ledger import findings
 from support.tcp_proxy import CutPoint, TcpProxy, proxy_to
 
 pytestmark = pytest.mark.anyio
 PATH = "/wallet/withdrawals"
+
+
+async def withdraw(backend: PostgresBackend, owner: Principal, key: str, amount: str = "1") -> StoredResponse:
+    command = WithdrawCommand(Money.parse(amount))
+    return await WithdrawFunds(backend.transactions)(owner, command, key_of(key, PATH, {"amount": amount}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +43,7 @@ class Place:
     database: Database
 
     async def withdraw(self, owner: Principal, key: str, amount: str = "1") -> StoredResponse:
-        command = WithdrawCommand(Money.parse(amount))
-        request = key_of(key, PATH, {"amount": amount})
-        return await WithdrawFunds(self.backend.transactions)(owner, command, request)
+        return await withdraw(self.backend, owner, key, amount)
 
     async def decide(self, owner: Principal, key: str, decide: Callable[[Tx[None]], str]) -> StoredResponse:
         """A request with a decision of the test's own."""
@@ -68,6 +72,7 @@ class Place:
 @pytest.fixture
 async def place(database: Database) -> AsyncIterator[Place]:
     one_lane = partial(GroupedDatabase, lanes=1)
+    await database.be_patient()
     with proxy_to(database.service_url) as proxy:
         service = DatabaseAddress.parse(proxy.url, pooler=database.pooler)
         async with postgres_backend(database, one_lane, service) as backend:
@@ -105,6 +110,8 @@ async def test_two_groups_under_way_never_want_one_wallet(database: Database) ->
         async with postgres_backend(database, GroupedDatabase, service) as backend:
             place = Place(backend, proxy, database)
             hot, other = [await backend.user(balance="9.00") for _ in range(2)]
+            await asyncio.gather(*(place.withdraw(owner, "connects") for owner in (hot, other)))
+            proxy.statements.clear()
             first = asyncio.create_task(place.withdraw(hot, "first"))
             await asyncio.sleep(0)
             await asyncio.sleep(0)  # its group is under way, and there is a second lane
@@ -118,6 +125,28 @@ async def test_two_groups_under_way_never_want_one_wallet(database: Database) ->
     assert len(begins) == 3
     assert begins[2] > commands.index("commit") > begins[1]
     assert not await findings(database)
+
+
+async def test_what_a_transaction_asks_is_planned_once_for_each_connection(database: Database) -> None:
+    """With a plan of its own for each length of its arrays, a statement would cost as much again."""
+    pools = list[asyncpg.Pool]()
+
+    def on_one_connection(pool: asyncpg.Pool, after_commit: AfterCommit) -> GroupedDatabase:
+        pools.append(pool)
+        return GroupedDatabase(pool, after_commit, lanes=1)
+
+    async with postgres_backend(database, on_one_connection) as backend:
+        owners = [await backend.user(balance="99.00") for _ in range(3)]
+        for number in range(6):  # from the sixth time on, PostgreSQL chooses
+            await withdraw(backend, owners[0], f"lone {number}")
+            await asyncio.gather(*(withdraw(backend, owner, f"{number}") for owner in owners))
+        asked = await pools[0].fetch(
+            "select generic_plans, custom_plans from pg_prepared_statements "
+            "where statement like '%private.idempotency_keys%'"
+        )
+
+    assert asked or database.pooler == "transaction"
+    assert all(row["custom_plans"] == 0 < row["generic_plans"] for row in asked), asked
 
 
 async def test_a_group_has_a_bounded_size(place: Place) -> None:
@@ -260,7 +289,7 @@ async def test_a_lock_that_is_not_to_be_had_at_once_holds_up_nobody_else(place: 
         waiting = asyncio.create_task(place.withdraw(stuck, "waits"))
         await asyncio.sleep(0)
 
-        assert (await asyncio.wait_for(place.withdraw(free, "goes"), 2)).status == 201
+        assert (await place.withdraw(free, "goes")).status == 201
         assert not waiting.done()
         await other.execute("rollback")
         assert (await waiting).status == 201

@@ -77,7 +77,7 @@ def dumped(database: Database) -> str:
     """Everything in *database*, and the roles and settings of its cluster."""
     options = ["--no-comments", "--dbname", database.superuser_url]
     done = subprocess.run(
-        [str(binaries() / "pg_dump"), *options], capture_output=True, text=True, check=True, timeout=60
+        [str(binaries() / "pg_dump"), *options], capture_output=True, text=True, check=True, timeout=120
     )
     # newer releases of pg_dump fence their output with a random word
     said = "\n".join(line for line in done.stdout.splitlines() if "restrict " not in line[:12])

@@ -6,7 +6,6 @@ In the gate with few rows; `make chaos` has 200,000 people.
 import asyncio
 import contextlib
 import os
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
@@ -18,6 +17,7 @@ from database.test_adopting_killed import running
 from devstack.adoptee import LINGUALINK
 from devstack.postgres import LocalPostgres
 from support.database import Database
+from support.stopwatch import Stopwatch, stopwatch
 
 CHAOS = bool(os.environ.get("LINGUALINK_CHAOS"))
 ROWS = 200_000 if CHAOS else 4_000
@@ -53,16 +53,18 @@ def busy(cluster: LocalPostgres, request: pytest.FixtureRequest) -> Iterator[Dat
 
 
 @asynccontextmanager
-async def repeated(database: Database, statement: str, waits: list[float]) -> AsyncIterator[None]:
-    """Somebody who does it all the time, for as long as the block runs."""
+async def repeated(
+    database: Database, statement: str, clock: Stopwatch, waits: list[float]
+) -> AsyncIterator[None]:
+    """Somebody who does it all the time, for as long as the block runs; how long they waited by *clock*."""
     connection = await asyncpg.connect(database.superuser_url)
     ended = asyncio.Event()
 
     async def go_on() -> None:
         while not ended.is_set():
-            began = time.monotonic()
+            began = clock.seconds
             await connection.execute(statement)
-            waits.append(time.monotonic() - began)
+            waits.append(clock.seconds - began)
             await asyncio.sleep(0.02)
 
     task = asyncio.create_task(go_on())
@@ -93,7 +95,7 @@ def test_nobody_waits_long(busy: Database) -> None:
     async def beside(work: Callable[[], tuple[str, str]]) -> tuple[str, str]:
         async with contextlib.AsyncExitStack() as stack:
             for doing, statement in DOING.items():
-                await stack.enter_async_context(repeated(busy, statement, waits[doing]))
+                await stack.enter_async_context(repeated(busy, statement, clock, waits[doing]))
             done = asyncio.create_task(asyncio.to_thread(work))
             readers = [
                 asyncio.create_task(read_for_long(busy, table, done.done))
@@ -103,15 +105,13 @@ def test_nobody_waits_long(busy: Database) -> None:
             await asyncio.gather(*readers)
             return said
 
-    with running(busy) as process:
-        began = time.monotonic()
+    with running(busy) as process, stopwatch() as clock:
         _, complaint = asyncio.run(beside(process.communicate))
-        took = time.monotonic() - began
 
     assert (process.returncode, complaint) == (0, "")
     if CHAOS:
         longest = {doing: f"{max(found):.2f} s" for doing, found in waits.items()}
-        print(f"{ROWS} rows, {took:.0f} s in all: {longest}")  # noqa: T201 - the figure is what it is run for
+        print(f"{ROWS} rows, {clock.seconds:.0f} s in all: {longest}")  # noqa: T201 - the figure is what it is run for
     assert all(len(found) > 10 for found in waits.values())
     assert {doing: max(found) for doing, found in waits.items() if max(found) > LONGEST_WAIT_S} == {}
     assert command(busy, "adopt", "--report").stdout.splitlines()[1].startswith("found adopted")

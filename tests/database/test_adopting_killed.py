@@ -145,7 +145,7 @@ def test_half_of_it_is_not_ready_and_says_why(cluster: LocalPostgres) -> None:
         assert adopt(database).exit_code == 0
         database.run("update private.adoption set adopted_at = null")
         with supabase_on(cluster, database.name) as supabase, backend(database, supabase) as system:
-            ready = readiness(system)
+            ready = readiness(system.api_url)
         assert (ready.status_code, ready.json()["parts"]["schema"]) == (
             503,
             "the adoption is not finished: run `lingualink adopt` again",
@@ -157,6 +157,6 @@ def test_none_of_it_is_not_ready_and_says_why(projects: LocalPostgres) -> None:
     """The role of the service is there: it belongs to the cluster, and another database of it is at head."""
     with adoptee(projects, KINDS["quickstart"]) as database:
         with supabase_on(projects, database.name) as supabase, backend(database, supabase) as system:
-            ready = readiness(system)
+            ready = readiness(system.api_url)
         assert ready.status_code == 503
         assert ready.json()["parts"]["schema"].startswith("the app's tables were not taken over")

@@ -149,7 +149,7 @@ def test_somebody_new_has_a_profile_of_the_app_s_and_a_wallet_of_the_service_s(a
             return await client.get("/profile"), await client.get("/wallet")
 
     with supabase_on(ada_s.cluster, ada_s.name) as supabase, backend(ada_s, supabase) as system:
-        ready = readiness(system)
+        ready = readiness(system.api_url)
         profile, wallet = asyncio.run(come())
     assert ready.status_code == 200
     assert (profile.status_code, profile.json()["role"]) == (200, "user")

@@ -68,7 +68,7 @@ def test_the_printed_sql_changes_nothing_either(lingualink: Database) -> None:
 
     psql = [str(binaries() / "psql"), "-q", "-v", "ON_ERROR_STOP=1", lingualink.migrator_url]
     done = subprocess.run(
-        psql, input=printed.getvalue(), capture_output=True, text=True, check=False, timeout=60
+        psql, input=printed.getvalue(), capture_output=True, text=True, check=False, timeout=120
     )
 
     assert done.returncode == 3

@@ -17,10 +17,10 @@ from pydantic import SecretStr
 
 from database.arena import migrate_app
 from devstack.postgres import LocalPostgres, binaries
+from infrastructure.doctor.app import check_app_columns, check_cascades, check_functions, check_views
 from infrastructure.doctor.catalogue import check_catalogue, check_drift
 from infrastructure.doctor.clients import check_clients
 from infrastructure.doctor.database import (
-    check_app_columns,
     check_level,
     check_read_only,
     check_relay,
@@ -29,14 +29,14 @@ from infrastructure.doctor.database import (
     check_sizes,
 )
 from infrastructure.doctor.findings import Finding, Findings, Severity
-from infrastructure.doctor.rls_bypasses import check_cascades, check_functions, check_views
 from infrastructure.doctor.run_checks import run_checks
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import connect
 from infrastructure.settings import Settings
 from support.backend import environment_for, settings_for
 from support.database import Database, cloned
-from support.stack import SECRET_KEY, SupabaseStack, free_port, supabase_on
+from support.ports import free_port
+from support.stack import SECRET_KEY, SupabaseStack, supabase_on
 
 pytestmark = pytest.mark.anyio
 
@@ -515,9 +515,9 @@ async def test_a_database_that_is_away_is_named(database: Database, supabase: Su
     ("changes", "codes"),
     [
         ({"supabase_secret_key": SecretStr("sb_secret_of_somebody_else")}, ["realtime_refuses_key"]),
-        ({"supabase_jwks_url": f"http://127.0.0.1:{free_port()}/keys"}, ["signing_keys_unreachable"]),
+        ({"supabase_jwks_url": "http://127.0.0.1:1/keys"}, ["signing_keys_unreachable"]),
         (
-            {"supabase_url": f"http://127.0.0.1:{free_port()}"},
+            {"supabase_url": "http://127.0.0.1:1"},
             ["signing_keys_unreachable", "realtime_unreachable"],
         ),
     ],

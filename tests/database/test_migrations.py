@@ -6,7 +6,6 @@ import io
 import os
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -34,6 +33,7 @@ from infrastructure.postgres.migrations import (
 )
 from support.database import Database, make_project
 from support.stack import postgres_cluster
+from support.stopwatch import Stopwatch, stopwatch
 
 pytestmark = pytest.mark.anyio
 
@@ -118,10 +118,22 @@ async def busy(
         await connection.close()
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
+async def until(condition: Callable[[], Awaitable[object]]) -> None:
+    async with asyncio.timeout(60):
         while not await condition():  # each look is a round trip
             pass
+
+
+async def locks(database: Database, table: str, *, granted: bool) -> list[asyncpg.Record]:
+    """Who has a lock on *table* of *database*, or waits for one; tables of databases beside it have the same number."""
+    return await database.fetch(
+        """
+        select from pg_locks l join pg_database d on d.oid = l.database and d.datname = current_database()
+        where l.relation = $1::text::regclass and l.granted = $2
+        """,
+        table,
+        granted,
+    )
 
 
 def runner(database: Database) -> "subprocess.Popen[str]":
@@ -136,11 +148,10 @@ def runner(database: Database) -> "subprocess.Popen[str]":
 
 async def test_a_runner_killed_in_the_middle_is_started_again(project: Database) -> None:
     await in_thread(upgrade, project.migrator, "0004")
-    async with busy(project, "public.wallets") as platform:
+    async with busy(project, "public.wallets"):
 
         async def half_way() -> bool:
-            waiting = "select from pg_locks where not granted and relation = 'public.wallets'::regclass"
-            return bool(await platform.fetch(waiting))
+            return bool(await locks(project, "public.wallets", granted=False))
 
         first = runner(project)
         try:
@@ -155,7 +166,7 @@ async def test_a_runner_killed_in_the_middle_is_started_again(project: Database)
 async def test_two_runners_at_once_both_end_well(project: Database) -> None:
     runners = [runner(project), runner(project)]
     for one in runners:
-        told = one.communicate(timeout=60)
+        told = one.communicate(timeout=120)
         assert (one.returncode, *told) == (0, "The database is at head.\n", "")
     assert await catalogue(project) == expected().items
 
@@ -174,37 +185,32 @@ async def test_a_runner_waits_while_another_is_at_work(database: Database) -> No
 async def test_nobody_waits_long_behind_a_migration_that_waits_for_a_reader(project: Database) -> None:
     await in_thread(upgrade, project.migrator, "0004")
     waits: list[float] = []
-    migrated = asyncio.Event()
+    reads, migrated = asyncio.Event(), asyncio.Event()
 
     async def read_for_long() -> None:
         async with busy(project, "public.profiles", "access share") as reader:
+            reads.set()
+            await until(lambda: locks(project, "public.profiles", granted=False))
             await reader.execute("select pg_sleep($1)", READ_FOR_S)
 
-    async def query_all_the_time() -> None:
+    async def query_all_the_time(clock: Stopwatch) -> None:
         connection = await asyncpg.connect(project.superuser_url)
         while not migrated.is_set():
-            started = time.monotonic()
+            started = clock.seconds
             await connection.fetch("select from public.profiles")
-            waits.append(time.monotonic() - started)
+            waits.append(clock.seconds - started)
             await _soon(migrated)
         await connection.close()
 
-    async with asyncio.TaskGroup() as group:
-        group.create_task(read_for_long())
-        group.create_task(query_all_the_time())
-        await until(lambda: _held(project))
-        await in_thread(upgrade, project.migrator)
-        migrated.set()
+    with stopwatch() as clock:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(read_for_long())
+            group.create_task(query_all_the_time(clock))
+            await reads.wait()
+            await in_thread(upgrade, project.migrator)
+            migrated.set()
     assert await catalogue(project) == expected().items
     assert 0.05 < max(waits) < LONGEST_WAIT_S
-
-
-async def _held(database: Database) -> bool:
-    return bool(
-        await database.fetch(
-            "select from pg_locks where mode = 'AccessShareLock' and relation = 'public.profiles'::regclass"
-        )
-    )
 
 
 async def _soon(event: asyncio.Event) -> None:

@@ -11,13 +11,13 @@ import msgspec
 import pytest
 from botocore.stub import Stubber
 
-from deploy.app_runner import AppRunner
-from deploy.ecs_express import EcsExpress
+from deploy.__main__ import platform_from
+from deploy.aws import AppRunner, EcsExpress
+from deploy.image import credentials
 from deploy.platforms import DeployFailedError
 from deploy.railway import Railway
-from deploy.registry import credentials
-from deploy.target import platform_from
-from support.stack import free_port, serve_in_thread
+from support.ports import free_port
+from support.stack import serve_in_thread
 
 OLD = "example.test/lingualink@sha256:" + "a" * 64
 NEW = "example.test/lingualink@sha256:" + "b" * 64
@@ -260,7 +260,7 @@ def fake() -> FakeRailway:
 
 @pytest.fixture
 def railway(fake: FakeRailway) -> Iterator[Railway]:
-    with serve_in_thread(fake, free_port()) as url, httpx.Client() as http:
+    with serve_in_thread(fake, free_port()) as url, httpx.Client(timeout=30) as http:
         http.headers["Project-Access-Token"] = "token"
         yield Railway(http, f"{url}/graphql/v2", "service", "production", no_pause)
 

@@ -11,10 +11,11 @@ from deploy.platforms import DeployFailedError
 from deploy.release import Release, watch
 from deploy.smoke import UnwellError, Visitor, smoke, visitors_from
 from infrastructure.postgres.accounts import OPEN_WITH_BALANCE
-from support.backend import System, backend
+from support.backend import System, backend, readiness
 from support.database import Database
 from support.people import PASSWORD, Person
-from support.stack import SupabaseStack, free_port, supabase_on
+from support.ports import free_port
+from support.stack import SupabaseStack, supabase_on
 
 OLD = "example.test/lingualink@sha256:" + "a" * 64
 NEW = "example.test/lingualink@sha256:" + "b" * 64
@@ -45,6 +46,7 @@ def supabase(database: Database) -> Iterator[SupabaseStack]:
 @pytest.fixture
 def running(database: Database, supabase: SupabaseStack) -> Iterator[System]:
     with backend(database, supabase) as system:
+        readiness(system.api_url)
         yield system
 
 
@@ -59,9 +61,12 @@ def visitors(running: System) -> tuple[Visitor, Visitor]:
             f"{supabase.url}/auth/v1/signup",
             headers={"apikey": supabase.publishable_key},
             json={"email": email, "password": PASSWORD},
+            timeout=30,
         ).json()
         person = Person(answer["user"]["id"], email, answer)
-        httpx.get(f"{running.api_url}/profile", headers={"Authorization": f"Bearer {person.token}"})
+        httpx.get(
+            f"{running.api_url}/profile", headers={"Authorization": f"Bearer {person.token}"}, timeout=30
+        )
         running.database.run(OPEN_WITH_BALANCE, UUID(person.id), Decimal("1.00"))
         made.append(Visitor(supabase.url, supabase.publishable_key, email, PASSWORD))
     one, two = made

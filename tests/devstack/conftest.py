@@ -90,7 +90,9 @@ async def database(stack: SupabaseStack) -> AsyncIterator[Connection]:
 @pytest.fixture
 async def http(stack: SupabaseStack) -> AsyncIterator[httpx.AsyncClient]:
     """A plain HTTP client that sends the publishable key."""
-    async with httpx.AsyncClient(base_url=stack.url, headers={"apikey": stack.publishable_key}) as client:
+    async with httpx.AsyncClient(
+        base_url=stack.url, headers={"apikey": stack.publishable_key}, timeout=30
+    ) as client:
         yield client
 
 
@@ -107,5 +109,7 @@ async def stranger(http: httpx.AsyncClient) -> Person:
 @pytest.fixture
 async def publisher(stack: SupabaseStack) -> AsyncIterator[httpx.AsyncClient]:
     """The backend: it holds the secret key."""
-    async with httpx.AsyncClient(base_url=stack.url, headers={"apikey": stack.secret_key}) as client:
+    async with httpx.AsyncClient(
+        base_url=stack.url, headers={"apikey": stack.secret_key}, timeout=30
+    ) as client:
         yield client

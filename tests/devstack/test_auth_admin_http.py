@@ -18,7 +18,9 @@ UNKNOWN = uuid.UUID("a1b2c3d4-0000-4000-8000-000000000000")  # alike in every wo
 
 @pytest.fixture
 async def admin(stack: SupabaseStack) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=stack.url, headers={"apikey": stack.secret_key}) as client:
+    async with httpx.AsyncClient(
+        base_url=stack.url, headers={"apikey": stack.secret_key}, timeout=30
+    ) as client:
         yield client
 
 

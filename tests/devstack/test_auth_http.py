@@ -8,7 +8,7 @@ import httpx
 import jwt
 import pytest
 
-from devstack.auth.passwords import hash_password, password_matches
+from devstack.auth.users import hash_password, password_matches
 from devstack.database import Connection
 from devstack.keys import SigningKey
 from devstack.postgres import LocalPostgres
@@ -138,7 +138,7 @@ async def test_a_request_without_a_good_token_is_refused(
     stack: SupabaseStack, token: str | None, status: int, code: str
 ) -> None:
     headers = VERSIONED | (bearer(token) if token else {})
-    async with httpx.AsyncClient(base_url=stack.url, headers=headers) as client:
+    async with httpx.AsyncClient(base_url=stack.url, headers=headers, timeout=30) as client:
         answer = await client.get("/auth/v1/user")
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
@@ -324,7 +324,7 @@ async def test_without_autoconfirm_a_sign_up_tells_nothing_about_known_addresses
     body = {"email": f"{uuid.uuid4()}@lingualink.test", "password": PASSWORD}
     with supabase_on(cluster, email_autoconfirm=False) as stack:
         headers = {"apikey": stack.publishable_key}
-        async with httpx.AsyncClient(base_url=stack.url, headers=headers) as http:
+        async with httpx.AsyncClient(base_url=stack.url, headers=headers, timeout=30) as http:
             first, again = [await http.post("/auth/v1/signup", json=body) for _ in range(2)]
             refused = await sign_in(http, body["email"])
     assert (first.status_code, again.status_code) == (200, 200)

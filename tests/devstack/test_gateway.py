@@ -18,7 +18,7 @@ ADMIN, USER = "/auth/v1/admin/users", "/auth/v1/user"
 @pytest.fixture
 async def bare(stack: SupabaseStack) -> AsyncIterator[httpx.AsyncClient]:
     """A client that sends no key by itself."""
-    async with httpx.AsyncClient(base_url=stack.url) as client:
+    async with httpx.AsyncClient(base_url=stack.url, timeout=30) as client:
         yield client
 
 

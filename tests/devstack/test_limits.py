@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from devstack.realtime.limits import SampledRate, external_size
+from devstack.realtime.server import SampledRate, external_size
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def impatient(cluster: LocalPostgres) -> Iterator[SupabaseStack]:
         requests_per_second=10_000,
         sample_seconds=0.5,
         probe_seconds=0.5,
-        silence_seconds=1,
+        silence_seconds=3,
         handshake_refusal_seconds=0.3,
         join_refusal_seconds=0.3,
     )
@@ -51,7 +51,9 @@ def impatient(cluster: LocalPostgres) -> Iterator[SupabaseStack]:
 @pytest.fixture
 async def hasty(impatient: SupabaseStack) -> AsyncIterator[httpx.AsyncClient]:
     """The backend of that one."""
-    async with httpx.AsyncClient(base_url=impatient.url, headers={"apikey": impatient.secret_key}) as client:
+    async with httpx.AsyncClient(
+        base_url=impatient.url, headers={"apikey": impatient.secret_key}, timeout=30
+    ) as client:
         yield client
 
 
@@ -114,13 +116,17 @@ async def test_the_partitions_are_daily(database: Connection, publisher: httpx.A
 
 async def test_an_older_server_has_no_single_endpoint(cluster: LocalPostgres) -> None:
     with supabase_on(cluster, limits=RealtimeLimits(single_endpoint=False)) as older:
-        async with httpx.AsyncClient(base_url=older.url, headers={"apikey": older.secret_key}) as client:
+        async with httpx.AsyncClient(
+            base_url=older.url, headers={"apikey": older.secret_key}, timeout=30
+        ) as client:
             assert (await client.post(single("room:any"), json={})).status_code == 404
             assert (await client.post(BATCH, json={"messages": [message("room:any")]})).status_code == 202
 
 
 async def test_a_key_that_the_gateway_does_not_know_crashes_the_sending(stack: SupabaseStack) -> None:
-    async with httpx.AsyncClient(base_url=stack.url, headers={"apikey": "sb_secret_unknown"}) as client:
+    async with httpx.AsyncClient(
+        base_url=stack.url, headers={"apikey": "sb_secret_unknown"}, timeout=30
+    ) as client:
         answers = [
             await client.post(single("room:any"), json={}),
             await client.post(BATCH, json={"messages": [message("room:any")]}),
@@ -132,7 +138,7 @@ async def test_a_key_that_the_gateway_does_not_know_crashes_the_sending(stack: S
 def small_plan(cluster: LocalPostgres) -> Iterator[SupabaseStack]:
     """A stand-in for a plan of few messages, which samples each half second and waits long for everything."""
     limits = RealtimeLimits(
-        messages_per_second=20, requests_per_second=10_000, sample_seconds=0.5, probe_seconds=30
+        messages_per_second=4, requests_per_second=10_000, sample_seconds=0.5, probe_seconds=60
     )
     with supabase_on(cluster, limits=limits) as running:
         yield running
@@ -143,20 +149,24 @@ async def test_over_the_rate_the_receivers_channels_are_closed_and_sending_is_42
 ) -> None:
     async with (
         bare_socket(small_plan, key=small_plan.secret_key) as socket,
-        httpx.AsyncClient(base_url=small_plan.url, headers={"apikey": small_plan.secret_key}) as sender,
+        httpx.AsyncClient(
+            base_url=small_plan.url, headers={"apikey": small_plan.secret_key}, timeout=30
+        ) as sender,
     ):
         await socket.join("room:flood", private=True)
         async with messages_locked(database):
             # Let in while the rate was low, delivered when it is not.
-            late = asyncio.create_task(sender.post(single("room:flood"), json={}, timeout=30))
+            late = asyncio.create_task(sender.post(single("room:flood"), json={}, timeout=90))
             await somebody_waits_for_a_lock(database)
-            while (
-                answer := await sender.post(f"{BATCH}/room:public/events/any", json={})
-            ).status_code == 202:
-                pass
+            over = "You have exceeded your rate limit"
+            while over not in (answer := await sender.post(f"{BATCH}/room:public/events/any", json={})).text:
+                assert answer.status_code in {
+                    202,
+                    429,
+                }  # 429 with other words where it is one message too many
         frames = [await socket.next() for _ in range(3)]
     assert (await late).status_code == 202
-    assert answer.json() == {"message": "You have exceeded your rate limit"}
+    assert answer.status_code == 429
     assert [frame["event"] for frame in frames] == ["broadcast", "system", "phx_close"]
     assert frames[1]["payload"]["message"] == "Too many messages per second"
 

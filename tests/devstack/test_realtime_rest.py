@@ -103,7 +103,7 @@ async def test_a_user_sends_where_the_policy_lets_them(
 @pytest.mark.parametrize("header", ["", "Bearer nonsense"])
 async def test_without_a_good_token_nothing_is_accepted(stack: SupabaseStack, header: str) -> None:
     headers = {"Authorization": header} if header else {}
-    async with httpx.AsyncClient(base_url=stack.url, headers=headers) as client:
+    async with httpx.AsyncClient(base_url=stack.url, headers=headers, timeout=30) as client:
         for answer in (
             await client.post(BATCH, json={"messages": []}),
             await client.post(f"{BATCH}/a/events/b", json={}),
@@ -157,7 +157,9 @@ async def test_a_topic_that_no_database_can_hold_is_dropped_in_a_batch(
 
 async def test_payloads_over_the_projects_size_are_refused(small: SupabaseStack) -> None:
     big = {"x": "y" * 1_600}
-    async with httpx.AsyncClient(base_url=small.url, headers={"apikey": small.secret_key}) as client:
+    async with httpx.AsyncClient(
+        base_url=small.url, headers={"apikey": small.secret_key}, timeout=30
+    ) as client:
         batch = await client.post(BATCH, json={"messages": [message("a"), message("a", payload=big)]})
         single = await client.post(f"{BATCH}/a/events/b", json=big)
     assert batch.json() == {"errors": {"messages": [{}, {"payload": ["Payload size exceeds tenant limit"]}]}}
@@ -165,7 +167,9 @@ async def test_payloads_over_the_projects_size_are_refused(small: SupabaseStack)
 
 
 async def test_the_limit_is_of_messages_and_the_other_headers_are_of_requests(small: SupabaseStack) -> None:
-    async with httpx.AsyncClient(base_url=small.url, headers={"apikey": small.secret_key}) as client:
+    async with httpx.AsyncClient(
+        base_url=small.url, headers={"apikey": small.secret_key}, timeout=30
+    ) as client:
         answer = await client.post(BATCH, json={"messages": [message("a")] * 3})
     assert answer.status_code == 429
     assert answer.json() == {"message": "Too many messages to broadcast, please reduce the batch size"}

@@ -54,7 +54,7 @@ async def notes(stack: SupabaseStack) -> AsyncIterator[None]:
 @pytest.fixture
 async def rest(stack: SupabaseStack) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"apikey": stack.publishable_key}
-    async with httpx.AsyncClient(base_url=f"{stack.url}/rest/v1", headers=headers) as client:
+    async with httpx.AsyncClient(base_url=f"{stack.url}/rest/v1", headers=headers, timeout=30) as client:
         yield client
 
 

@@ -18,7 +18,7 @@ from support.stack import SupabaseStack
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("policies")]
 
-WAIT = 10.0
+WAIT = 30.0
 
 Connect = Callable[[str], Awaitable[AsyncClient]]
 

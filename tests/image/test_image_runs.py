@@ -16,7 +16,8 @@ from deploy.image import builder
 from devstack.postgres import LocalPostgres
 from support.backend import environment_for, wait_until_ready
 from support.database import Database, make_project
-from support.stack import SupabaseStack, free_port, supabase_on
+from support.ports import free_port
+from support.stack import SupabaseStack, supabase_on
 
 IMAGE = os.environ.get("LINGUALINK_TEST_IMAGE", "")
 USER = 10001
@@ -80,7 +81,7 @@ def test_the_image_migrates_serves_and_stops(container: Container, cluster: Loca
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
         try:
             wait_until_ready(server, f"http://127.0.0.1:{port}")
-            ready = httpx.get(f"http://127.0.0.1:{port}/health/ready")
+            ready = httpx.get(f"http://127.0.0.1:{port}/health/ready", timeout=30)
             check = container.config()["Healthcheck"]["Test"]
             _output(container.command(check[2:], {"LINGUALINK_PORT": str(port)}, check[1]))
             os.kill(server_on(port), signal.SIGTERM)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from domain.identity import Assurance, DisplayFields
 from infrastructure.supabase.claims import RejectionReason, TokenRejected, TokenRules
 from infrastructure.supabase.jwks import KeySet, parse_jwks, shared_secret
-from infrastructure.supabase.jws import verify
+from infrastructure.supabase.verifier import verify
 from support.hostile_tokens import Maker, Row, moving_rows, rows
 from support.minting import MISSING, Json, KeyMaterial, as_json, b64, eddsa, rs256
 

@@ -47,7 +47,7 @@ def run(body: str) -> tuple[int, list[dict[str, Any]]]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
     assert PASSWORD not in done.stdout + done.stderr
     assert done.stderr == ""

@@ -149,7 +149,7 @@ async def test_who_comes_later_may_wait_as_long_from_then_on(monkeypatch: pytest
 
     table.gate.set()  # the statements end late, and nobody misses them
     await _turns()
-    assert all(0.19 < waited < 2 for waited in ended.values()), ended
+    assert all(0.19 < waited < 20 for waited in ended.values()), ended
 
 
 @given(st.lists(st.lists(st.integers(0, 9), max_size=8), max_size=8), st.integers(1, 3), st.integers(1, 4))

@@ -188,14 +188,14 @@ async def test_without_keys_every_token_is_unavailable_and_the_first_probe_after
     verifier = SupabaseTokenVerifier(source, RULES, now=clock)
     server.now = answer(b"", "500 Internal Server Error")
     assert not await verifier.prepare()
-    assert not verifier.keys_known
+    assert not source.known
     for token in (MAKE.claiming(), "garbage"):
         with pytest.raises(Unavailable):
             await verifier.verify(token)
     server.now = document(MATERIAL.jwks())
     clock.advance(2)
     assert await verifier.prepare()
-    assert verifier.keys_known
+    assert source.known
     assert (await verifier.verify(MAKE.claiming())).user_id == SUBJECT
 
 

@@ -82,7 +82,7 @@ async def devices(stack: SupabaseStack) -> AsyncIterator[list[Device]]:
 async def chat(stack: SupabaseStack, seconds: float) -> None:
     """The app's own traffic: ten messages a second."""
     url = f"{stack.url}/realtime/v1/api/broadcast/{CHAT}/events/said?private=true"
-    async with httpx.AsyncClient(headers={"apikey": stack.secret_key}) as http:
+    async with httpx.AsyncClient(headers={"apikey": stack.secret_key}, timeout=30) as http:
         for _ in range(int(seconds * 10)):
             await http.post(url, json={})
             await asyncio.sleep(0.1)
@@ -108,6 +108,9 @@ async def test_a_backlog_closes_nobodys_channel(
             await asyncio.sleep(0.2)
         took = loop.time() - began
         throttled = await relay.metric('lingualink_realtime_messages_total{outcome="throttled"}')
+    async with asyncio.timeout(60):  # what was delivered is on its way to them
+        while any(device.heard < count // len(USERS) and not device.ended for device in devices[:-1]):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
     closed = [device for device in devices if device.ended]
     with capsys.disabled():
         sys.stdout.write(

@@ -27,7 +27,7 @@ from private.realtime_outbox
 """
 
 
-@pytest.mark.timeout(120 + 2 * TRANSACTIONS // PER_SECOND)
+@pytest.mark.timeout(300 + 2 * TRANSACTIONS // PER_SECOND)
 async def test_every_transaction_is_told_in_order(
     database: Database,
     supabase: SupabaseStack,

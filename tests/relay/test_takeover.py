@@ -6,11 +6,12 @@ import signal
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
+from infrastructure.postgres.lease import LEASE_S
 from support.backend import backend
 from support.database import Database
 from support.events import balance_updated, owe
@@ -23,7 +24,8 @@ from support.stack import SupabaseStack
 pytestmark = pytest.mark.anyio
 
 KILLS = int(os.environ.get("LINGUALINK_KILLS", "1"))
-TAKEOVER_S = 15
+TAKEOVER_S = timedelta(seconds=15)
+ARRIVAL_S = 60
 USERS = [uuid4() for _ in range(5)]
 
 
@@ -70,7 +72,7 @@ class Load:
         return list(range(1, self._version + 1))
 
 
-@pytest.mark.timeout(120 + 60 * KILLS)
+@pytest.mark.timeout(300 + 60 * KILLS)
 async def test_killed_relays_lose_nothing_and_keep_the_order(
     database: Database, realtime: FaultyRealtime, address: tuple[str, dict[str, str]]
 ) -> None:
@@ -82,15 +84,17 @@ async def test_killed_relays_lose_nothing_and_keep_the_order(
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(load.run())
             for _ in range(KILLS):
-                await realtime.until(load.owed + 20, TAKEOVER_S)
+                await realtime.until(load.owed + 20, ARRIVAL_S)
+                dead, _ = await lease(database)
                 os.kill(active.process.pid, signal.SIGKILL)
                 active.process.wait()
                 relays.remove(active)
+                assert await takeover(database, dead) < TAKEOVER_S
                 relays.append(processes.enter_context(relay_process(url, realtime.url, changes)))
-                await realtime.until(load.owed + 20, TAKEOVER_S)  # an event that was owed after the death
+                await realtime.until(load.owed + 20, ARRIVAL_S)  # an event that was owed after the death
                 active = await leader(relays)
             load.enough.set()
-        await realtime.until(load.owed, TAKEOVER_S)
+        await realtime.until(load.owed, ARRIVAL_S)
     versions = realtime.versions()
     assert all(versions[f"user:{user}"] == load.expected() for user in USERS)
 
@@ -103,10 +107,14 @@ async def test_a_relay_that_is_stopped_hands_over_at_once(
         relay_process(database.service_url, realtime.url) as other,
     ):
         active = await leader([one, other])
+        last = await lease(database)
         active.process.send_signal(signal.SIGTERM)
         await owe(database, [balance_updated(USERS[0], 1)])
-        await realtime.until(1, 3)
-        assert await asyncio.to_thread(active.process.wait, 30) == 0
+        while (now := await lease(database))[0] == last[0]:
+            last = now
+        await realtime.until(1, ARRIVAL_S)
+        assert await asyncio.to_thread(active.process.wait, 60) == 0
+    assert now[1] - timedelta(seconds=LEASE_S) < last[1]  # it was taken before it ended by itself
 
 
 async def test_a_stopped_relay_finishes_what_is_in_flight(
@@ -117,7 +125,7 @@ async def test_a_stopped_relay_finishes_what_is_in_flight(
     with relay_process(database.service_url, realtime.url) as relay:
         await realtime.until_asked(3)
         relay.process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(relay.process.wait, 30) == 0
+        assert await asyncio.to_thread(relay.process.wait, 60) == 0
     delivered = await database.fetch(
         "select event_id from private.realtime_outbox where delivered_at is not null"
     )
@@ -142,6 +150,15 @@ async def test_the_lease_says_which_process_leads(database: Database, realtime: 
     with relay_process(database.service_url, realtime.url, {"LINGUALINK_RELEASE": "1.2.3"}) as relay:
         holder, _ = await lease(database)
     assert holder.startswith(f"lingualink/1.2.3 {socket.gethostname()}:{relay.process.pid} ")
+
+
+async def takeover(database: Database, dead: str) -> timedelta:
+    """How long nobody led, by the database's clock: from now to when another than *dead* took the lease."""
+    [row] = await database.fetch("select clock_timestamp() as died_at")
+    while (now := await lease(database))[0] == dead:  # noqa: ASYNC110 - a row has no event
+        await asyncio.sleep(0.05)
+    died_at: datetime = row["died_at"]
+    return now[1] - timedelta(seconds=LEASE_S) - died_at
 
 
 async def lease(database: Database) -> tuple[str, datetime]:

@@ -15,7 +15,8 @@ from support.javascript import Script, running
 from support.ledger import findings
 from support.money import Payer, off_loop, payer
 from support.people import Person
-from support.stack import SupabaseStack, free_port
+from support.ports import free_port
+from support.stack import SupabaseStack
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +53,6 @@ async def pay_and_die(paying: Payer, pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.timeout(240)
 async def test_an_event_reaches_the_app_although_the_api_was_killed_before_it_could_publish(
     database: Database, supabase: SupabaseStack
 ) -> None:
@@ -73,7 +73,6 @@ async def test_an_event_reaches_the_app_although_the_api_was_killed_before_it_co
     assert await findings(database) == []
 
 
-@pytest.mark.timeout(240)
 async def test_an_app_that_was_away_shows_the_right_balance_after_it_comes_back(
     database: Database, supabase: SupabaseStack
 ) -> None:

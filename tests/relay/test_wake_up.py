@@ -10,7 +10,7 @@ import pytest
 
 import infrastructure.relay
 from domain.events import Event
-from infrastructure.postgres.notifications import CHANNEL, OutboxNotifications
+from infrastructure.postgres.notifications import CHANNEL, GAP_S, OutboxNotifications
 from infrastructure.relay import AfterCommitHooks
 from support.backend import backend
 from support.database import Database
@@ -67,16 +67,19 @@ async def connected(channel: OutboxNotifications, woken: asyncio.Event) -> Async
 
 async def test_a_hundred_commits_in_a_row_are_few_notifications(database: Database) -> None:
     channel, woken, counted = OutboxNotifications(database.service), asyncio.Event(), []
+    loop = asyncio.get_running_loop()
     listener = await asyncpg.connect(database.service_url)
     try:
         await listener.add_listener(CHANNEL, lambda *heard: counted.append(heard))
         async with connected(channel, woken):
+            began = loop.time()
             for _ in range(100):
                 channel.notify()
                 await asyncio.sleep(0)
+            took = loop.time() - began
             await woken.wait()
         await listener.fetchval("select 1")  # what was notified before has come by now
-        assert 1 <= len(counted) <= 3
+        assert 1 <= len(counted) <= 3 + took / GAP_S
     finally:
         await listener.close()
 
@@ -88,7 +91,7 @@ async def test_a_lost_connection_is_made_again(database: Database) -> None:
             "select pg_terminate_backend(pid) from pg_stat_activity where query like 'LISTEN%' and datname = $1",
             database.name,
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await woken.wait()
         assert channel.listening
 
@@ -106,9 +109,9 @@ async def test_a_commit_wakes_the_relay_in_its_own_process(
     pooled = {**beside(realtime, supabase), "lingualink_database_pooler": "transaction"}  # no notifications
     async with off_loop(backend(database, supabase, **pooled)) as system, payer(system) as paying:
         await paying.pay()
-        await realtime.until(2, 5)
+        await realtime.until(2, 30)
         await paying.pay()
-        await realtime.until(4, 5)
+        await realtime.until(4, 30)
 
 
 @pytest.mark.usefixtures("without_polls")
@@ -123,9 +126,9 @@ async def test_a_commit_wakes_the_relay_in_another_process(
         payer(system) as paying,
     ):
         await paying.pay()
-        await realtime.until(2, 5)
+        await realtime.until(2, 30)
         await paying.pay()
-        await realtime.until(4, 5)
+        await realtime.until(4, 30)
 
 
 async def test_behind_a_transaction_pooler_the_relay_finds_by_itself_what_others_committed(
@@ -134,6 +137,6 @@ async def test_behind_a_transaction_pooler_the_relay_finds_by_itself_what_others
     pooled = {**beside(realtime, supabase), "lingualink_database_pooler": "transaction"}
     async with off_loop(backend(database, supabase, **pooled)):
         await owe(database, EVENTS)
-        await realtime.until(1, 5)
+        await realtime.until(1, 30)
     listening = "select from pg_stat_activity where query like 'LISTEN%' and datname = current_database()"
     assert await database.fetch(listening) == []

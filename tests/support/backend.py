@@ -17,7 +17,8 @@ from bootstrap.http_protocol import BoundedHttpProtocol
 from infrastructure.settings import Settings
 from support.database import Database
 from support.documented import Documented
-from support.stack import SupabaseStack, free_port, serve_in_thread
+from support.ports import free_port
+from support.stack import SupabaseStack, serve_in_thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,11 @@ def backend_process(
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
-    """Return once the process answers that it is ready; within a minute."""
-    end = time.monotonic() + 60
+    """Return once the process answers that it is ready; within two minutes, for other processes start too."""
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         try:
-            if httpx.get(f"{url}/health/ready", timeout=2).is_success:
+            if httpx.get(f"{url}/health/ready", timeout=20).is_success:
                 return
         except httpx.HTTPError:
             pass
@@ -100,11 +101,11 @@ def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
     raise RuntimeError("the backend did not become ready")
 
 
-def readiness(system: System) -> httpx.Response:
+def readiness(url: str) -> httpx.Response:
     """What ``/health/ready`` answers once the database is heard: on a busy machine a first connection may be late."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 30
     while True:
-        ready = httpx.get(f"{system.api_url}/health/ready", timeout=5)
+        ready = httpx.get(f"{url}/health/ready", timeout=20)
         if ready.json()["parts"].get("database") != "away" or time.monotonic() > end:
             return ready
         time.sleep(0.1)
@@ -113,4 +114,4 @@ def readiness(system: System) -> httpx.Response:
 def api(system: System, token: str | None = None) -> httpx.AsyncClient:
     """A client of the backend, signed in with *token*."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    return httpx.AsyncClient(base_url=system.api_url, headers=headers, timeout=15)
+    return httpx.AsyncClient(base_url=system.api_url, headers=headers, timeout=30)

@@ -14,7 +14,7 @@ from decimal import Decimal
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from devstack.seed import PASSWORD
-from support.stack import free_port
+from support.ports import free_port
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 """Debian's Chromium, or what stands for it elsewhere; None where there is none."""
@@ -42,7 +42,7 @@ def local_system() -> Iterator[str]:
             yield _demo_address(process)
         finally:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=60)
+            process.communicate(timeout=120)
 
 
 def _demo_address(process: subprocess.Popen[str]) -> str:
@@ -96,11 +96,11 @@ async def pay(page: Page, recipient: str, amount: str, note: str = "") -> None:
 async def balance(page: Page) -> Decimal:
     """The balance that a window shows."""
     shown = page.get_by_test_id("balance").locator(".amount")
-    await expect(shown).to_be_visible(timeout=20_000)
+    await expect(shown).to_be_visible(timeout=30_000)
     return Decimal(re.sub(r"[^0-9.]", "", await shown.inner_text()))
 
 
 async def shows(page: Page, amount: Decimal) -> None:
     """Wait until a window shows that balance."""
     shown = page.get_by_test_id("balance").locator(".amount")
-    await expect(shown).to_have_text(f"${amount:,}", timeout=20_000)
+    await expect(shown).to_have_text(f"${amount:,}", timeout=30_000)

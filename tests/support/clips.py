@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from infrastructure.adoption.posts import POST_STEPS
-from infrastructure.adoption.shape import PostsSource, read_shape
+from infrastructure.adoption.shape import read_shape
 from infrastructure.adoption.steps import Adoption, Rates, Step
 from support.database import Database
 
@@ -32,7 +32,7 @@ async def run_steps(
     connection: "asyncpg.Connection[asyncpg.Record]", steps: tuple[Step, ...], rates: Rates | None = None
 ) -> None:
     """Run *steps* as the runner would."""
-    adoption = Adoption(await read_shape(connection), PostsSource.CLIPS, rates=rates or {})
+    adoption = Adoption(await read_shape(connection), rates=rates or {})
     for step in steps:
         if not step.applies(adoption.shape):
             continue

@@ -67,6 +67,13 @@ class Database:
         """Run one statement as the platform."""
         return await self._run(sql, arguments)
 
+    async def be_patient(self) -> None:
+        """From now on who connects as the service waits for a lock for as long as a request may take, not two seconds.
+
+        For tests in which somebody waits until the test has looked.
+        """
+        await self.fetch(f"alter role lingualink_api in database \"{self.name}\" set lock_timeout = '30s'")
+
     async def _run(self, sql: str, arguments: tuple[Any, ...]) -> list[Any]:
         connection = await asyncpg.connect(self.superuser_url)
         try:

@@ -13,7 +13,8 @@ from uuid import UUID
 
 import msgspec
 
-from support.stack import SupabaseStack, free_port
+from support.ports import free_port
+from support.stack import SupabaseStack
 
 
 class Mode(Enum):

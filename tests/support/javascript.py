@@ -30,7 +30,7 @@ class Script:
         self._process = process
         self.told: list[dict[str, Any]] = []
 
-    async def expect(self, event: str, seconds: float = 10.0) -> dict[str, Any]:
+    async def expect(self, event: str, seconds: float = 30.0) -> dict[str, Any]:
         """The next line that tells *event*; lines before it are passed over.
 
         Raises:

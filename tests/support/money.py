@@ -73,7 +73,7 @@ class Payer:
 async def payer(system: System) -> AsyncIterator[Payer]:
     """A payer on *system*, with accounts and funds."""
     headers = {"apikey": system.supabase.publishable_key}
-    async with httpx.AsyncClient(base_url=system.supabase.url, headers=headers) as http:
+    async with httpx.AsyncClient(base_url=system.supabase.url, headers=headers, timeout=30) as http:
         sender, recipient = await sign_up(http), await sign_up(http)
     for person in (sender, recipient):
         async with api(system, person.token) as http:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from devstack.postgres import LocalPostgres, as_ordinary_user
+from support.ports import free_port
 
 USERS = ("lingualink_api", "supabase_postgres_like", "postgres")
 SERVICE = "lingualink_api"
@@ -62,10 +63,8 @@ def pgbouncer(cluster: LocalPostgres, mode: str, *, pool_size: int) -> Iterator[
     """Run PgBouncer in front of *cluster* with *pool_size* server connections a database; yields its port."""
     program = pgbouncer_program()
     assert program is not None, "pgbouncer is missing: apt-get install pgbouncer"
-    with tempfile.TemporaryDirectory(prefix="lingualink-pgbouncer-") as home, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        probe.close()
+    with tempfile.TemporaryDirectory(prefix="lingualink-pgbouncer-") as home:
+        port = free_port()
         config = _write_config(Path(home), cluster.port, port, mode, pool_size)
         process = subprocess.Popen(
             [*as_ordinary_user(), program, "--quiet", str(config)],

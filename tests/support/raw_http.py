@@ -34,7 +34,7 @@ async def connection(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyn
         writer.close()
 
 
-async def exchange(url: str, *sent: bytes, seconds: float = 20) -> RawAnswer:
+async def exchange(url: str, *sent: bytes, seconds: float = 30) -> RawAnswer:
     """Send *sent* over a connection of its own; the first answer, read until the server closes or it is whole."""
     async with asyncio.timeout(seconds), connection(url) as (reader, writer):
         for piece in sent:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from support.stack import free_port
+from support.ports import free_port
 
 COMMAND = [sys.executable, "-c", "from bootstrap.cli import main; main()"]
 
@@ -24,7 +24,7 @@ class RelayProcess:
     async def metric(self, name: str) -> float | None:
         """The value of a metric without labels; None while the process does not answer."""
         try:
-            async with httpx.AsyncClient() as http:
+            async with httpx.AsyncClient(timeout=30) as http:
                 text = (await http.get(f"http://127.0.0.1:{self.ops_port}/metrics")).text
         except httpx.HTTPError:
             return None

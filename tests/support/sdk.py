@@ -110,5 +110,5 @@ async def javascript(url: str, key: str) -> AsyncIterator[Sdk]:
 @asynccontextmanager
 async def python(url: str, key: str) -> AsyncIterator[Sdk]:
     """supabase-py."""
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=30) as http:
         yield Python(url, key, http)

@@ -36,7 +36,7 @@ class BareSocket:
         reply: dict[str, Any] = (await self.next("phx_reply"))["payload"]
         return reply
 
-    async def next(self, event: str | None = None, seconds: float = 10.0) -> dict[str, Any]:
+    async def next(self, event: str | None = None, seconds: float = 30.0) -> dict[str, Any]:
         """The next frame, which has to be *event* if one is named."""
         async with asyncio.timeout(seconds):
             data = await self._connection.recv()

@@ -1,7 +1,6 @@
 """A PostgreSQL cluster, servers in threads, and the local Supabase stand-in, for as long as a test needs."""
 
 import asyncio
-import fcntl
 import os
 import socket
 import tempfile
@@ -10,9 +9,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import cycle
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any
 
 import asyncpg
 import uvicorn
@@ -21,44 +19,12 @@ from typing_extensions import override
 from devstack.postgres import LocalPostgres
 from devstack.supabase import RealtimeLimits, SupabaseConfig, create_supabase, install_shim
 from support.pooler import suite_pooler
+from support.ports import free_port
 
 PUBLISHABLE_KEY = "sb_publishable_for_tests_only"
 SECRET_KEY = "sb_secret_for_tests_only"
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 MEMORY = Path("/dev/shm")  # noqa: S108 - a cluster of mkdtemp's name inside it
-
-
-def _own_ports() -> tuple[range, TextIO]:
-    """Ports below those that the system gives to outgoing connections, and the lock that makes them this process's.
-
-    A port that was free a moment ago is nobody else's when a server takes it, of no other run of the tests either.
-    """
-    for first in range(20_000, 32_000, 500):
-        mark = None
-        try:
-            mark = (Path(tempfile.gettempdir()) / f"lingualink-tests-{first}.lock").open("w")
-            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return range(first, first + 500), mark
-        except OSError:  # another process has these, or another user
-            if mark is not None:
-                mark.close()
-    raise RuntimeError("too many processes run tests on this machine")
-
-
-_RANGE, _LOCK = _own_ports()
-_PORTS: Final = cycle(_RANGE)
-
-
-def free_port() -> int:
-    """A TCP port on the loopback address that nothing listens on, and that nobody else is given soon."""
-    while True:
-        port = next(_PORTS)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 class _Server(uvicorn.Server):

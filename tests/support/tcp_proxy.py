@@ -73,7 +73,11 @@ class TcpProxy:
             link.close()
         self._flowing.set()
         if pending := asyncio.all_tasks(self._loop):  # each ends by itself, now that its connection is cut
-            self._loop.run_until_complete(asyncio.wait(pending, timeout=5))
+            _, left = self._loop.run_until_complete(asyncio.wait(pending, timeout=5))
+            for task in left:
+                task.cancel()
+            if left:
+                self._loop.run_until_complete(asyncio.wait(left))
         self._loop.close()
 
     def stop(self) -> None:
@@ -187,7 +191,7 @@ def proxy_to(url: str) -> Iterator[TcpProxy]:
     proxy, ready = TcpProxy(url), threading.Event()
     thread = threading.Thread(target=proxy.run, args=(ready,), name="proxy", daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     try:
         yield proxy
     finally:

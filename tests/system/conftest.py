@@ -18,7 +18,7 @@ Enter = Callable[..., Awaitable[Person]]
 async def enter(system: System) -> AsyncIterator[Enter]:
     """Sign somebody up, give them an account, and a role and money where asked."""
     headers = {"apikey": system.supabase.publishable_key}
-    async with httpx.AsyncClient(base_url=system.supabase.url, headers=headers) as supabase:
+    async with httpx.AsyncClient(base_url=system.supabase.url, headers=headers, timeout=30) as supabase:
 
         async def made(*, balance: str = "0", role: str = "user") -> Person:
             person = await sign_up(supabase)

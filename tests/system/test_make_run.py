@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from devstack import processes
-from support.stack import free_port
+from support.ports import free_port
 
 
 def environment(**changes: int) -> dict[str, str]:
@@ -39,7 +39,7 @@ def started(folder: Path, env: dict[str, str], *words: str) -> Iterator[subproce
         yield process
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
 
 
 def read_until(process: subprocess.Popen[str], words: str) -> str:
@@ -59,6 +59,7 @@ def sign_in(said: str, env: dict[str, str], name: str) -> dict[str, str]:
         f"http://127.0.0.1:{env['LINGUALINK_DEV_SUPABASE_PORT']}/auth/v1/token?grant_type=password",
         headers={"apikey": key},
         json={"email": f"{name}@lingualink.test", "password": "password"},
+        timeout=30,
     ).json()
     return {"Authorization": f"Bearer {session['access_token']}"}
 
@@ -66,7 +67,7 @@ def sign_in(said: str, env: dict[str, str], name: str) -> dict[str, str]:
 def run_to_its_end(folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "devstack"]
     return subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False
     )
 
 
@@ -103,6 +104,7 @@ def pay(api: str, headers: dict[str, str]) -> httpx.Response:
         f"{api}/wallet/transfers",
         headers={**headers, "Idempotency-Key": "once"},
         json={"recipient_id": "d0000000-0000-4000-8000-000000000004", "amount": "1.50"},
+        timeout=30,
     )
 
 
@@ -112,7 +114,7 @@ def test_a_person_can_sign_in_and_pay(run: Run) -> None:
     paid = pay(run.api, headers)
 
     assert paid.status_code == 201
-    assert httpx.get(f"{run.api}/wallet", headers=headers).json()["balance"] == "23.50"
+    assert httpx.get(f"{run.api}/wallet", headers=headers, timeout=30).json()["balance"] == "23.50"
 
 
 def test_the_app_s_own_database_is_taken_over_and_found_again_after_a_restart(folder: Path) -> None:
@@ -122,7 +124,7 @@ def test_the_app_s_own_database_is_taken_over_and_found_again_after_a_restart(fo
     for _ in range(2):
         with started(folder, env, "adopted") as process:
             headers = sign_in(read_until(process, "Publishable key"), env, "moderator")
-            profile = httpx.get(f"{api}/profile", headers=headers).json()
+            profile = httpx.get(f"{api}/profile", headers=headers, timeout=30).json()
             seen.append((profile["role"], profile["balance"]))
 
     assert seen == [("moderator", "12.30")] * 2
@@ -161,12 +163,12 @@ def test_with_a_killed_run_its_parts_end_and_the_next_finds_its_payment_and_noth
     wait_until_gone(parts)
     with started(folder, env) as process:
         assert "is ready" in read_until(process, "is ready")
-        wallet = httpx.get(f"{api}/wallet", headers=headers)
+        wallet = httpx.get(f"{api}/wallet", headers=headers, timeout=30)
     assert (paid.status_code, wallet.json()["balance"]) == (201, "23.50")
 
 
 def wait_until_gone(pids: list[int]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while alive := [pid for pid in pids if processes.is_running(pid)]:
         assert time.monotonic() < end, f"still there: {alive}"
         time.sleep(0.05)  # nobody tells a process of the end of one that is not its child
@@ -239,9 +241,10 @@ def test_another_device_reaches_it_at_the_named_host(folder: Path) -> None:
             f"{supabase}/auth/v1/token?grant_type=password",
             headers={"apikey": key[1]},
             json={"email": "learner@lingualink.test", "password": "password"},
+            timeout=30,
         ).json()["access_token"]
-        wallet = httpx.get(f"{api}/wallet", headers={"Authorization": f"Bearer {token}"})
-        page = httpx.get(f"{api}/demo/config.json")
+        wallet = httpx.get(f"{api}/wallet", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        page = httpx.get(f"{api}/demo/config.json", timeout=30)
 
     assert f"{api}/demo" in said
     assert wallet.json()["balance"] == "25.00"
@@ -261,6 +264,7 @@ def test_a_web_app_that_is_developed_on_this_machine_may_call(run: Run) -> None:
         origin: httpx.options(
             f"{run.api}/wallet/transfers",
             headers={"Origin": origin, "Access-Control-Request-Method": "POST"},
+            timeout=30,
         ).headers.get("access-control-allow-origin")
         for origin in ("http://localhost:5173", "http://127.0.0.1:8081", "https://evil.example")
     }

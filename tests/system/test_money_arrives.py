@@ -65,11 +65,11 @@ async def test_supabase_py_receives_the_new_balance(system: System, enter: Enter
     topic.on_broadcast("balance_updated", received.put_nowait)
     await topic.subscribe(lambda state, _: subscribed.set() if state == "SUBSCRIBED" else None)
     try:
-        await asyncio.wait_for(subscribed.wait(), 10)
+        await asyncio.wait_for(subscribed.wait(), 30)
 
         await pay(system, sender, recipient, "4")
 
-        message = await asyncio.wait_for(received.get(), 10)
+        message = await asyncio.wait_for(received.get(), 30)
     finally:
         await client.realtime.close()
         await client.auth.close()
@@ -104,7 +104,7 @@ async def test_nobody_but_the_backend_sends_on_a_users_topic(system: System, ent
     headers = {"apikey": system.supabase.publishable_key}
     async with (
         running("channel.mjs", **channel(system, owner, owner.topic)) as listener,
-        httpx.AsyncClient(base_url=system.supabase.url, headers=headers) as anon,
+        httpx.AsyncClient(base_url=system.supabase.url, headers=headers, timeout=30) as anon,
     ):
         assert (await listener.expect("status"))["status"] == "SUBSCRIBED"
         await anon.post("/realtime/v1/api/broadcast", json={"messages": [forged]})

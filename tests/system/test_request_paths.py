@@ -21,7 +21,8 @@ from infrastructure.relay import Relay
 from infrastructure.settings import Settings
 from support.accounts import Account, open_account, sign_ups
 from support.database import Database
-from support.stack import SupabaseStack, free_port, serve_in_thread, supabase_on
+from support.ports import free_port
+from support.stack import SupabaseStack, serve_in_thread, supabase_on
 from support.tcp_proxy import TcpProxy, proxy_to
 from support.tracing import Trace, Traced, shared
 
@@ -111,7 +112,7 @@ async def service(database: Database, supabase: SupabaseStack) -> AsyncIterator[
     with proxy_to(database.service_url) as proxy:
         app = Traced(create_app(_settings(database, supabase, proxy.url, lingualink_relay="off")))
         with serve_in_thread(app, free_port()) as url:
-            async with sign_ups(supabase) as people, httpx.AsyncClient(base_url=url, timeout=15) as http:
+            async with sign_ups(supabase) as people, httpx.AsyncClient(base_url=url, timeout=30) as http:
                 payer = await open_account(database, people, "50.00")
                 payee = await open_account(database, people, "50.00")
                 moderator = await open_account(database, people, role="moderator")

@@ -160,4 +160,4 @@ class Factories:
         """A client of the backend, as *user*."""
         headers = {} if user is None else {"Authorization": f"Bearer {user.token}"}
         base_url = self.place.strict_url if strict else self.place.api_url
-        return httpx.AsyncClient(base_url=base_url, headers=headers, timeout=15)
+        return httpx.AsyncClient(base_url=base_url, headers=headers, timeout=30)

@@ -38,6 +38,7 @@ def place(request: pytest.FixtureRequest) -> Database:
 @pytest.fixture
 async def backend(place: Database) -> AsyncIterator[PostgresBackend]:
     """A backend in which nobody may run into a deadlock, though use-cases would try again."""
+    await place.be_patient()
     async with postgres_backend(place) as made:
         yield made
     counted = "select deadlocks from pg_stat_database where datname = $1"
@@ -72,7 +73,7 @@ class Bystander:
 
     async def sees_waiting(self, number: int) -> None:
         """Return once *number* statements wait for a lock; each look is a round trip, so nothing sleeps."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while await self._watching.fetchval(LOCKED) < number:
                 pass
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -35,8 +36,12 @@ FILL = (
 )
 ROWS = (
     "insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, hash, created_at) "
-    f"select gen_random_uuid(), {{owner}}, 'bonus', 1, n, n + 1, sha256('x'), {TIMES}"
+    "select gen_random_uuid(), {owner}, 'bonus', 1, n, n + 1, sha256('x'), "
+    f"now() - ({LENGTH} - n) * interval '1 minute' "
+    f"from generate_series(1, {LENGTH}) n"
 )
+# Times by minutes ago: two of the wallet's first hours, one in between, and one to come.
+AGO = {"early": LENGTH - 100, "later": LENGTH - 120, "middle": LENGTH // 2, "to_come": -60}
 SOMEBODY = "md5((n % 400)::text)::uuid"
 KEYS = (
     "insert into private.idempotency_keys (user_id, key, fingerprint, status, body, created_at) "
@@ -50,6 +55,9 @@ LISTS = (
     *("/vault/audit-log", "/vault/audit-log?actor_id={admin}", "/vault/audit-log?target_id={admin}"),
     *("/vault/audit-log?action=post.validation_changed", "/vault/users", "/vault/users?query=nobody"),
     *("/wallet/transactions", "/wallet?at=2100-01-01T00:00:00Z"),
+    *("/wallet?at={early}", "/wallet?at={middle}", "/wallet?at={to_come}"),
+    *("/wallet/statement?from={early}&until={later}", "/wallet/transactions?since={early}&until={later}"),
+    *("/wallet/transactions?until={early}", "/wallet/transactions?since={to_come}"),
 )
 
 
@@ -73,7 +81,9 @@ async def line(supabase: tuple[Database, SupabaseStack]) -> AsyncIterator[Line]:
 @pytest.mark.parametrize("path", LISTS)
 async def test_a_page_of_a_long_list_reads_a_page(path: str, line: Line) -> None:
     who = line.payer if path.startswith("/wallet") else line.admin
-    url, headers = path.format(admin=line.admin.id), who.headers()
+    now = datetime.now(UTC)
+    times = {name: f"{now - timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%SZ}" for name, minutes in AGO.items()}
+    url, headers = path.format(admin=line.admin.id, **times), who.headers()
     before = await _rows_read(line)
 
     answer = await line.http.get(url, headers=headers)

@@ -19,10 +19,11 @@ from support.backend import backend_process
 from support.database import Database, cloned
 from support.forms import sized
 from support.ledger import proven
-from support.stack import SupabaseStack, free_port, supabase_on
+from support.ports import free_port
+from support.stack import SupabaseStack, supabase_on
 from support.tcp_proxy import CutPoint, TcpProxy, proxy_to
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(sized(120, 900))]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(sized(300, 900))]
 
 CLIENTS = sized(12, 30)
 SECONDS = sized(12, 300)
@@ -125,7 +126,7 @@ async def _client(
     service: Service, payer: Account, people: list[Account], admin: Account, book: Book, end: float
 ) -> None:
     dice = random.Random(payer.id)  # noqa: S311 - a history, not a secret
-    async with httpx.AsyncClient(timeout=15) as http:
+    async with httpx.AsyncClient(timeout=30) as http:
         while time.monotonic() < end:
             key, amount = str(uuid4()), Decimal(dice.randint(1, 2000)) / 100
             headers = payer.headers(key)

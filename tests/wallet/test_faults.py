@@ -1,6 +1,5 @@
 """What the wallet answers while its database fails it, and how it heals."""
 
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +16,9 @@ from infrastructure.settings import Settings
 from support.accounts import Account, is_problem, open_account, sign_ups, stored
 from support.database import Database, cloned, make_template
 from support.ledger import proven
-from support.stack import SupabaseStack, free_port, postgres_cluster, serve_in_thread, supabase_on
+from support.ports import free_port
+from support.stack import SupabaseStack, postgres_cluster, serve_in_thread, supabase_on
+from support.stopwatch import stopwatch
 from support.tcp_proxy import CutPoint, TcpProxy, proxy_to
 
 pytestmark = pytest.mark.anyio
@@ -86,7 +87,7 @@ async def line_to(database: Database, stack: SupabaseStack, **changes: Any) -> A
             **changes,
         )
         with serve_in_thread(create_app(settings), free_port()) as url:
-            async with sign_ups(stack) as http, httpx.AsyncClient(base_url=url, timeout=15) as client:
+            async with sign_ups(stack) as http, httpx.AsyncClient(base_url=url, timeout=30) as client:
                 payer = await open_account(database, http, "50.00")
                 payee = await open_account(database, http, "50.00")
                 admin = await open_account(database, http, role="admin")
@@ -148,16 +149,15 @@ async def test_a_network_that_swallows_is_answered_in_time_and_forgotten_after(l
     await line.pay("first")
     line.proxy.freeze()
 
-    began = time.monotonic()
-    swallowed = await line.pay("swallowed")
-    took = time.monotonic() - began
+    with stopwatch() as answered:
+        swallowed = await line.pay("swallowed")
     line.proxy.thaw()
-    began = time.monotonic()
-    while (healed := await line.pay("swallowed")).status_code == 503:
-        assert time.monotonic() - began < BOUND_S
+    with stopwatch() as since:
+        while (healed := await line.pay("swallowed")).status_code == 503:
+            assert since.seconds < BOUND_S
 
     assert (swallowed.status_code, swallowed.headers["Retry-After"]) == (503, "1")
-    assert took < BOUND_S
+    assert answered.seconds < BOUND_S
     assert healed.status_code == 201
     assert await proven(line.database) == []
 
@@ -176,14 +176,15 @@ async def test_a_network_that_swallows_is_answered_in_time_and_forgotten_after(l
 )
 async def test_every_way_to_a_frozen_database_is_answered_in_time(line: Line, path: str) -> None:
     headers = line.admin.headers()
-    assert (await line.http.get(path, headers=headers)).is_success
+    while (before := await line.http.get(path, headers=headers)).status_code == 503:
+        pass  # a first connection may be late
+    assert before.is_success
     line.proxy.freeze()
 
-    began = time.monotonic()
-    frozen = await line.http.get(path, headers=headers)
-    took = time.monotonic() - began
+    with stopwatch() as answered:
+        frozen = await line.http.get(path, headers=headers)
 
-    assert took < BOUND_S
+    assert answered.seconds < BOUND_S
     assert path == "/health/ready" or (frozen.status_code, frozen.headers["Retry-After"]) == (503, "1")
 
 
@@ -203,17 +204,16 @@ async def test_a_restart_of_the_database_needs_no_restart_of_the_backend(
     async with line_to(database, stack) as line:
         await line.pay("before")
         cluster.stop()
-        began = time.monotonic()
-        down = [await line.pay("down"), await line.http.get("/wallet", headers=line.payer.headers())]
-        took = time.monotonic() - began
+        with stopwatch() as answered:
+            down = [await line.pay("down"), await line.http.get("/wallet", headers=line.payer.headers())]
         ready, live = await line.http.get("/health/ready"), await line.http.get("/health/live")
         cluster.start()
-        began = time.monotonic()
-        while (up := await line.pay("down")).status_code == 503:
-            assert time.monotonic() - began < BOUND_S
+        with stopwatch() as since:
+            while (up := await line.pay("down")).status_code == 503:
+                assert since.seconds < BOUND_S
 
     assert [answer.status_code for answer in down] == [503, 503]
     assert all(is_problem(answer) and answer.headers["Retry-After"] for answer in down)
-    assert took < BOUND_S
+    assert answered.seconds < BOUND_S
     assert (ready.status_code, live.status_code) == (503, 200)
     assert up.status_code == 201

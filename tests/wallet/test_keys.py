@@ -15,6 +15,12 @@ from support.database import Database
 
 pytestmark = pytest.mark.anyio
 
+WAITING = """
+select exists (
+  select from pg_stat_activity where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0
+)
+"""
+
 
 async def _claim(connection: "asyncpg.Connection[asyncpg.Record]", user_id: UUID, key: str) -> None:
     await connection.execute(
@@ -51,7 +57,7 @@ async def test_a_retry_goes_first_when_the_first_request_is_undone(
         await undone.start()
         await _claim(first, sender.user_id, "undone")
         retry = asyncio.create_task(pay(backend, sender, recipient, "1", key="undone"))
-        while not await watcher.fetchval("select exists (select from pg_locks where not granted)"):
+        while not await watcher.fetchval(WAITING):
             assert not retry.done()
         await undone.rollback()
         answer = await retry

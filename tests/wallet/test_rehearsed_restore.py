@@ -23,10 +23,11 @@ from support.backend import settings_for
 from support.database import Database, cloned, make_project, make_template
 from support.ledger import findings, record_staff, sealed, tamper
 from support.money import payer
-from support.stack import SupabaseStack, free_port, postgres_cluster, supabase_on
+from support.ports import free_port
+from support.stack import SupabaseStack, postgres_cluster, supabase_on
 from wallet.test_restoring import items, repaired
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.anyio
 
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 

@@ -20,7 +20,7 @@ from support.ledger import proven
 from support.stack import postgres_cluster
 from support.tcp_proxy import TcpProxy, proxy_to
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(sized(120, 900))]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(sized(300, 900))]
 
 AT_ONCE = 10
 """The connections of a backend's pool: so many transactions can be open."""

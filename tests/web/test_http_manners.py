@@ -188,7 +188,7 @@ async def test_head_is_refused_as_get_is(http: httpx.AsyncClient) -> None:
 
 
 async def test_a_connection_serves_on_after_head(system: System) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         answer = await exchange(
             system.api_url,
             request("/health/live", method="HEAD") + request("/nothing", "Connection: close"),

@@ -11,13 +11,15 @@ OPEN = ["/health/live", "/health/ready", "/schema", "/schema/openapi.json"]
 
 @pytest.fixture(scope="module")
 def document(system: System) -> dict[str, dict[str, object]]:
-    paths: dict[str, dict[str, object]] = httpx.get(f"{system.api_url}/schema/openapi.json").json()["paths"]
+    paths: dict[str, dict[str, object]] = httpx.get(
+        f"{system.api_url}/schema/openapi.json", timeout=30
+    ).json()["paths"]
     return paths
 
 
 @pytest.mark.parametrize("path", OPEN)
 def test_it_answers_everybody(system: System, path: str) -> None:
-    assert httpx.get(system.api_url + path).status_code == 200
+    assert httpx.get(system.api_url + path, timeout=30).status_code == 200
 
 
 def test_every_other_route_asks_for_a_token(system: System, document: dict[str, dict[str, object]]) -> None:

@@ -18,9 +18,10 @@ from structlog.testing import capture_logs
 from infrastructure import rate_limits
 from infrastructure.rate_limits import LocalCounter, SharedCounter
 from support.accounts import Account, is_problem, open_account, sign_ups
-from support.backend import System, api, backend
+from support.backend import System, api, backend, readiness
 from support.database import Database
-from support.stack import free_port, supabase_on
+from support.ports import free_port
+from support.stack import supabase_on
 from web.authentication import RateLimits
 from web.headers import client_network
 from web.problems import HttpProblem
@@ -103,6 +104,7 @@ def test_an_address_stands_for_one_customer(one: str, other: str, same: bool) ->
 def limited(system: System) -> Iterator[System]:
     """The same database and stand-in, behind a backend that lets little through."""
     with backend(system.database, system.supabase, lingualink_rate_limit=LIMIT, lingualink_relay="off") as up:
+        readiness(up.api_url)
         yield up
 
 
@@ -152,11 +154,11 @@ async def test_a_refused_payment_is_none(limited: System, person: Account) -> No
 
 async def test_who_brings_no_good_token_is_counted_by_address(limited: System) -> None:
     none = await statuses(limited, "/wallet", LIMIT)
-    bad = await statuses(limited, "/wallet", 2 * LIMIT, Authorization="Bearer nonsense")
+    bad = await statuses(limited, "/wallet", 2 * LIMIT + 2, Authorization="Bearer nonsense")
 
     assert {answer.headers["ratelimit-policy"] for answer in none + bad} == {f'"address";q={LIMIT};w=60'}
     assert {answer.status_code for answer in bad} <= {401, 429}
-    assert bad[-1].status_code == 429
+    assert 429 in {answer.status_code for answer in bad}  # the minute may turn in between
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/schema/openapi.json"])
@@ -197,7 +199,7 @@ def shared_server(port: int) -> Iterator[None]:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a machine that is busy with other tests a quarter of a second is nothing."""
-    monkeypatch.setattr(rate_limits, "PATIENCE_S", 5.0)
+    monkeypatch.setattr(rate_limits, "PATIENCE_S", 30.0)
 
 
 needs_server = pytest.mark.skipif(SERVER is None, reason="needs valkey-server or redis-server")
@@ -210,7 +212,7 @@ async def test_replicas_count_together_and_atomically(scheme: str) -> None:
     port = free_port()
     with shared_server(port):
         counters = [SharedCounter(f"{scheme}://127.0.0.1:{port}/0") for _ in range(3)]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             counted = await asyncio.gather(
                 *(counter("together", 60) for _ in range(20) for counter in counters)
             )
@@ -230,7 +232,7 @@ async def test_without_the_server_each_counts_alone_says_so_once_and_comes_back(
             together = [await counter("a", 60) for _ in range(2) for counter in counters]
         alone = [await counter("b", 60) for counter in counters for _ in range(3)]
         with shared_server(port):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while any(counter._search for counter in counters):  # noqa: ASYNC110 - their own tasks end
                     await asyncio.sleep(0.05)
             back = [await counter("c", 60) for counter in counters]

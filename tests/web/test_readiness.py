@@ -1,18 +1,18 @@
 """What a balancer is told: live to restart by, ready to route by."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from application.ops import SCHEMA_LEVEL, CheckReadiness, DatabaseState, ShutdownState
+from application.ops import PATIENCE_S, SCHEMA_LEVEL, CheckReadiness, DatabaseState, ShutdownState
 from domain.errors import Unavailable
 from support.accounts import open_account, sign_ups
-from support.backend import System, backend
+from support.backend import System, backend, readiness
 from support.database import Database
-from support.stack import SupabaseStack, free_port, supabase_on
+from support.ports import free_port
+from support.stack import SupabaseStack, supabase_on
 from support.tcp_proxy import TcpProxy, proxy_to
 
 pytestmark = pytest.mark.anyio
@@ -30,8 +30,10 @@ class Parts:
         self.frozen.set()
         self.shutdown = ShutdownState()
         self.check = CheckReadiness(self.read, self.prepare, self.shutdown)
+        self.asked = 0
 
     async def read(self) -> DatabaseState:
+        self.asked += 1
         await self.frozen.wait()
         if isinstance(self.database, Exception):
             raise self.database
@@ -119,14 +121,14 @@ async def test_a_database_that_does_not_answer_is_asked_once_and_not_waited_for(
     parts = Parts()
     await parts.told()
     parts.frozen.clear()
-    began = time.monotonic()
 
-    told = await asyncio.gather(*(parts.told() for _ in range(5)))
-    taken = time.monotonic() - began
+    async with asyncio.timeout(30):  # the question itself has no end
+        told = await asyncio.gather(*(parts.told() for _ in range(5)))
     parts.frozen.set()
 
     assert {status for status, _ in told} == {"degraded"}
-    assert taken < 2
+    assert parts.asked == 2
+    assert PATIENCE_S < 2  # when a platform gives up on a probe
 
 
 # --- Over HTTP
@@ -156,20 +158,20 @@ async def test_a_database_that_freezes_leaves_readiness_quick_and_requests_answe
     async with sign_ups(behind_the_proxy.supabase) as people:
         person = await open_account(behind_the_proxy.database, people)
     async with httpx.AsyncClient(base_url=behind_the_proxy.api_url, timeout=30) as http:
-        before = await http.get("/health/ready")
+        before = await asyncio.to_thread(readiness, behind_the_proxy.api_url)
         proxy.freeze()
-        began = time.monotonic()
+        asked = asyncio.create_task(http.get("/wallet", headers=person.headers()))
         ready = await http.get("/health/ready")
-        taken = time.monotonic() - began
-        wallet = await http.get("/wallet", headers=person.headers())
+        quick = not asked.done()
         live = await http.get("/health/live")
+        wallet = await asked
         proxy.thaw()
         proxy.cut_all()
 
     assert (before.status_code, before.json()["status"]) == (200, "ok")
     assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
     assert ready.json()["parts"]["database"] == "away"
-    assert taken < 2
+    assert quick  # it does not wait as long as a request does
     assert (wallet.status_code, wallet.headers["retry-after"]) == (503, "1")
     assert live.status_code == 200
 
@@ -179,8 +181,7 @@ async def test_a_database_that_takes_no_writes_is_named_over_http(
 ) -> None:
     await database.fetch(f'alter database "{database.name}" set default_transaction_read_only = on')
     with backend(database, supabase, lingualink_relay="off") as up:
-        async with httpx.AsyncClient(base_url=up.api_url, timeout=30) as http:
-            ready = await http.get("/health/ready")
+        ready = await asyncio.to_thread(readiness, up.api_url)
 
     assert (ready.status_code, ready.json()["parts"]["database"]) == (200, "read_only")
 

@@ -13,8 +13,8 @@ from infrastructure.logging import request_line
 from infrastructure.metrics import Metrics
 from support.accounts import Account, open_account, sign_ups
 from support.backend import System, api, backend
+from support.ports import free_port
 from support.raw_http import connection, exchange, read_answer, request
-from support.stack import free_port
 from web.headers import TrustedProxies
 from web.request_context import RequestContext
 
@@ -62,7 +62,7 @@ async def test_a_line_leads_from_the_id_to_the_person_the_route_and_the_address(
     with capture_logs() as logs:
         async with api(served) as http:
             answer = await http.get("/wallet", headers=headers)
-        async with asyncio.timeout(10):  # the line follows the answer
+        async with asyncio.timeout(30):  # the line follows the answer
             while not lines_of(logs, "request"):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
@@ -107,7 +107,7 @@ async def test_a_client_that_hangs_up_in_its_body_is_no_fault_of_ours(
             await writer.drain()
             async with api(served) as http:  # by its answer the first request's head has been read
                 await http.get("/health/live")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not any(line["path"] == HANG for line in lines_of(logs, "request")):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
@@ -229,7 +229,7 @@ async def test_metrics_answer_while_the_database_is_wrong(system: System) -> Non
         lingualink_relay="off",
         lingualink_ops_port=port,
     ):
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=30) as http:
             answer = await http.get(f"http://127.0.0.1:{port}/metrics", timeout=20)
             head = await http.head(f"http://127.0.0.1:{port}/metrics", timeout=20)
 
@@ -246,7 +246,7 @@ async def test_upgrades_are_answered_as_plain_requests(served: System) -> None:
 
 
 async def test_a_refusal_before_any_route_closes_cleanly(served: System) -> None:
-    async with asyncio.timeout(10), connection(served.api_url) as (reader, writer):
+    async with asyncio.timeout(30), connection(served.api_url) as (reader, writer):
         writer.write(request("/profile", host=None))
         answer = await read_answer(reader)
         rest = await reader.read()

@@ -42,7 +42,7 @@ def served(projects: LocalPostgres) -> Iterator[System]:
 
 @pytest.fixture(scope="module")
 def http(served: System) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=served.api_url) as client:
+    with httpx.Client(base_url=served.api_url, timeout=30) as client:
         yield client
 
 

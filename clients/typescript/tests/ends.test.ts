@@ -58,7 +58,7 @@ test.each([
   const before = performance.now()
   const { error } = await client(backend.url).GET('/wallet', { timeout: 400 })
   expect(error?.code).toBe('network_error')
-  expect(performance.now() - before).toBeLessThan(3_000)
+  expect(performance.now() - before).toBeLessThan(10_000) // of half a minute that it would be by itself
 })
 
 test('a fetch that heeds no signal ends all the same', async () => {
@@ -157,7 +157,7 @@ test('one request may have a policy of its own, and hears of each retry', async 
 
 test('what the timeout has no room for is not waited for: the last answer is handed over', async () => {
   const backend = await serve(problem(503, 'unavailable', { 'Retry-After': '5' }))
-  const { error } = await client(backend.url).GET('/wallet', { timeout: 2_000 })
+  const { error } = await client(backend.url).GET('/wallet', { timeout: 4_500 })
   expect(error?.code).toBe('unavailable')
   expect(backend.asked).toHaveLength(1)
 })

@@ -27,10 +27,16 @@ async function render<Given>(useHook: () => Given): Promise<{ now(): Given; unmo
 
 const settle = () => act(() => new Promise((resolve) => setTimeout(resolve, 20)))
 
+/** Let things happen until it is so. The test's timeout is the limit. */
+async function until(holds: () => boolean): Promise<void> {
+  do await settle()
+  while (!holds())
+}
+
 test('useWallet shows the balance, live, and forgets who signed out', async () => {
   const wallet = fakeWallet({ balance: '10.00' })
   const { now } = await render<Wallet>(() => useWallet(wallet.backend))
-  await settle()
+  await until(() => now().status === 'live')
   expect(now()).toMatchObject({ balance: '10.00', currency: 'USD', status: 'live', problem: null })
   await act(async () => wallet.move('bonus', '1.50'))
   expect(now().balance).toBe('11.50')
@@ -46,11 +52,10 @@ test('in StrictMode, with several components, there is one connection, and none 
     await render(() => useWallet(wallet.backend)),
     await render(() => useWallet(wallet.backend)),
   ]
-  await settle()
+  await until(() => Reflect.get(server, 'joined').size > 0)
   expect(join).toHaveBeenCalledTimes(1)
   for (const { unmount } of screens) await unmount()
-  await settle()
-  expect(Reflect.get(server, 'joined').size).toBe(0)
+  await until(() => Reflect.get(server, 'joined').size === 0)
   join.mockRestore()
 })
 

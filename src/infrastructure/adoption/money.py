@@ -11,13 +11,12 @@ import asyncpg
 
 from domain.audit import AuditAction
 from domain.money import LIMIT, PLACES
-from infrastructure.adoption.obstacles import MIRRORED, TRANSACTIONS
-from infrastructure.adoption.shape import Shape
+from infrastructure.adoption.obstacles import MIRRORED
+from infrastructure.adoption.shape import PROFILES, TRANSACTIONS, Shape
 from infrastructure.adoption.steps import Adoption, Step, attach, in_batches, trigger
 from infrastructure.doctor.catalogue import expected
 from infrastructure.postgres.accounts import OPENING
 
-PROFILES: Final = "public.profiles"
 HISTORY: Final = (TRANSACTIONS, "public.withdrawals", "public.reward_rates")
 """Tables of the app that clients write no more."""
 BATCH: Final = 1_000

@@ -9,13 +9,11 @@ import asyncpg
 from domain.wallet import TRANSFERS
 from infrastructure.adoption.observations import Look, Observation, Part
 from infrastructure.adoption.rows import look_at_ids
-from infrastructure.adoption.shape import APP_TABLES, PostsSource, Shape
+from infrastructure.adoption.shape import APP_TABLES, PROFILES, TRANSACTIONS, Shape
 from infrastructure.doctor.catalogue import expected
 from infrastructure.postgres.migrations import MADE_FIRST
 from infrastructure.postgres.ownership import APP_POSTS, OUR_TABLES
 
-PROFILES: Final = "public.profiles"
-TRANSACTIONS: Final = "public.transactions"
 READ_IDS: Final = (
     *(f"{PROFILES}.id", "public.voice_clips.id", "public.voice_clips.user_id"),
     *("public.video_clips.id", "public.video_clips.user_id"),
@@ -84,7 +82,7 @@ def _see_tables(look: Look, shape: Shape) -> None:
     for name, row in shape.tables.items():
         if row["kind"] != "r" and (name == PROFILES or name in APP_TABLES):
             look.see("not_a_table", name, "is not an ordinary table")
-    if shape.posts_source is PostsSource.CLIPS and "public.posts" in shape.tables:
+    if shape.has_clips and "public.posts" in shape.tables:
         look.see("two_sources", "public.posts", "is there beside clips: which of them are the posts?")
 
 

@@ -5,12 +5,13 @@ table tells the kind. Votes of before (``validations``) stay as history. These s
 """
 
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from typing import Final
 
 import asyncpg
 
 from domain.posts import PostKind
-from infrastructure.adoption.shape import PostsSource, Shape
+from infrastructure.adoption.shape import Shape
 from infrastructure.adoption.steps import Adoption, Step, attach, build_index, trigger
 from infrastructure.doctor.catalogue import expected
 from infrastructure.postgres.migrations import MigrationRefused
@@ -133,31 +134,32 @@ async def _show(connection: asyncpg.Connection, adoption: Adoption) -> None:
     )
 
 
-def _has_clips(shape: Shape) -> bool:
-    return shape.posts_source is PostsSource.CLIPS
-
-
 POST_STEPS: Final = (
     Step(
         "clips.columns",
         "voice and video clips get the columns of a decision",
         _prepare,
-        applies=_has_clips,
+        applies=attrgetter("has_clips"),
     ),
     Step(
         "clips.indexes",
         "indexes for the queue of clips are built, blocking nobody",
         _index,
         in_transaction=False,
-        applies=_has_clips,
+        applies=attrgetter("has_clips"),
     ),
     Step(
         "clips.guards",
         "clients can no longer decide on clips, nor write votes",
         lambda connection, adoption: attach(connection, post_guards(adoption.shape)),
         in_transaction=False,
-        applies=_has_clips,
+        applies=attrgetter("has_clips"),
     ),
-    Step("clips.view", "the service's view of all posts shows the clips", _show, applies=_has_clips),
+    Step(
+        "clips.view",
+        "the service's view of all posts shows the clips",
+        _show,
+        applies=attrgetter("has_clips"),
+    ),
 )
 """What makes clips posts, in this order, after the migrations."""

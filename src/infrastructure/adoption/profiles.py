@@ -5,10 +5,9 @@ When no old build is in use any more, what those needed of them and nobody else 
 
 import asyncpg
 
-from infrastructure.adoption.shape import is_credential, is_private
+from infrastructure.adoption.shape import PROFILES, is_credential, is_private
 from infrastructure.adoption.steps import Adoption, Step, build_index, in_batches
 
-TABLE = "public.profiles"
 # Constant defaults: no row is written anew. Until the guard is there clients could write the role; whatever it says
 # then is taken back when roles are confirmed.
 _COLUMNS = """
@@ -39,13 +38,14 @@ _INDEXES = {
     "lingualink_profiles_full_name": "(lower(full_name) text_pattern_ops)",
     "lingualink_profiles_staff": "(role) where role <> 'user'",
 }
-_READABLE = """
-select r.name as role, a.attname::text as column, quote_ident(a.attname) as quoted,
-       has_column_privilege(r.name, a.attrelid, a.attnum, 'select') as readable
+READABLE_COLUMNS = """
+select a.attname::text as name, quote_ident(a.attname) as quoted, array_agg(r.name order by r.name) as roles
 from pg_attribute a cross join unnest(array['anon', 'authenticated']) as r (name)
 where a.attrelid = 'public.profiles'::regclass and a.attnum > 0 and not a.attisdropped
-order by r.name, a.attnum
+  and has_column_privilege(r.name, a.attrelid, a.attnum, 'select')
+group by a.attnum, a.attname order by a.attnum
 """
+"""Columns, the app's too, by whoever of the clients may read them."""
 ID_INDEX = "lingualink_profiles_id"
 """Where ids are text: it finds them, and proves that each is a UUID, and each another."""
 
@@ -53,14 +53,14 @@ ID_INDEX = "lingualink_profiles_id"
 async def _add_columns(connection: asyncpg.Connection, adoption: Adoption) -> None:
     await connection.execute(_COLUMNS)
     for column in _TIMES:
-        there = adoption.shape.columns[TABLE].get(column)
+        there = adoption.shape.columns[PROFILES].get(column)
         if there is not None and not there.has_default:
             await connection.execute(f"alter table public.profiles alter column {column} set default now()")
 
 
 async def _build_indexes(connection: asyncpg.Connection, _: Adoption) -> None:
     for name, columns in _INDEXES.items():
-        await build_index(connection, name, f"{TABLE} {columns}")
+        await build_index(connection, name, f"{PROFILES} {columns}")
 
 
 async def _require(connection: asyncpg.Connection, _: Adoption) -> None:
@@ -82,9 +82,10 @@ async def _require(connection: asyncpg.Connection, _: Adoption) -> None:
 async def _hide_private_columns(connection: asyncpg.Connection, _: Adoption) -> None:
     """A right on the whole table becomes one on each column that is nobody's secret."""
     kept: dict[str, list[str]] = {}
-    for row in await connection.fetch(_READABLE):
-        if row["readable"] and not (is_private(row["column"]) or is_credential(row["column"])):
-            kept.setdefault(row["role"], []).append(row["quoted"])
+    for name, quoted, roles in await connection.fetch(READABLE_COLUMNS):
+        if not (is_private(name) or is_credential(name)):
+            for role in roles:
+                kept.setdefault(role, []).append(quoted)
     await connection.execute("revoke select on public.profiles from public, anon, authenticated")
     for role, columns in kept.items():
         await connection.execute(f"grant select ({', '.join(columns)}) on public.profiles to {role}")
@@ -93,19 +94,19 @@ async def _hide_private_columns(connection: asyncpg.Connection, _: Adoption) -> 
 BEFORE_MIGRATIONS = (
     Step(
         "profiles.columns",
-        f"adds the columns that are missing to {TABLE}: alone with it for an instant, no row is written",
+        f"adds the columns that are missing to {PROFILES}: alone with it for an instant, no row is written",
         _add_columns,
     ),
     Step(
         "profiles.id",
-        f"builds a unique index on the ids as UUIDs of {TABLE}, CONCURRENTLY",
-        lambda connection, _: build_index(connection, ID_INDEX, f"{TABLE} ((id::uuid))", unique=True),
+        f"builds a unique index on the ids as UUIDs of {PROFILES}, CONCURRENTLY",
+        lambda connection, _: build_index(connection, ID_INDEX, f"{PROFILES} ((id::uuid))", unique=True),
         in_transaction=False,
-        applies=lambda shape: shape.type_of(TABLE) != "uuid",
+        applies=lambda shape: shape.type_of(PROFILES) != "uuid",
     ),
     Step(
         "profiles.indexes",
-        f"builds {len(_INDEXES)} indexes on {TABLE}, CONCURRENTLY",
+        f"builds {len(_INDEXES)} indexes on {PROFILES}, CONCURRENTLY",
         _build_indexes,
         in_transaction=False,
     ),
@@ -115,13 +116,13 @@ BEFORE_MIGRATIONS = (
 AFTER_ROLES = (
     Step(
         "profiles.filled",
-        f"gives role and times of {TABLE} a value where they have none, 1,000 rows at a time",
+        f"gives role and times of {PROFILES} a value where they have none, 1,000 rows at a time",
         lambda connection, _: in_batches(connection, _FILL),
         in_transaction=False,
     ),
     Step(
         "profiles.required",
-        f"makes them required: reads {TABLE} while others work, then is alone with it for an instant",
+        f"makes them required: reads {PROFILES} while others work, then is alone with it for an instant",
         _require,
         in_transaction=False,
     ),
@@ -130,7 +131,7 @@ AFTER_ROLES = (
 
 PROFILE_RETIREMENT = Step(
     "legacy.private_columns",
-    f"takes private columns of {TABLE} from clients: they read the others by name, `select *` is refused",
+    f"takes private columns of {PROFILES} from clients: they read the others by name, `select *` is refused",
     _hide_private_columns,
 )
 """What ends when no build in use reads them any more."""

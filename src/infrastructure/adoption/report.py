@@ -21,7 +21,7 @@ from infrastructure.adoption.roles import Named, find_people
 from infrastructure.adoption.rows import check_rates, check_roles, check_rows
 from infrastructure.adoption.run import plan
 from infrastructure.adoption.shape import MADE_PUBLIC_TABLES, Shape, read_revision, read_shape
-from infrastructure.doctor.rls_bypasses import DEFINER_FUNCTIONS, OWNER_VIEWS, SUPABASE_SCHEMAS
+from infrastructure.doctor.app import DEFINER_FUNCTIONS, OWNER_VIEWS
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import connect
 from infrastructure.postgres.migrations import refuse_transaction_pooler
@@ -148,8 +148,7 @@ async def _check_clients(connection: asyncpg.Connection, shape: Shape) -> Sequen
         look.see("rls_off", table, "row level security is off, and clients have grants")
     for row in await look.ask("policies", _POLICIES, tables):
         _see_policy(look, row)
-    # The nameless table stands for SQL that is put together when the function runs.
-    for name, table in await look.ask("functions", DEFINER_FUNCTIONS, [*tables, ""], SUPABASE_SCHEMAS):
+    for name, table in await look.ask("functions", DEFINER_FUNCTIONS, tables):
         over = f"names {table}" if table else "executes SQL that it puts together"
         look.see("definer_function", name, f"clients may call it, it runs with its owner's rights and {over}")
     for name, table in await look.ask("views", OWNER_VIEWS, tables):

@@ -27,11 +27,12 @@ from infrastructure.postgres.migrations import (
     will_pass,
 )
 
-ADOPTION_LOCK: Final = 6_117_005
+ADOPTION_LOCK: Final = 6_117_006
 """One number for all adoptions; the migrations have another, since an adoption runs them."""
 _SESSION = (f"set lock_timeout = '{PATIENCE}'", "set statement_timeout = 0")
 _OF_A_TRANSACTION = "set local statement_timeout = '60s'"
 _FIRST_REVISION = "0001"
+_NOTHING = "There is nothing to take over."
 _BEGIN = """
 insert into private.adoption (tables, posts_source, confirmed_by) values ($1, $2, session_user) on conflict do nothing
 """
@@ -52,23 +53,6 @@ class AdoptionStopped(NotDone):
             "docs/adoption.md says what to do about each.",
         )
         self.obstacles = obstacles
-
-
-class NothingToAdopt(NotDone):
-    """The tables are the migrations' own, or there are none; *why* is one line that says which."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__("There is nothing to take over.", why)
-
-
-class NotAdopted(NotDone):
-    """What is for an adopted database was asked of another."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The database was not taken over, or not to the end.",
-            "Nothing was changed. See docs/adoption.md.",
-        )
 
 
 def _steps(address: DatabaseAddress) -> tuple[Step, ...]:
@@ -108,13 +92,12 @@ async def adopt(
     """Do all steps that are not done; whether there were any. *tell* hears of each before it begins.
 
     Raises:
-        AdoptionStopped, NothingToAdopt, NotConfirmed: nothing was changed.
+        AdoptionStopped, NotConfirmed, NotDone: it stops, or there is nothing to take over; nothing was changed.
         MigrationRefused: the address is a transaction-mode pooler's.
         AnotherRunner: somebody else adopts this database, and did not finish in time.
         asyncpg.PostgresError: the database refused, or a lock was never free; what is done is recorded.
         OSError, asyncpg.InterfaceError: no connection, or it was lost.
     """
-    await refuse_transaction_pooler(address)
     async with _only_runner(address, patience) as connection:
         shape = await read_shape(connection)
         if await _is_adopted(connection):
@@ -122,12 +105,10 @@ async def adopt(
         await _require_adoptable(connection, shape)
         roles = await find_people(connection, named)
         await asyncio.to_thread(upgrade, address, _FIRST_REVISION, adopting=True)
-        source = shape.posts_source or PostsSource.POSTS
+        source = PostsSource.CLIPS if shape.has_clips else PostsSource.POSTS
         taken_over = sorted(name for name in shape.tables if name.startswith("public."))
         await connection.execute(_BEGIN, taken_over, source)
-        recorded = await connection.fetchval("select posts_source from private.adoption")
-        adoption = Adoption(shape, PostsSource(recorded), roles, rates)
-        await _run_all(connection, _steps(address), adoption, tell, patience)
+        await _run_all(connection, _steps(address), Adoption(shape, roles, rates), tell, patience)
         await connection.execute(_FINISH)
     return True
 
@@ -138,15 +119,16 @@ async def retire_legacy(
     """Take away what only old builds needed; a no-op the second time. *tell* hears of each step before it begins.
 
     Raises:
-        NotAdopted: the database was not taken over, or not to the end; nothing was changed.
+        NotDone: the database was not taken over, or not to the end; nothing was changed.
         MigrationRefused, AnotherRunner, asyncpg.PostgresError, OSError, asyncpg.InterfaceError: as :func:`adopt`.
     """
-    await refuse_transaction_pooler(address)
     async with _only_runner(address, patience) as connection:
         if not await _is_adopted(connection):
-            raise NotAdopted
-        source = PostsSource(await connection.fetchval("select posts_source from private.adoption"))
-        adoption = Adoption(await read_shape(connection), source)
+            raise NotDone(
+                "The database was not taken over, or not to the end.",
+                "Nothing was changed. See docs/adoption.md.",
+            )
+        adoption = Adoption(await read_shape(connection))
         await _run_all(connection, (PROFILE_RETIREMENT, MONEY_RETIREMENT), adoption, tell, patience)
         await connection.execute(_RETIRE)
 
@@ -173,10 +155,10 @@ async def _is_adopted(connection: asyncpg.Connection) -> bool:
 async def _require_adoptable(connection: asyncpg.Connection, shape: Shape) -> None:
     if await read_revision(connection) >= MADE_PUBLIC_TABLES:
         if await connection.fetchval("select count(*) from private.adoption") == 0:
-            raise NothingToAdopt("The tables are the migrations' own.")
+            raise NotDone(_NOTHING, "The tables are the migrations' own.")
         return
     if not shape.tables:
-        raise NothingToAdopt("No table of ours or of the app's is there: `lingualink migrate` is the way.")
+        raise NotDone(_NOTHING, "No table of ours or of the app's is there: `lingualink migrate` is the way.")
     async with connection.transaction(readonly=True):
         await connection.execute("set local row_security = off")
         if obstacles := await check_obstacles(connection, shape):
@@ -210,8 +192,10 @@ async def _only_runner(address: DatabaseAddress, patience: float) -> AsyncIterat
     """A connection that holds the lock of adoptions for as long as it lives, on the server's side.
 
     Raises:
+        MigrationRefused: the address is a transaction-mode pooler's.
         AnotherRunner: it is taken, and was not given back in time.
     """
+    await refuse_transaction_pooler(address)
     connection = await connect(address)
     try:
         async for attempt in _again(AnotherRunner, patience):

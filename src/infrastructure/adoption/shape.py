@@ -18,11 +18,13 @@ from infrastructure.postgres.migrations import SCHEMA
 from infrastructure.postgres.ownership import APP_POSTS, OUR_TABLES
 from infrastructure.postgres.tables import Base
 
+PROFILES: Final = "public.profiles"
+TRANSACTIONS: Final = "public.transactions"
 APP_TABLES: Final = {
     "public.voice_clips": "posts, as voice clips",
     "public.video_clips": "posts, as video clips",
     "public.validations": "votes of users on clips",
-    "public.transactions": "the app's own history of money",
+    TRANSACTIONS: "the app's own history of money",
     "public.withdrawals": "withdrawals that clients wrote",
     "public.payout_requests": "withdrawals of the app's money service",
     "public.linked_bank_accounts": "bank accounts",
@@ -38,7 +40,7 @@ PEOPLE: Final = {
     "public.voice_clips": "user_id",
     "public.video_clips": "user_id",
     "public.validations": "validator_id",
-    "public.transactions": "user_id",
+    TRANSACTIONS: "user_id",
     "public.withdrawals": "user_id",
     "public.payout_requests": "user_id",
     "public.linked_bank_accounts": "user_id",
@@ -52,9 +54,9 @@ IDS: Final = frozenset(PEOPLE.values()) | {
 """Columns that the service reads as a UUID where a table has them."""
 
 BALANCES: Final = (
-    ("public.profiles", "balance"),
-    ("public.profiles", "pending_balance"),
-    ("public.profiles", "total_earned"),
+    (PROFILES, "balance"),
+    (PROFILES, "pending_balance"),
+    (PROFILES, "total_earned"),
     ("public.wallets", "balance"),
     ("public.wallet_withdrawals", "amount"),
     ("public.withdrawals", "amount"),
@@ -63,7 +65,7 @@ BALANCES: Final = (
 )
 """Money that is never below zero."""
 
-MOVEMENTS: Final = (("public.transactions", "amount"), ("public.wallet_transactions", "amount"))
+MOVEMENTS: Final = ((TRANSACTIONS, "amount"), ("public.wallet_transactions", "amount"))
 """Money with a sign."""
 
 ROLES: Final = ("role", "user_role", "is_admin", "admin_roles")
@@ -139,7 +141,7 @@ class Column:
 
 
 class PostsSource(StrEnum):
-    """Where the posts of a database are kept: in ``public.posts``, or in LinguaLink's voice and video clips."""
+    """Where the posts of an adopted database are kept: in ``public.posts``, or in voice and video clips."""
 
     POSTS = "posts"
     CLIPS = "clips"
@@ -166,11 +168,9 @@ class Shape:
         return None if found is None else found.type
 
     @property
-    def posts_source(self) -> PostsSource | None:
-        """Where the app keeps its posts; None where there is neither table."""
-        if not self.tables.keys().isdisjoint(APP_POSTS):
-            return PostsSource.CLIPS
-        return PostsSource.POSTS if "public.posts" in self.tables else None
+    def has_clips(self) -> bool:
+        """Whether the app keeps its posts as LinguaLink's voice and video clips."""
+        return not self.tables.keys().isdisjoint(APP_POSTS)
 
 
 _HAS_REVISION = f"select to_regclass('{SCHEMA}.alembic_version') is not null"

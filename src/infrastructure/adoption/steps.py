@@ -10,7 +10,7 @@ import asyncpg
 from domain.identity import Role
 from domain.money import Money
 from domain.rewards import RewardedAction
-from infrastructure.adoption.shape import PostsSource, Shape
+from infrastructure.adoption.shape import Shape
 
 Rates: TypeAlias = Mapping[RewardedAction, Money]
 """What is paid from now on, as an operator confirmed it."""
@@ -24,12 +24,11 @@ INDEX_PATIENCE: Final = "30s"
 class Adoption:
     """What is taken over, and what the operator confirmed.
 
-    ``shape`` was read at the start of this run; ``posts_source`` was recorded by the first one. ``roles`` names all
-    who are more than users, ``rates`` what is paid from now on.
+    ``shape`` was read at the start of this run. ``roles`` names all who are more than users, ``rates`` what is paid
+    from now on.
     """
 
     shape: Shape
-    posts_source: PostsSource
     roles: Mapping[UUID, Role] = field(default_factory=dict)
     rates: Rates = field(default_factory=dict)
 

@@ -12,7 +12,6 @@ from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import PoolerMode, find_pooler
 from infrastructure.postgres.migrations import head_level
 from infrastructure.postgres.ownership import OUR_TABLES
-from infrastructure.postgres.tables import Base
 
 SKEW_NOTED_S: Final = 2.0
 SKEW_HARMFUL_S: Final = 30.0
@@ -63,12 +62,6 @@ from pg_db_role_setting s join pg_roles r on r.oid = s.setrole
 left join pg_database d on d.oid = s.setdatabase, unnest(s.setconfig) setting
 where r.rolname = 'lingualink_api' and (d.datname is null or d.datname = current_database())
 order by 1, 3
-"""
-_REQUIRED = """
-select attname from pg_attribute
-where attrelid = 'public.profiles'::regclass and attnum > 0 and not attisdropped and attnotnull
-  and not atthasdef and attidentity = '' and attgenerated = '' and attname <> all ($1::text[])
-order by attnum
 """
 _SIZES = """
 select n.nspname || '.' || c.relname as name, pg_total_relation_size(c.oid) as bytes
@@ -241,17 +234,6 @@ async def check_role_settings(connection: asyncpg.Connection) -> Findings:
 def _milliseconds(value: str) -> float:
     shape = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", value)
     return float(shape.group(1)) * _MILLISECONDS.get(shape.group(2), 0) if shape else 0.0
-
-
-async def check_app_columns(connection: asyncpg.Connection) -> Findings:
-    """Find columns of the app's own on ``profiles`` without which no new person can have an account."""
-    own = [column.name for column in Base.metadata.tables["profiles"].columns]
-    for [name] in await connection.fetch(_REQUIRED, own):
-        yield error(
-            "profile_column_required",
-            f"profiles.{name} is NOT NULL and has no default: no account can be made for who is new",
-            f'run `alter table public.profiles alter column "{name}" drop not null`, or give it a default',
-        )
 
 
 async def check_sizes(connection: asyncpg.Connection, large: int = LARGE_BYTES) -> Findings:

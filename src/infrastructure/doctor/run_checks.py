@@ -5,17 +5,20 @@ from typing import Final, TypeVar
 
 import asyncpg
 
-from infrastructure.doctor.adoption import (
+from infrastructure.doctor.app import (
     check_adoption,
+    check_app_columns,
+    check_cascades,
     check_frozen,
+    check_functions,
     check_guards,
     check_old_money,
     check_private_columns,
+    check_views,
 )
 from infrastructure.doctor.catalogue import check_catalogue, check_drift
 from infrastructure.doctor.clients import check_clients, not_probed
 from infrastructure.doctor.database import (
-    check_app_columns,
     check_clock,
     check_encryption,
     check_level,
@@ -28,7 +31,6 @@ from infrastructure.doctor.database import (
     check_sizes,
 )
 from infrastructure.doctor.findings import Findings, error
-from infrastructure.doctor.rls_bypasses import check_cascades, check_functions, check_views
 from infrastructure.doctor.supabase import check_issuer, check_realtime, check_signing_keys
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import connect
