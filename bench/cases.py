@@ -62,9 +62,9 @@ def answered(window: Window) -> None:
         raise CannotMeasureError(f"{window.refused} requests were refused and {window.broken} broke")
 
 
-def ours(relay: str = "off", module: str | None = None) -> Start:
+def ours(relay: str = "off", module: str | None = None, workers: int = 1) -> Start:
     """Our service; *module* is another entry point than the shipped one."""
-    return lambda system, _: system.lingualink(relay=relay, module=module)
+    return lambda system, _: system.lingualink(relay=relay, module=module, workers=workers)
 
 
 def at_a_distance(round_trip_ms: float) -> Start:
@@ -72,13 +72,13 @@ def at_a_distance(round_trip_ms: float) -> Start:
     return lambda system, _: system.lingualink_at_a_distance(round_trip_ms)
 
 
-def peers(**settings: str) -> Start:
+def peers(workers: int = 1, **settings: str) -> Start:
     """The peer, by default without its broadcast."""
 
     def start(system: System, folder: Path | None) -> AbstractContextManager[Server]:
         if folder is None:
             raise CannotMeasureError("BENCH_PEER names no peer")
-        return system.nestjs(folder, **{"BROADCAST": "off", **settings})
+        return system.nestjs(folder, workers=workers, **{"BROADCAST": "off", **settings})
 
     return start
 
@@ -204,15 +204,33 @@ def _pair(
     *further: Variant,
     relay: str = "off",
     broadcast: str = "off",
+    workers: int = 1,
 ) -> tuple[Variant, ...]:
     return (
-        Variant("lingualink", ours(relay), prepare),
-        Variant("nestjs", peers(BROADCAST=broadcast), peers_prepare, is_peer=True),
+        Variant("lingualink", ours(relay, workers=workers), prepare),
+        Variant("nestjs", peers(workers, BROADCAST=broadcast), peers_prepare, is_peer=True),
         *further,
     )
 
 
+def _compared(
+    name: str,
+    title: str,
+    load: Load,
+    prepare: Callable[[System, Server], Prepared],
+    peers_prepare: Callable[[System, Server], Prepared],
+    *further: Variant,
+    relay: str = "off",
+    broadcast: str = "off",
+) -> tuple[Case, Case]:
+    """With one worker each, beside what is *further* reported, and with two."""
+    one = _pair(prepare, peers_prepare, *further, relay=relay, broadcast=broadcast)
+    two = _pair(prepare, peers_prepare, relay=relay, broadcast=broadcast, workers=2)
+    return Case(name, title, load, one), Case(f"{name}-two", f"{title}; two workers", load, two)
+
+
 READ: Final = Load()
+DECISIONS: Final = Load(staff=True, records=POSTS)
 MONEY: Final = Load(users=PAYERS, pool=PAYERS, records=4_000)
 ALONE: Final = Variant("lingualink, alone", ours(module="bench.alone"), _money(load.withdrawal))
 SINGLE: Final = Variant("nestjs, one statement", peers(TX_MODE="single"), _peers_money, is_peer=True)
@@ -225,41 +243,27 @@ DISTANCES: Final = tuple(
 CASES: Final = {
     case.name: case
     for case in (
-        Case(
-            "profile",
-            "`GET /profile`, ES256",
-            READ,
-            _pair(_reads(load.profile), _reads(load.profile)),
-        ),
-        Case(
+        *_compared("profile", "`GET /profile`, ES256", READ, _reads(load.profile), _reads(load.profile)),
+        *_compared(
             "profile-hs256",
             "`GET /profile`, HS256",
             replace(READ, algorithm="HS256"),
-            _pair(_reads(load.profile), _reads(load.profile)),
+            _reads(load.profile),
+            _reads(load.profile),
         ),
-        Case(
-            "history",
-            "history, 50 rows",
-            Load(users=READERS, pool=READERS),
-            _pair(_history, _peers_history),
+        *_compared(
+            "history", "history, 50 rows", Load(users=READERS, pool=READERS), _history, _peers_history
         ),
-        Case(
-            "vault",
-            "vault validation",
-            Load(staff=True, records=POSTS),
-            _pair(_decisions, _peers_decisions),
-        ),
-        Case(
-            "money",
-            "money, relay off",
-            MONEY,
-            _pair(_money(load.withdrawal), _peers_money, SINGLE, ALONE),
-        ),
-        Case(
+        *_compared("vault", "vault validation", DECISIONS, _decisions, _peers_decisions),
+        *_compared("money", "money, relay off", MONEY, _money(load.withdrawal), _peers_money, SINGLE, ALONE),
+        *_compared(
             "money-events",
             "money with events published",
             MONEY,
-            _pair(_money(load.withdrawal), _peers_money, relay="inline", broadcast="on"),
+            _money(load.withdrawal),
+            _peers_money,
+            relay="inline",
+            broadcast="on",
         ),
         Case(
             "money-lone",
@@ -283,6 +287,12 @@ CASES: Final = {
             _pair(_reads(load.profile), _reads(load.profile)),
         ),
         Case(
+            "vault-half",
+            "vault validation at 400 requests a second",
+            replace(DECISIONS, rate=400),
+            _pair(_decisions, _peers_decisions),
+        ),
+        Case(
             "money-half",
             "money at 400 requests a second",
             replace(MONEY, rate=400),
@@ -304,7 +314,10 @@ CASES: Final = {
             "hot-wallet",
             "everybody pays one wallet, 64 at a time",
             replace(MONEY, connections=64),
-            (Variant("lingualink", ours(), _money(load.transfer_to(user_id(HOT)))),),
+            tuple(
+                Variant(name, ours(module=module), _money(load.transfer_to(user_id(HOT))))
+                for name, module in (("lingualink", None), (ALONE.name, "bench.alone"))
+            ),
         ),
     )
 }

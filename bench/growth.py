@@ -22,7 +22,7 @@ import httpx
 
 from bench.people import ADMINS, PLAIN, POSTS, post_id, user_id
 from bench.system import OURS, System
-from infrastructure.postgres import queries
+from infrastructure.postgres import idempotency, queries
 
 FEW: Final = 10_000
 EACH: Final = 10
@@ -88,7 +88,7 @@ RELOAD: Final = "select pg_reload_conf()"
 _ENTRY: Final = re.compile(r"duration: (?P<ms>[\d.]+) ms  plan:\n(?P<plan>\t\{\n.*?\n\t\})", re.DOTALL)
 _KNOWN: Final = {
     " ".join(text.split()): name.lower()
-    for name, text in vars(queries).items()
+    for name, text in {**vars(queries), **vars(idempotency)}.items()
     if name.isupper() and isinstance(text, str) and " " in text
 }
 

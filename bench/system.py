@@ -26,6 +26,8 @@ OURS: Final = "bench_lingualink"
 PEERS: Final = "bench_nestjs"
 MIGRATOR: Final = "supabase_postgres_like"
 SERVICE_KEY: Final = "sb_secret_" + "b" * 32
+CONNECTIONS: Final = 16
+"""To the database, of all workers together."""
 # A durable database on a machine with memory: what both sides find.
 TUNING: Final = ("shared_buffers = '1GB'", "max_wal_size = '4GB'", "wal_compression = off")
 
@@ -100,15 +102,17 @@ class System:
 
     @contextmanager
     def lingualink(
-        self, *, relay: str = "off", module: str | None = None, database: str | None = None
+        self, *, relay: str = "off", module: str | None = None, database: str | None = None, workers: int = 1
     ) -> Iterator[Server]:
-        """Our service as it ships, one worker; *module* starts a variant of it, *database* goes another way to it."""
+        """Our service as it ships; *module* starts a variant of it, *database* goes another way to it."""
         port = free_port()
         environment = {
             **self._environment(database or self.postgres.url(OURS, "lingualink_api")),
             "LINGUALINK_PORT": str(port),
             "LINGUALINK_OPS_PORT": "0",
             "LINGUALINK_RELAY": relay,
+            "LINGUALINK_WORKERS": str(workers),
+            "LINGUALINK_POOL_SIZE": str(CONNECTIONS // workers),
             "LINGUALINK_RATE_LIMIT": "1000000",  # counted, and never reached
             "LINGUALINK_DRAIN_DELAY": "0",
         }
@@ -123,7 +127,6 @@ class System:
             "SUPABASE_URL": self.supabase,
             "SUPABASE_SECRET_KEY": SERVICE_KEY,
             "SUPABASE_JWT_SECRET": SECRET,
-            "LINGUALINK_POOL_SIZE": "16",
         }
 
     @contextmanager
@@ -164,8 +167,8 @@ class System:
             proxy.wait(timeout=10)
 
     @contextmanager
-    def nestjs(self, folder: Path, **settings: str) -> Iterator[Server]:
-        """The peer, which *folder* holds built, one worker."""
+    def nestjs(self, folder: Path, *, workers: int = 1, **settings: str) -> Iterator[Server]:
+        """The peer, which *folder* holds built."""
         port = free_port()
         environment = {
             "DATABASE_URL": self.postgres.url(PEERS),
@@ -175,6 +178,8 @@ class System:
             "SUPABASE_SERVICE_ROLE_KEY": SERVICE_KEY,
             "PORT": str(port),
             "NODE_ENV": "production",
+            "WORKERS": str(workers),
+            "POOL_SIZE": str(CONNECTIONS // workers),
             **settings,
         }
         command = ["node", str(folder / "dist" / "main.js")]

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from devstack.postgres import LocalPostgres
-from drill.fleet import Instance, Proxy, migrate, proxied, reconciles
+from drill.fleet import Instance, Proxy, operate, proxied, reconciles
 from drill.load import Cast, Load, cast
 from drill.verdict import Listener, Verdict, still_owed, unreconciled
 from drill.versions import BREAK, EXPAND, CannotDrillError, Version, install, old_revision
@@ -72,7 +72,7 @@ class Drill:
     async def hold(self, rolls: int, requests: int) -> Verdict:
         """Set everything up at the old version, migrate under load, roll forth and back."""
         database = await make_project(self._cluster, "drill")
-        await asyncio.to_thread(migrate, self._old, database.migrator_url)
+        await asyncio.to_thread(operate, self._old, database.migrator_url, "migrate")
         with supabase_on(self._cluster, database.name) as supabase:
             instances = [
                 Instance(name, self._environment(database, supabase), self._folder) for name in ("a", "b")
@@ -81,6 +81,8 @@ class Drill:
                 await instance.start(self._old)
             async with proxied(instances, self._folder) as proxy:
                 actors = await cast(database, supabase, proxy.url)
+                granting = ("grant-role", actors.moderator.id, "moderator")
+                await asyncio.to_thread(operate, self._old, database.migrator_url, *granting)
                 return await self._under_load(database, supabase, proxy, instances, actors, rolls, requests)
 
     async def _under_load(
@@ -102,7 +104,7 @@ class Drill:
             async with load.running():
                 part = requests // (rolls + 2)
                 await load.until(part)
-                await asyncio.to_thread(migrate, self._new, database.migrator_url)
+                await asyncio.to_thread(operate, self._new, database.migrator_url, "migrate")
                 click.echo("  migrated under load")
                 await self._roll(load, proxy, instances, rolls, part)
                 await load.until(requests)

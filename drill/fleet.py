@@ -146,18 +146,18 @@ def reconciles(version: Version, environment: Mapping[str, str]) -> bool:
     return not subprocess.run(command, env=environment, check=False).returncode
 
 
-def migrate(version: Version, url: str) -> None:
-    """Bring the database to the head of *version*, as its own release step would.
+def operate(version: Version, url: str, *command: str) -> None:
+    """Run an operator's *command* of *version* on the database at *url*.
 
     Raises:
         CannotDrillError: it failed.
     """
     done = subprocess.run(
-        [str(version.program), "migrate"],
+        [str(version.program), *command],
         env={"MIGRATION_DATABASE_URL": url, "PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
-        raise CannotDrillError(f"{version.name} does not migrate: {done.stderr[-800:]}")
+        raise CannotDrillError(f"{version.name} does not {command[0]}: {done.stderr[-800:]}")

@@ -1,17 +1,19 @@
 """``lingualink adopt``: a look, a dry run, and the adoption itself."""
 
 from collections.abc import Iterable, Sequence
+from uuid import UUID
 
 import click
 import msgspec
 
 from bootstrap.commands import CommandFailed
 from domain.errors import DomainError
+from domain.identity import Role
 from domain.money import Money
 from domain.rewards import RewardedAction
 from infrastructure.adoption.observations import Observation, Part
+from infrastructure.adoption.profiles import Named, NotConfirmed
 from infrastructure.adoption.report import rehearse, survey
-from infrastructure.adoption.roles import read_names
 from infrastructure.adoption.run import AdoptionStopped
 from infrastructure.adoption.run import adopt as run_adoption
 from infrastructure.adoption.run import retire_legacy as run_retirement
@@ -29,13 +31,13 @@ async def adoption_report(database: DatabaseAddress, *, as_json: bool) -> str:
 
 async def dry_run(database: DatabaseAddress, people: Iterable[str], *, as_json: bool) -> str:
     """What :func:`adopt` would do, in the same form."""
-    return _print(await rehearse(database, read_names(people)), as_json=as_json)
+    return _print(await rehearse(database, _names(people)), as_json=as_json)
 
 
 async def adopt(database: DatabaseAddress, people: Iterable[str], rates: Sequence[str]) -> None:
     """Take the database over; say each step as it begins, or what stands in the way."""
     try:
-        is_new = await run_adoption(database, read_names(people), _rates(rates), _say)
+        is_new = await run_adoption(database, _names(people), _rates(rates), _say)
     except AdoptionStopped as stopped:
         click.echo(redact("\n".join(map(str, stopped.obstacles))))
         raise
@@ -75,3 +77,30 @@ def _rates(given: Sequence[str]) -> Rates:
                 f"{one} is no rate: {known}=<amount with at most four decimals>.", NOTHING_CHANGED
             ) from None
     return rates
+
+
+def _names(lines: Iterable[str]) -> Named:
+    """Lines of ``<user id or e-mail address> <role>``; empty ones and what follows a ``#`` say nothing.
+
+    Raises:
+        NotConfirmed: a line says something else, or names somebody a second time.
+    """
+    named: dict[UUID | str, Role] = {}
+    for number, line in enumerate(lines, 1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        if len(words) != 2 or words[1] not in set(Role):
+            raise NotConfirmed(f"Line {number} is not <user id or e-mail address> <{'|'.join(Role)}>.")
+        who = _id_or_address(words[0])
+        if who in named:
+            raise NotConfirmed(f"Line {number} names {words[0]} a second time.")
+        named[who] = Role(words[1])
+    return named
+
+
+def _id_or_address(who: str) -> UUID | str:
+    try:
+        return UUID(who)
+    except ValueError:
+        return who.lower()

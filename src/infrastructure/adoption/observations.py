@@ -3,18 +3,17 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 import asyncpg
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 
 from infrastructure.adoption.shape import APP_TABLES, Shape, models
+from infrastructure.doctor.findings import SHOWN, listed
 from infrastructure.postgres.errors import diagnose
 from infrastructure.postgres.ownership import OUR_TABLES
 
-SHOWN: Final = 20
-"""How many values of one kind are listed; all are counted."""
 _LONGEST = 80
 _KINDS = {"p": "a partitioned table", "v": "a view", "m": "a materialised view", "f": "a foreign table"}
 BYTES_PER_SECOND = 50 * 1024**2
@@ -47,9 +46,8 @@ class Observation:
     def __str__(self) -> str:
         """The observation on one line."""
         count = "" if self.count is None else f" ({self.count})"
-        more = ", …" if self.count is not None and self.count > len(self.values) else ""
-        listed = f": {', '.join(self.values)}{more}" if self.values else ""
-        return " ".join(f"{self.part} {self.code} {self.where}: {self.message}{count}{listed}".split())
+        values = f": {listed(self.values, self.count or 0)}" if self.values else ""
+        return " ".join(f"{self.part} {self.code} {self.where}: {self.message}{count}{values}".split())
 
 
 def printable(values: Iterable[str]) -> tuple[str, ...]:

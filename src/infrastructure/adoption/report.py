@@ -17,7 +17,7 @@ from infrastructure.adoption.observations import (
     check_locks,
 )
 from infrastructure.adoption.obstacles import check_obstacles
-from infrastructure.adoption.roles import Named, find_people
+from infrastructure.adoption.profiles import Named, find_people
 from infrastructure.adoption.rows import check_rates, check_roles, check_rows
 from infrastructure.adoption.run import plan
 from infrastructure.adoption.shape import MADE_PUBLIC_TABLES, Shape, read_revision, read_shape

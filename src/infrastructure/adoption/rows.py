@@ -8,7 +8,7 @@ import asyncpg
 
 from domain.identity import Role
 from domain.money import LIMIT, PLACES
-from infrastructure.adoption.observations import SHOWN, Look, Observation, Part, printable
+from infrastructure.adoption.observations import Look, Observation, Part, printable
 from infrastructure.adoption.shape import (
     BALANCES,
     IDS,
@@ -20,6 +20,7 @@ from infrastructure.adoption.shape import (
     Shape,
     models,
 )
+from infrastructure.doctor.findings import SHOWN
 
 _MOST_WORDS = 50
 # {odd} gives for each row what is odd about it, or NULL, and how the row is named.

@@ -12,8 +12,13 @@ from infrastructure.adoption.money import MONEY_RETIREMENT, MONEY_STEPS
 from infrastructure.adoption.observations import Observation, Part
 from infrastructure.adoption.obstacles import check_obstacles
 from infrastructure.adoption.posts import POST_STEPS
-from infrastructure.adoption.profiles import AFTER_ROLES, BEFORE_MIGRATIONS, PROFILE_RETIREMENT
-from infrastructure.adoption.roles import ROLE_STEPS, Named, find_people
+from infrastructure.adoption.profiles import (
+    AFTER_MIGRATIONS,
+    BEFORE_MIGRATIONS,
+    PROFILE_RETIREMENT,
+    Named,
+    find_people,
+)
 from infrastructure.adoption.shape import MADE_PUBLIC_TABLES, PostsSource, Shape, read_revision, read_shape
 from infrastructure.adoption.steps import PATIENCE, Adoption, Rates, Step
 from infrastructure.postgres.address import DatabaseAddress
@@ -64,8 +69,7 @@ def _steps(address: DatabaseAddress) -> tuple[Step, ...]:
             lambda *_: asyncio.to_thread(upgrade, address, adopting=True),
             in_transaction=False,
         ),
-        *ROLE_STEPS,
-        *AFTER_ROLES,
+        *AFTER_MIGRATIONS,
         *POST_STEPS,
         *MONEY_STEPS,
     )

@@ -8,6 +8,7 @@ import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -230,16 +231,9 @@ def _differences(connection: Connection, adopted: frozenset[str]) -> list[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # types of the app's columns that SQLAlchemy does not know
         context = MigrationContext.configure(connection, opts=compare_options(adopted))
-        return list(_flat(compare_metadata(context, Base.metadata)))
-
-
-def _flat(differences: Iterable[Any]) -> Iterable[Any]:
-    """Changes of one column come as a list of their own."""
-    for difference in differences:
-        if isinstance(difference, list):
-            yield from difference
-        else:
-            yield difference
+        found: list[Any] = compare_metadata(context, Base.metadata)
+    # Changes of one column come as a list of their own.
+    return [*chain.from_iterable(one if isinstance(one, list) else [one] for one in found)]
 
 
 def _say(difference: Sequence[Any]) -> str:

@@ -23,16 +23,11 @@ import asyncpg
 import structlog
 
 from application.database import Opened, Opening, OpenTransaction, WriteBatch
-from application.idempotency import (
-    IDEMPOTENCY_KEY_TTL,
-    KEYS_PER_DAY,
-    NOT_FOUND_KEY_TTL,
-    IdempotencyRecord,
-)
+from application.idempotency import KEYS_PER_DAY, IdempotencyRecord
 from domain.errors import DomainError, SerializationConflict, Unavailable
 from domain.identity import AccountStatus, Principal
 from domain.wallet import Wallet
-from infrastructure.postgres import mappers, queries
+from infrastructure.postgres import idempotency, mappers, queries
 from infrastructure.postgres.errors import map_database_errors
 from infrastructure.postgres.transactions import AfterCommit, PostgresDatabase, PostgresTransaction
 
@@ -173,7 +168,7 @@ def _fail(members: Sequence[_Member], error: Exception, *, committing: bool) -> 
 
 async def _decide_in_turn(transaction: PostgresTransaction[Any], members: Sequence[_Member]) -> None:
     """Claim and lock for all, let one after the other decide, write it all, COMMIT."""
-    rows = await transaction.connection.fetch(queries.CLAIM_MANY, *_arguments(members))
+    rows = await transaction.connection.fetch(idempotency.CLAIM_MANY, *_arguments(members))
     heads = {row["n"]: row for row in rows if row["n"] is not None}
     locked = [row for row in rows if row["n"] is None]
     wallets = mappers.usable_wallets(locked)
@@ -183,7 +178,7 @@ async def _decide_in_turn(transaction: PostgresTransaction[Any], members: Sequen
         for number, member in enumerate(members)
         if not heads[number]["claimed"] and heads[number]["caller_role"] is not None
     ]
-    earlier = await _earlier(transaction.connection, taken) if taken else {}
+    earlier = await idempotency.earlier_many(transaction.connection, taken) if taken else {}
     written, unused = list[WriteBatch](), []
     for number, member in enumerate(members):
         head = heads[number]
@@ -198,12 +193,12 @@ async def _decide_in_turn(transaction: PostgresTransaction[Any], members: Sequen
         elif head["claimed"]:
             unused.append(member.key)
     if unused:
-        await transaction.connection.execute(queries.RELEASE_KEYS, *map(list, zip(*unused, strict=True)))
+        await transaction.connection.execute(idempotency.RELEASE_KEYS, *map(list, zip(*unused, strict=True)))
     await transaction.commit(*written)
 
 
 def _arguments(members: Sequence[_Member]) -> tuple[object, ...]:
-    """Columns for :data:`queries.CLAIM_MANY`; the wallets of all members stand in two columns of their own."""
+    """Columns for :data:`idempotency.CLAIM_MANY`; the wallets of all members stand in two columns of their own."""
     seen: dict[UUID, int] = {}
     keys, nth = [], []
     for member in members:
@@ -223,19 +218,6 @@ def _arguments(members: Sequence[_Member]) -> tuple[object, ...]:
         [owner for _, owner in wanted],
         [member.principal.user_id for member in members if member.opening.counts_spending],
     )
-
-
-async def _earlier(
-    connection: Any, taken: Sequence[tuple[UUID, str]]
-) -> dict[tuple[UUID, str], IdempotencyRecord]:
-    """What the keys that were not claimed stand for already."""
-    columns = map(list, zip(*taken, strict=True))
-    rows = await connection.fetch(queries.EARLIER_MANY, *columns, IDEMPOTENCY_KEY_TTL, NOT_FOUND_KEY_TTL)
-    return {
-        (UUID(int=row["user_id"].int), row["key"]): mappers.idempotency_record(row)
-        for row in rows
-        if not row["expired"] and row["status"] is not None
-    }
 
 
 def _opened(

@@ -9,7 +9,6 @@ import msgspec
 from sqlalchemy import RowMapping
 
 from application.database import LockedApproval, LockedPost, LockedTransaction, LockedUser, LockedWithdrawal
-from application.idempotency import IdempotencyRecord, StoredResponse
 from application.ports import Row
 from domain.approvals import Approval, ApprovalStatus
 from domain.errors import DomainError, NotFound, PostNotFound, UserNotFound, WithdrawalNotFound
@@ -110,11 +109,6 @@ def user_of(row: Stored) -> User:
         balance=ZERO if row["balance"] is None else Money(row["balance"]),
         deleted=row["account_status"] == AccountStatus.DELETED,
     )
-
-
-def idempotency_record(row: Stored) -> IdempotencyRecord:
-    """What a key stands for."""
-    return IdempotencyRecord(row["fingerprint"], StoredResponse(row["status"], row["body"]))
 
 
 def actor_of(principal: Principal, row: Stored) -> Actor:

@@ -1,4 +1,6 @@
-"""The SQL that a transaction begins with (``write_batch.py`` has what it writes), and the columns that it reads.
+"""The SQL that a transaction begins with, and the columns that it reads.
+
+How a key is claimed stands in ``idempotency.py``, what is written in ``write_batch.py``.
 
 Ids of the app's tables are read as UUIDs (``id::uuid``), for an adopted database may keep them as text; where they are
 UUIDs already the cast is none. An index on the same expression serves them.
@@ -63,115 +65,11 @@ def _named(table: str, columns: str) -> str:
 EPOCH = "(select epoch from private.ledger_epoch) as epoch"
 
 # $1 user, $2 session.
-_CALLER = """caller as materialized (
+CALLER = """caller as materialized (
   select private.account_status($1, $2) as caller_status,
          (select p.role from public.profiles p where p.id::uuid = $1) as caller_role,
          exists (select from private.bans b where b.user_id = $1) as caller_banned
 )"""
-
-# $1 user, $2 session, $3 key, $4 fingerprint, $5 wallets, $6 roles, $7 keys a day, $8 whether spending is counted.
-# The claim comes before the locks ("exists" is decided first), so that a retry waits for its first request
-# without holding anything; wallets are locked in id order, so that two payments can't wait for each other.
-# The time is read after the locks: rows of one wallet are stamped in their order.
-CLAIM = f"""
-with {_CALLER}, quota as materialized (
-  select (
-    select k.created_at + interval '1 day' from (
-      select created_at from private.idempotency_keys
-      where user_id = $1 and created_at > now() - interval '1 day' offset 0
-    ) k
-    order by k.created_at desc offset $7 - 1 limit 1
-  ) as free_at
-), claim as (
-  insert into private.idempotency_keys (user_id, key, fingerprint)
-  select $1, $3, $4 from caller, quota
-  where caller_status = 'active' and not caller_banned and caller_role = any ($6::text[]) and free_at is null
-  on conflict do nothing
-  returning true
-), locked as materialized (
-  select w.user_id, w.balance, w.version, w.hash, w.frozen
-  from public.wallets w
-  where w.user_id = any ($5::uuid[]) and exists (select from claim)
-  order by w.user_id
-  for update
-)
-select c.*, exists (select from claim) as claimed, extract(epoch from q.free_at - now())::float8 as free_in,
-       l.user_id, l.balance, l.version, l.hash, l.frozen, s.sent, s.withdrawn, {EPOCH}, clock_timestamp() as now,
-       case when l.user_id = $1 then 'active' else private.account_status(l.user_id, null) end as owner_status
-from caller c cross join quota q left join locked l on true
-left join lateral private.spent_today(case when $8 and l.user_id = $1 then l.user_id end) s on true
-"""  # noqa: S608 - our own text
-
-# The same for several callers at once: arrays of users $1, sessions $2, keys $3, fingerprints $4, roles (joined by
-# commas) $5 and each one's number among those of the same user $6; $7 keys a day; of each wallet whose number $8 wants
-# it, and its id $9; the users whose spending is counted $10. Keys are claimed in their order, so that two groups can't
-# wait for each other. Who wants a wallet that is not there is not claimed: that takes more than a statement.
-CLAIM_MANY = f"""
-with request as materialized (
-  select r.*, ordinality - 1 as n,
-         private.account_status(r.user_id, r.session_id) as caller_status,
-         (select p.role from public.profiles p where p.id::uuid = r.user_id) as caller_role,
-         exists (select from private.bans b where b.user_id = r.user_id) as caller_banned
-  from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::int[])
-    with ordinality as r (user_id, session_id, key, fingerprint, roles, nth, ordinality)
-), wanted as materialized (
-  select * from unnest($8::int[], $9::uuid[]) as w (n, user_id)
-), claim as (
-  insert into private.idempotency_keys (user_id, key, fingerprint)
-  select r.user_id, r.key, r.fingerprint from request r
-  where caller_status = 'active' and not caller_banned and caller_role = any (string_to_array(r.roles, ','))
-    and not exists (
-      select from wanted v where v.n = r.n and not exists (select from public.wallets w where w.user_id = v.user_id)
-    )
-    and not exists (
-      select from private.idempotency_keys k
-      where k.user_id = r.user_id and k.created_at > now() - interval '1 day'
-      offset $7 - 1 - r.nth
-    )
-  order by r.user_id, r.key
-  on conflict do nothing
-  returning user_id, key
-), claimed as materialized (
-  select r.n, r.user_id from request r join claim c on c.user_id = r.user_id and c.key = r.key
-), locked as materialized (
-  select w.user_id, w.balance, w.version, w.hash, w.frozen
-  from public.wallets w
-  where w.user_id in (select v.user_id from wanted v join claimed c on c.n = v.n)
-  order by w.user_id
-  for update
-)
-select r.n, r.caller_status, r.caller_role, r.caller_banned, exists (select from claimed c where c.n = r.n) as claimed,
-       {EPOCH}, null::uuid as user_id, null::numeric as balance, null::bigint as version, null::bytea as hash,
-       null::boolean as frozen,
-       null::numeric as sent, null::numeric as withdrawn, clock_timestamp() as now, null::text as owner_status
-from request r
-union all
-select null, null, null, null, null, null, l.user_id, l.balance, l.version, l.hash, l.frozen, s.sent, s.withdrawn,
-       clock_timestamp(),
-       case when l.user_id in (select user_id from claimed) then 'active'
-            else private.account_status(l.user_id, null) end
-from locked l
-left join lateral private.spent_today(case when l.user_id = any ($10::uuid[]) then l.user_id end) s on true
-"""  # noqa: S608 - our own text
-# What a member of a group claimed and then made no use of, before it commits.
-RELEASE_KEYS = """
-delete from private.idempotency_keys k using unnest($1::uuid[], $2::text[]) as u (user_id, key)
-where k.user_id = u.user_id and k.key = u.key and k.status is null
-"""
-
-# $3, $4: how long a key lives, and one that stands for a 404.
-_EXPIRED = "(created_at < now() - $3::interval or status = 404 and created_at < now() - $4::interval)"
-EARLIER = f"""
-select fingerprint, status, body, {_EXPIRED} as expired
-from private.idempotency_keys where user_id = $1 and key = $2
-"""  # noqa: S608
-# The same for several callers: arrays of users $1 and keys $2.
-EARLIER_MANY = f"""
-select k.user_id, k.key, fingerprint, status, body, {_EXPIRED} as expired
-from private.idempotency_keys k join unnest($1::uuid[], $2::text[]) as u (user_id, key)
-  on k.user_id = u.user_id and k.key = u.key
-"""  # noqa: S608
-DELETE_EXPIRED = f"delete from private.idempotency_keys where user_id = $1 and key = $2 and {_EXPIRED}"  # noqa: S608
 
 # The rare case: somebody's first payment. Only users who have a profile and live get a wallet here.
 OPEN_WALLETS = """
@@ -281,7 +179,7 @@ select pg_advisory_xact_lock({REFUSALS_LOCK}, hashtext($1::uuid::text)) where {_
 _MAY_SEE = "exists (select from caller where caller_role = any ($4::text[]))"
 # What a post earned, whether that was taken back, and what an approval pays: the post's lock orders all of it.
 READ_POST = f"""
-with {_CALLER}, post as materialized (
+with {CALLER}, post as materialized (
   select {POST_COLUMNS} from private.posts where id = $3 and {_MAY_SEE}
 ), wallet as materialized (
   select balance, version, hash from public.wallets where user_id = (select author_id from post) for update
@@ -298,7 +196,7 @@ from caller c left join post p on true left join wallet w on true
 left join public.wallet_transactions e on e.kind = 'earning' and e.reference_id = p.id
 """  # noqa: S608
 READ_APPROVAL = f"""
-with {_CALLER}, approval as materialized (
+with {CALLER}, approval as materialized (
   select {APPROVAL_COLUMNS} from private.approvals where id = $3 and {_MAY_SEE}
 ), wallet as materialized (
   select user_id, balance, version, hash from public.wallets
@@ -313,7 +211,7 @@ left join wallet w on true
 left join public.wallet_withdrawals d on a.action = 'vault.settle_withdrawal' and d.id = a.target_id
 """  # noqa: S608
 READ_WITHDRAWAL = f"""
-with {_CALLER}, withdrawal as materialized (
+with {CALLER}, withdrawal as materialized (
   select {WITHDRAWAL_COLUMNS} from public.wallet_withdrawals where id = $3 and {_MAY_SEE}
 ), wallet as materialized (
   select balance, version, hash from public.wallets where user_id = (select user_id from withdrawal) for update
@@ -325,7 +223,7 @@ left join private.approvals a
 """  # noqa: S608
 # Its wallets are locked already: what was committed before them is seen.
 READ_TRANSACTION = f"""
-with {_CALLER}, t as materialized (
+with {CALLER}, t as materialized (
   select {TRANSACTION_COLUMNS} from public.wallet_transactions where id = $3 and {_MAY_SEE}
 )
 select c.*, {", ".join(_named(table, TRANSACTION_COLUMNS) for table in "tors")},
@@ -343,7 +241,7 @@ left join public.wallets w on w.user_id = t.user_id
 left join public.wallets v on v.user_id = t.counterparty_id
 """  # noqa: S608
 READ_RATE = f"""
-with {_CALLER}, rate as materialized (
+with {CALLER}, rate as materialized (
   select action, amount, updated_at from private.reward_rates where action = $3 and {_MAY_SEE} for update
 )
 select c.*, r.*, clock_timestamp() as now from caller c left join rate r on true
@@ -355,7 +253,7 @@ _OTHER_ADMINS = """(
     and private.account_status(o.id::uuid, null) = 'active'
 ) as other_admins"""
 READ_USER = f"""
-with {_CALLER}, target as (
+with {CALLER}, target as (
   select {USER_COLUMNS} from {USER_TABLES} where p.id::uuid = $3 and {_MAY_SEE}
 )
 select c.*, t.*, {_OTHER_ADMINS.format(subject="$3")}, clock_timestamp() as now

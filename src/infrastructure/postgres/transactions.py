@@ -1,7 +1,6 @@
 """Transactions on the shared database, each alone. Nothing commits but :meth:`PostgresTransaction.commit`."""
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,18 +27,12 @@ from application.database import (
     WithdrawalLock,
     WriteBatch,
 )
-from application.idempotency import (
-    IDEMPOTENCY_KEY_TTL,
-    KEYS_PER_DAY,
-    NOT_FOUND_KEY_TTL,
-    IdempotencyKey,
-    IdempotencyRecord,
-)
+from application.idempotency import KEYS_PER_DAY, IdempotencyKey
 from domain.audit import REFUSALS_KEPT, REFUSALS_PERIOD
-from domain.errors import RateLimited, SerializationConflict, Unavailable
+from domain.errors import Unavailable
 from domain.events import Event
 from domain.identity import AccountStatus, Actor, DisplayFields, Principal
-from infrastructure.postgres import mappers, queries
+from infrastructure.postgres import idempotency, mappers, queries
 from infrastructure.postgres.accounts import open_account
 from infrastructure.postgres.errors import acquire_connection
 from infrastructure.postgres.write_batch import statement_of
@@ -171,7 +164,7 @@ async def _enter(connection: Connection, principal: Principal, opening: Opening[
         key, wallets = opening.key, list(opening.wallets)
         claim = (user_id, session_id, key.key, key.fingerprint, wallets, roles, KEYS_PER_DAY)
         arguments = (*claim, opening.counts_spending)
-        return list(await connection.fetch(queries.CLAIM, *arguments))
+        return list(await connection.fetch(idempotency.CLAIM, *arguments))
     if isinstance(lock, RefusalsLock):
         counting = (user_id, REFUSALS_PERIOD, REFUSALS_KEPT)
         await connection.execute(queries.LOCK_REFUSALS, *counting)
@@ -212,30 +205,8 @@ async def _keyed(
         return Opened(actor, now, mappers.usable_wallets(found), epoch=head["epoch"])
     earlier = None
     if actor.account_status is AccountStatus.ACTIVE and actor.role in opening.roles:
-        earlier = await _earlier(connection, actor.user_id, key, head["free_in"])
+        earlier = await idempotency.earlier(connection, actor.user_id, key, head["free_in"])
     return Opened(actor, head["now"], earlier=earlier)
-
-
-async def _earlier(
-    connection: Connection, user_id: UUID, key: IdempotencyKey[Any], free_in_s: float | None
-) -> IdempotencyRecord:
-    """What the key stands for already.
-
-    Raises:
-        RateLimited: for nothing, and the caller has no room for another one.
-        SerializationConflict: for nothing any more: its time is over, so it can be claimed anew.
-    """
-    lifetimes = (IDEMPOTENCY_KEY_TTL, NOT_FOUND_KEY_TTL)
-    row = await connection.fetchrow(queries.EARLIER, user_id, key.key, *lifetimes)
-    if row is not None and not row["expired"]:
-        return mappers.idempotency_record(row)
-    if row is None and free_in_s is not None:
-        raise RateLimited(max(1, math.ceil(free_in_s)))
-    if row is not None:
-        await connection.execute(queries.DELETE_EXPIRED, user_id, key.key, *lifetimes)
-        await connection.execute("commit")
-        await connection.execute(queries.BEGIN)
-    raise SerializationConflict
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -67,35 +67,12 @@ _LAST: Final = "\U0010ffff"
 _user_id: Final = cast(ProfileRow.id, Uuid)
 
 
-class PostRepository(SQLAlchemyAsyncRepository[PostView]):
-    """Posts, for lists."""
+class _Repository(SQLAlchemyAsyncRepository[Any]):
+    """The rows of one model, for lists."""
 
-    model_type = PostView
-
-
-class WithdrawalRepository(SQLAlchemyAsyncRepository[WithdrawalRow]):
-    """Withdrawals, for lists."""
-
-    model_type = WithdrawalRow
-
-
-class AuditRepository(SQLAlchemyAsyncRepository[AuditRow]):
-    """The audit log, for lists."""
-
-    model_type = AuditRow
-
-
-class ApprovalRepository(SQLAlchemyAsyncRepository[ApprovalRow]):
-    """What waits for a second admin, for lists."""
-
-    model_type = ApprovalRow
-
-
-class RewardRateRepository(SQLAlchemyAsyncRepository[RewardRateRow]):
-    """The reward rates."""
-
-    model_type = RewardRateRow
-    id_attribute = "action"
+    def __init__(self, model: type[DeclarativeBase], session: AsyncSession) -> None:
+        self.model_type = model
+        super().__init__(session=session)
 
 
 class PostgresVaultReader:
@@ -125,13 +102,12 @@ class PostgresVaultReader:
             (PostView.author_id, wanted.author_id),
         )
         keyset = _keyset(PostView.created_at, PostView.id, page)
-        repository = PostRepository(session=self._session)
-        return [_row(post) for post in await repository.get_many(*conditions, *keyset)]
+        return await self._rows(PostView, *conditions, *keyset)
 
     async def post(self, post_id: UUID) -> Row | None:
         """See the port."""
-        post = await PostRepository(session=self._session).get_one_or_none(id=post_id)
-        return None if post is None else _row(post)
+        found = await self._rows(PostView, PostView.id == post_id)
+        return found[0] if found else None
 
     async def post_counts(self) -> Row:
         """See the port."""
@@ -166,8 +142,7 @@ class PostgresVaultReader:
 
     async def reward_rates(self) -> Sequence[Row]:
         """See the port."""
-        rates = await RewardRateRepository(session=self._session).get_many(OrderBy(RewardRateRow.action))
-        return [_row(rate, "amount") for rate in rates]
+        return await self._rows(RewardRateRow, OrderBy(RewardRateRow.action), money=("amount",))
 
     async def approvals(self, status: ApprovalStatus, page: PageRequest[Position]) -> Sequence[Row]:
         """See the port: along the index of the queue."""
@@ -175,9 +150,7 @@ class PostgresVaultReader:
         if status is ApprovalStatus.WAITING:
             conditions.append(ApprovalRow.expires_at > func.now())
         keyset = _keyset(ApprovalRow.created_at, ApprovalRow.id, page)
-        repository = ApprovalRepository(session=self._session)
-        rows = await repository.get_many(*conditions, *keyset)
-        return [_row(row) for row in rows]
+        return await self._rows(ApprovalRow, *conditions, *keyset)
 
     async def books(
         self, principal: Principal, roles: Iterable[Role], at: datetime | None
@@ -202,9 +175,7 @@ class PostgresVaultReader:
             (AuditRow.action, wanted.action),
         )
         keyset = _keyset(AuditRow.occurred_at, AuditRow.id, page, newest_first=True)
-        repository = AuditRepository(session=self._session)
-        entries = await repository.get_many(*conditions, *keyset)
-        return [_row(entry) for entry in entries]
+        return await self._rows(AuditRow, *conditions, *keyset)
 
     async def withdrawals(
         self, status: WithdrawalStatus | None, page: PageRequest[Position]
@@ -212,9 +183,15 @@ class PostgresVaultReader:
         """See the port: along the index of the queue."""
         conditions = _equal((WithdrawalRow.status, status))
         keyset = _keyset(WithdrawalRow.created_at, WithdrawalRow.id, page)
-        repository = WithdrawalRepository(session=self._session)
-        rows = await repository.get_many(*conditions, *keyset)
-        return [_row(row, "amount") for row in rows]
+        return await self._rows(WithdrawalRow, *conditions, *keyset, money=("amount",))
+
+    async def _rows(
+        self, model: type[DeclarativeBase], *wanted: Any, money: Collection[str] = ()
+    ) -> Sequence[Row]:
+        """What *wanted* says of *model*, as it goes to the wire."""
+        columns = [column.key for column in model.__table__.columns]
+        entities = await _Repository(model, self._session).get_many(*wanted)
+        return [wire_row({name: getattr(one, name) for name in columns}, money) for one in entities]
 
 
 def vault_readers(engine: AsyncEngine) -> VaultReaderFactory:
@@ -254,11 +231,6 @@ def _keyset(time: Any, id: Any, page: PageRequest[Position], *, newest_first: bo
 
 def _equal(*wanted: tuple[Any, object]) -> list[ColumnElement[bool]]:
     return [column == value for column, value in wanted if value is not None]
-
-
-def _row(entity: DeclarativeBase, *money: str) -> Row:
-    """An entity as it goes to the wire."""
-    return wire_row({column.key: getattr(entity, column.key) for column in entity.__table__.columns}, money)
 
 
 def _users() -> Any:

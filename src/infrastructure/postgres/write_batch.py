@@ -55,8 +55,14 @@ def _moves(rows: Iterable[Transaction]) -> Collection[_Move]:
 
 
 def _columns(*columns: str | Callable[[Any], object]) -> tuple[Callable[[Any], object], ...]:
-    """How each column is found in a row: by the name of an attribute, with dots, or by a function."""
-    return tuple(attrgetter(column) if isinstance(column, str) else column for column in columns)
+    """How each column is found in a row: by the name of an attribute, with dots, or by a function.
+
+    A string may name several, with commas between them.
+    """
+    found: list[Callable[[Any], object]] = []
+    for one in columns:
+        found += map(attrgetter, one.split(", ")) if isinstance(one, str) else [one]
+    return tuple(found)
 
 
 # A balance moves only from the version that was locked and read.
@@ -71,14 +77,7 @@ PARTS: Final = (
   returning true
 )""",
         attrgetter("transactions"),
-        _columns(
-            "user_id",
-            "was",
-            "last.balance_after.amount",
-            "last.version",
-            "last.created_at",
-            "last.hash",
-        ),
+        _columns("user_id, was, last.balance_after.amount, last.version, last.created_at, last.hash"),
         "moved",
         _moves,
     ),
@@ -92,17 +91,8 @@ PARTS: Final = (
 )""",  # noqa: S608 - our own names
         attrgetter("transactions"),
         _columns(
-            "id",
-            "user_id",
-            "kind",
-            "amount.amount",
-            "balance_after.amount",
-            "version",
-            "created_at",
-            "counterparty_id",
-            "reference_id",
-            "note",
-            "hash",
+            "id, user_id, kind, amount.amount, balance_after.amount, version, created_at",
+            "counterparty_id, reference_id, note, hash",
         ),
     ),
     Part(
@@ -111,7 +101,7 @@ PARTS: Final = (
   select * from unnest($1::uuid[], $2::text[], $3::numeric[], $4::timestamptz[])
 )""",
         attrgetter("entries"),
-        _columns("reference_id", "account", "amount.amount", "created_at"),
+        _columns("reference_id, account, amount.amount, created_at"),
     ),
     Part(
         """events as (
@@ -120,12 +110,7 @@ PARTS: Final = (
   from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) as e (event_id, topic, event, payload)
 )""",
         attrgetter("events"),
-        _columns(
-            "event_id",
-            "topic",
-            "NAME",
-            to_json,
-        ),
+        _columns("event_id, topic, NAME", to_json),
     ),
     # The database raises the version itself.
     Part(
@@ -138,7 +123,7 @@ PARTS: Final = (
   returning true
 )""",
         attrgetter("posts"),
-        _columns("id", "validation_status", "validated_by", "validated_at", "validation_reason", "version"),
+        _columns("id, validation_status, validated_by, validated_at, validation_reason, version"),
         "validated",
     ),
     Part(
@@ -147,7 +132,7 @@ PARTS: Final = (
   select * from unnest($1::uuid[], $2::uuid[], $3::numeric[], $4::uuid[], $5::timestamptz[])
 )""",
         attrgetter("withdrawals"),
-        _columns("id", "user_id", "amount.amount", "transaction_id", "created_at"),
+        _columns("id, user_id, amount.amount, transaction_id, created_at"),
     ),
     Part(
         """settled as (
@@ -158,7 +143,7 @@ PARTS: Final = (
   returning true
 )""",
         attrgetter("withdrawals_settled"),
-        _columns("id", "status", "settled_by", "settled_at", "reason"),
+        _columns("id, status, settled_by, settled_at, reason"),
         "settled",
     ),
     Part(
@@ -171,13 +156,9 @@ PARTS: Final = (
 )""",
         attrgetter("approvals"),
         _columns(
-            "id",
-            "action",
-            "target_id",
+            "id, action, target_id",
             lambda approval: to_json(dict(approval.request)),
-            "requested_by",
-            "created_at",
-            "expires_at",
+            "requested_by, created_at, expires_at",
         ),
     ),
     Part(
@@ -188,7 +169,7 @@ PARTS: Final = (
   returning true
 )""",
         attrgetter("approvals_decided"),
-        _columns("id", "status", "decided_by", "decided_at"),
+        _columns("id, status, decided_by, decided_at"),
         "agreed",
     ),
     Part(
@@ -197,10 +178,7 @@ PARTS: Final = (
   returning true
 )""",
         attrgetter("roles"),
-        _columns(
-            itemgetter(0),
-            itemgetter(1),
-        ),
+        _columns(itemgetter(0), itemgetter(1)),
         "roles",
     ),
     Part(
@@ -211,7 +189,7 @@ PARTS: Final = (
   set reason = excluded.reason, banned_by = excluded.banned_by, banned_at = excluded.banned_at
 )""",
         attrgetter("bans"),
-        _columns("user_id", "reason", "banned_by", "banned_at"),
+        _columns("user_id, reason, banned_by, banned_at"),
     ),
     Part(
         """lifted as (
@@ -228,7 +206,7 @@ PARTS: Final = (
   returning true
 )""",
         attrgetter("rates"),
-        _columns("action", "amount.amount", "updated_at"),
+        _columns("action, amount.amount, updated_at"),
         "rates",
     ),
     Part(
@@ -246,19 +224,10 @@ PARTS: Final = (
 )""",
         attrgetter("audit"),
         _columns(
-            "id",
-            "actor_id",
-            "session_id",
-            "action",
-            "target_id",
+            "id, actor_id, session_id, action, target_id",
             lambda entry: to_json(dict(entry.before)),
             lambda entry: to_json(dict(entry.after)),
-            "reason",
-            "request.request_id",
-            "request.client_address",
-            "occurred_at",
-            "refusal",
-            "operator",
+            "reason, request.request_id, request.client_address, occurred_at, refusal, operator",
         ),
     ),
     Part(
@@ -269,12 +238,7 @@ PARTS: Final = (
   returning true
 )""",
         attrgetter("responses"),
-        _columns(
-            "user_id",
-            "key",
-            "response.status",
-            "response.body",
-        ),
+        _columns("user_id, key, response.status, response.body"),
         "answered",
     ),
 )

@@ -115,7 +115,8 @@ def parse_jwks(
     by_id = {
         key_id: key
         for key_id, key in fitting
-        if uses[key_id] == 1 and (local_development or not _is_public(key_id, key))
+        if uses[key_id] == 1
+        and (local_development or not (key_id == PUBLIC_KEY_ID or key.fingerprint == PUBLIC_KEY_FINGERPRINT))
     }
     return KeySet(MappingProxyType(by_id), secret)
 
@@ -189,7 +190,3 @@ def _is_strong(key: object) -> bool:
         y = int.from_bytes(key.public_bytes(Encoding.Raw, PublicFormat.Raw), "little") % 2**255
         return y % _P25519 not in _WEAK_Y
     return isinstance(key, EllipticCurvePublicKey)
-
-
-def _is_public(key_id: str, key: SigningKey) -> bool:
-    return key_id == PUBLIC_KEY_ID or key.fingerprint == PUBLIC_KEY_FINGERPRINT

@@ -1,26 +1,21 @@
-"""``/vault/books`` and ``/vault/transactions``: what every account comes to, and taking a transaction back."""
+"""``/vault/books``: what every account comes to."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from uuid import UUID
 
 import msgspec
 from dishka import FromDishka
-from litestar import Controller, Response, get, post
-from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import JSONBody
+from litestar import Controller, Response, get
 
-from application.vault.adjustments import ReverseCommand, ReverseTransaction
 from application.vault.reading import ReadVault
 from domain.money import NOTHING, money_text
 from domain.policies import Action, error_codes
 from web.authentication import SessionRequest
-from web.bodies import MoneyText, NoteField, TotalText, wire
+from web.bodies import TotalText, wire
 from web.endpoints import Currency, inject
 from web.headers import request_info
 from web.openapi import problems
-from web.query import UuidPath, instant
-from web.wallet.statement import TransactionOut
+from web.query import instant
 from web.wallet.wallet import At
 
 
@@ -40,27 +35,13 @@ class BooksOut(msgspec.Struct):
     imbalance: TotalText
 
 
-class ReversalIn(msgspec.Struct, forbid_unknown_fields=True):
-    """Why a transaction is taken back."""
-
-    reason: NoteField
-
-
-class ReversalOut(msgspec.Struct):
-    """The rows that take a transaction back, two for a transfer; ``shortfall`` is what its wallet could not give."""
-
-    transactions: list[TransactionOut]
-    shortfall: MoneyText
-
-
 class BooksController(Controller):
     """The books. For admins."""
 
-    path = "/vault"
+    path = "/vault/books"
     tags = ["vault"]  # noqa: RUF012 - Litestar's form
 
     @get(
-        "/books",
         responses=problems(*error_codes(Action.READ_BOOKS)),
         operation_id="readBooks",
         summary="What every account comes to",
@@ -84,27 +65,3 @@ class BooksController(Controller):
             "imbalance": money_text(imbalance),
         }
         return wire(BooksOut, answer)
-
-    @post(
-        "/transactions/{transaction_id:str}/reversal",
-        responses={
-            **problems(*error_codes(Action.REVERSE_TRANSACTION)),
-            200: ResponseSpec(ReversalOut, description="It was taken back before.", generate_examples=False),
-        },
-        operation_id="reverseTransaction",
-        summary="Take a transaction back",
-    )
-    @inject
-    async def reverse(
-        self,
-        request: SessionRequest,
-        reverse_transaction: FromDishka[ReverseTransaction],
-        transaction_id: UuidPath,
-        data: JSONBody[ReversalIn],
-    ) -> Response[ReversalOut]:
-        """Take an adjustment or a transfer back, once; the same request again changes nothing. For admins."""
-        command = ReverseCommand(UUID(transaction_id), data.reason)
-        posted = await reverse_transaction(request.user, command, request_info(request))
-        answer = wire(ReversalOut, {"transactions": posted.transactions, "shortfall": posted.shortfall})
-        answer.status_code = 201 if posted.is_new else 200
-        return answer
