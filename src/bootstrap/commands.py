@@ -63,22 +63,17 @@ class Commands(click.Group):
 def load(settings: type[S], *, is_service: bool = False) -> S:
     """The environment as *settings* want it, with logging set up, and secrets masked from here on.
 
-    What a command has to say is its output, so that its log goes to standard error; a service's is its log.
-
     Raises:
         CommandFailed: variables are missing or malformed; all of them are named.
     """
-    from infrastructure.logging import STANDARD_ERROR, configure_logging
+    from infrastructure.logging import configure_logging
     from infrastructure.settings import SettingsError
 
     try:
         loaded = settings.load()
     except SettingsError as error:
         raise CommandFailed(str(error), "The file .env.example says what each must look like.") from None
-    if is_service:
-        configure_logging(loaded)
-    else:
-        configure_logging(loaded, level="error", descriptor=STANDARD_ERROR)
+    configure_logging(loaded, of_command=not is_service)
     return loaded
 
 

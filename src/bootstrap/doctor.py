@@ -9,7 +9,7 @@ import msgspec
 from infrastructure.doctor.findings import Finding, Severity, error
 from infrastructure.doctor.restoring import repair
 from infrastructure.doctor.run_checks import run_checks
-from infrastructure.logging import STANDARD_ERROR, configure_logging
+from infrastructure.logging import configure_logging
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.ledger import unlimited
 from infrastructure.redaction import redact
@@ -48,7 +48,7 @@ async def _findings() -> AsyncIterator[Finding]:
         yield error("configuration", problem, "set it; .env.example says how")
     if settings is None or problems:
         return
-    configure_logging(settings, level="error", descriptor=STANDARD_ERROR)
+    configure_logging(settings, of_command=True)
     async for finding in run_checks(settings, migrator):
         yield finding
 

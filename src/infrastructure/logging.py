@@ -44,18 +44,18 @@ _QUIET: Final = ("httpx", "httpcore", "alembic", "asyncio", "uvicorn.access")
 EventDict = MutableMapping[str, Any]
 
 
-def configure_logging(
-    settings: Environment, *, level: str | None = None, descriptor: int = STANDARD_OUTPUT
-) -> None:
-    """Send everything of *level* (else the settings' own) and above to *descriptor* as JSON lines.
+def configure_logging(settings: Environment, *, of_command: bool = False) -> None:
+    """Send everything of the settings' level and above to standard output as JSON lines.
 
-    Call it in every process: each line tells the release, the host and the process.
+    What a command has to say is its output: of its log errors alone are told, on standard error. Call it in every
+    process: each line tells the release, the host and the process.
     """
     mask_also(secrets_in(settings))
     _masked.cache_clear()
-    least = (level or settings.lingualink_log_level).upper()
+    least = "ERROR" if of_command else settings.lingualink_log_level.upper()
     chain = _chain  # one for the life of the process, for loggers keep what they were made with
-    chain.descriptor, chain.process = descriptor, process_name(settings.lingualink_release)
+    chain.descriptor = STANDARD_ERROR if of_command else STANDARD_OUTPUT
+    chain.process = process_name(settings.lingualink_release)
     chain.tells_requests = logging.getLevelName(least) <= logging.INFO
     chain.steps = [_begin, chain.end]
     structlog.configure(
