@@ -116,7 +116,8 @@ def _fields(value: Any) -> int:
 class Json(Response[Out]):
     """An answer whose *content* is bytes that are ready: nothing is looked for in it, and no cookie goes with it.
 
-    Litestar's own tells mappings from lists by ``typing``, which costs as much as all of this.
+    An endpoint alone sends it. Litestar's own tells mappings from lists by ``typing``, which costs as much as all of
+    this.
     """
 
     content: Out

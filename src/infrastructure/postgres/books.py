@@ -6,11 +6,12 @@ from typing import Final
 import asyncpg
 
 from infrastructure.postgres.errors import acquire_connection
+from infrastructure.postgres.queries import CALLER
 
-# :at is a time, or null for now. A day is kept once no transaction of it can be under way any more.
-BOOKS: Final = """
+# {at} is a time, or null for now. A day is kept once no transaction of it can be under way any more.
+_BOOKS: Final = """
 with wanted as (
-  select coalesce(cast(:at as timestamptz), clock_timestamp()) as at
+  select coalesce(cast({at} as timestamptz), clock_timestamp()) as at
 ), kept as (
   select max(day) as day from private.ledger_days, wanted
   where day < cast(wanted.at at time zone 'UTC' as date)
@@ -33,7 +34,16 @@ from unnest(array['wallets', 'rewards', 'adjustments', 'payouts_pending', 'payou
 left join parts p on p.account = a.account
 group by a.account, a.place order by a.place
 """
-_IMBALANCE: Final = f"select sum(total) from ({BOOKS.replace(':at', 'null')}) accounts"  # noqa: S608 - our own text
+_IMBALANCE: Final = f"select sum(total) from ({_BOOKS.format(at='null')}) accounts"  # noqa: S608 - our own text
+# $1 user, $2 session, $3 the roles that may see them, $4 the time.
+CALLER_AND_BOOKS: Final = f"""
+with {CALLER}
+select c.*, b.account, b.total from caller c
+left join lateral (
+  select * from ({_BOOKS.format(at="$4")}) books where c.caller_role = any ($3::text[])
+) b on true
+order by b.place
+"""  # noqa: S608
 _SUM_DAY: Final = """
 with next as (
   select coalesce(

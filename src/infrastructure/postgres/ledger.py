@@ -15,8 +15,84 @@ from domain.reconciliation import Entry, Finding, Line
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import connect
 from infrastructure.postgres.errors import domain_error
-from infrastructure.postgres.ledger_queries import LINES, ROW, SEAL_HEADS, SEALS
-from infrastructure.postgres.ledger_strays import STRAYS
+from infrastructure.postgres.ledger_strays import STRAYS, number_of
+
+_ROW: Final = tuple(field for field in Entry.__dataclass_fields__)
+
+
+def _columns(table: str, prefix: str = "") -> str:
+    return ", ".join(f"{table}.{column} as {prefix}{column}" for column in _ROW)
+
+
+# $1 the time after which rows are read, or null. Every join is a look-up in an index, so that rows flow from the first
+# moment. An audit row has the time of what it records, and its target: that is how it is found. What it says is read as
+# text, whatever it is. A post that was opened again may be deleted by its author.
+_LINES: Final = f"""
+select {_columns("t")}, {_columns("o", "o_")}, {_columns("p", "p_")}, w.user_id is not null as has_wallet,
+       d.amount as d_amount, d.transaction_id as d_transaction_id, e.accounts, e.amounts,
+       t.kind in ('transfer_in', 'transfer_out', 'withdrawal')
+       or t.kind = 'opening' and exists (
+         select from private.openings g
+         where g.transaction_id = t.id and g.user_id = t.user_id and g.balance = t.amount
+       )
+       or exists (
+         select from private.audit_log a
+         where a.occurred_at = t.created_at and a.refusal is null
+           and t.id::text in (a.after ->> 'transaction_id', a.after ->> 'other_transaction_id')
+           and coalesce(a.after ->> 'user_id', t.user_id::text) = t.user_id::text
+           and coalesce(a.after ->> 'kind', t.kind) = t.kind
+           and abs({number_of("(a.after ->> 'amount')")}) = abs(t.amount)
+           and case
+             when t.kind = 'earning' then a.action = 'post.validation_changed' and a.target_id = t.reference_id
+             when t.kind <> 'reversal' then
+               a.action = 'transaction.booked' and a.target_id = t.user_id
+               or a.action = 'approval.decided' and a.after ->> 'user_id' is not null
+             when o.kind = 'earning' then a.action = 'post.validation_changed' and a.target_id = o.reference_id
+             when o.kind = 'withdrawal' then a.action = 'withdrawal.settled' and a.target_id = o.reference_id
+             else a.action = 'transaction.reversed' and a.target_id::text = a.after ->> 'corrects'
+           end
+       ) as is_recorded,
+       t.kind <> 'earning' or coalesce(
+         (select x.author_id = t.user_id from private.posts x where x.id = t.reference_id),
+         (select a.after ->> 'status' = 'pending' from private.audit_log a
+          where a.target_id = t.reference_id and a.action = 'post.validation_changed' and a.refusal is null
+          order by a.occurred_at desc, a.id desc limit 1),
+         false
+       ) as is_of_post
+from public.wallet_transactions t
+left join public.wallets w on w.user_id = t.user_id
+left join public.wallet_transactions p
+  on $1::timestamptz is not null and p.user_id = t.user_id and p.version = t.version - 1
+left join lateral (
+  select x.* from public.wallet_transactions x
+  where t.kind in ('transfer_in', 'transfer_out') and x.reference_id = t.reference_id
+    and x.kind = case t.kind when 'transfer_in' then 'transfer_out' else 'transfer_in' end
+  union all
+  select x.* from public.wallet_transactions x where t.kind = 'reversal' and x.id = t.reference_id
+) o on true
+left join lateral (
+  select array_agg(x.account order by x.account) as accounts, array_agg(x.amount order by x.account) as amounts
+  from private.ledger_entries x where x.reference_id = t.id
+) e on true
+left join public.wallet_withdrawals d on t.kind = 'withdrawal' and d.id = t.reference_id
+where $1::timestamptz is null or t.created_at > $1
+order by t.user_id, t.version
+"""  # noqa: S608 - our own column list
+
+_SEALS: Final = """
+select id, sealed_until, digest, lag(sealed_until) over (order by id) as previous_until
+from private.ledger_seals order by id
+"""
+# $1 after, or null; $2 not after: the newest row of each wallet, packed as a seal holds it.
+_SEAL_HEADS: Final = """
+select coalesce(string_agg(uuid_send(user_id) || int8send(version) || hash, '' order by user_id), '')
+from (
+  select distinct on (user_id) user_id, version, hash
+  from public.wallet_transactions
+  where ($1::timestamptz is null or created_at > $1) and created_at <= $2
+  order by user_id, version desc
+) heads
+"""
 
 PREFETCH = 2000
 _GIVEN = """
@@ -39,7 +115,7 @@ class PostgresLedgerSnapshot:
 
     async def lines(self, since: Seal | None = None) -> AsyncIterator[Line]:
         """See the port: one pass."""
-        cursor = self._connection.cursor(LINES, since and since.sealed_until, prefetch=PREFETCH)
+        cursor = self._connection.cursor(_LINES, since and since.sealed_until, prefetch=PREFETCH)
         async for row in cursor:
             yield Line(
                 row=_entry(row, ""),
@@ -68,7 +144,7 @@ class PostgresLedgerSnapshot:
 
     async def seals(self) -> Sequence[Seal]:
         """See the port."""
-        rows = await self._connection.fetch(SEALS)
+        rows = await self._connection.fetch(_SEALS)
         return [Seal(row["id"], row["sealed_until"], row["digest"], row["previous_until"]) for row in rows]
 
     async def sealed_heads(self, seal: Seal) -> bytes:
@@ -79,7 +155,7 @@ class PostgresLedgerSnapshot:
 
     async def heads(self, seal: Seal) -> bytes:
         """See the port."""
-        return bytes(await self._connection.fetchval(SEAL_HEADS, seal.previous_until, seal.sealed_until))
+        return bytes(await self._connection.fetchval(_SEAL_HEADS, seal.previous_until, seal.sealed_until))
 
 
 def _plain(value: UUID) -> UUID:
@@ -87,7 +163,7 @@ def _plain(value: UUID) -> UUID:
 
 
 def _entry(row: Any, prefix: str) -> Entry:
-    return Entry(**{column: row[prefix + column] for column in ROW})
+    return Entry(**{column: row[prefix + column] for column in _ROW})
 
 
 def ledger_snapshots(address: DatabaseAddress) -> LedgerSnapshotFactory:
@@ -161,7 +237,7 @@ async def take_seal(connection: Any, behind: timedelta = BEHIND) -> TakenSeal:
         await connection.execute(f"select pg_advisory_xact_lock({_LOCK})")
         last = await connection.fetchrow(_LAST, behind)
         previous, until = last["digest"] or GENESIS, last["until"]
-        heads = bytes(await connection.fetchval(SEAL_HEADS, last["sealed_until"], until))
+        heads = bytes(await connection.fetchval(_SEAL_HEADS, last["sealed_until"], until))
         digest = seal_digest(previous, until, heads)
         number = await connection.fetchval(_TAKE, until, heads, digest)
     return TakenSeal(number, until, len(heads) // HEAD_SIZE, digest.hex(), previous.hex())

@@ -9,7 +9,17 @@ from typing import Final
 from domain.audit import AuditAction
 from domain.identity import Role
 from domain.policies import POLICIES
-from infrastructure.postgres.ledger_queries import id_of, number_of
+
+
+def number_of(text: str) -> str:
+    """*text* as a number, or null: whoever wrote it may have written anything."""
+    return f"case when {text} ~ '^-?[0-9]{{1,8}}([.][0-9]{{1,4}})?$' then cast({text} as numeric) end"
+
+
+def id_of(text: str) -> str:
+    """*text* as an id, or null."""
+    return f"case when {text} ~ '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$' then cast({text} as uuid) end"
+
 
 _FIRST_DAY: Final = "cast((select since from given) at time zone 'UTC' as date)"
 _FROM_FIRST_DAY: Final = f"created_at >= cast({_FIRST_DAY} as timestamp) at time zone 'UTC'"

@@ -70,6 +70,7 @@ CALLER = """caller as materialized (
          (select p.role from public.profiles p where p.id::uuid = $1) as caller_role,
          exists (select from private.bans b where b.user_id = $1) as caller_banned
 )"""
+READ_CALLER = f"with {CALLER} select * from caller"  # noqa: S608
 
 # The rare case: somebody's first payment. Only users who have a profile and live get a wallet here.
 OPEN_WALLETS = """
@@ -163,16 +164,17 @@ with staff as materialized (
 )
 select count(*) from locked
 """  # noqa: S608
-# $2 how long, $3 how many are kept. Without waiting where the answer is known; else alone, until the end.
+# {period} how long, {kept} how many are kept. Without waiting where the answer is known; else alone, until the end.
 _REFUSALS = """(
   select count(*) from (
     select from private.audit_log
-    where actor_id = $1 and refusal is not null and occurred_at > now() - $2::interval
-    limit $3
+    where actor_id = $1 and refusal is not null and occurred_at > now() - {period}::interval
+    limit {kept}
   ) recent
 )"""
 LOCK_REFUSALS = f"""
-select pg_advisory_xact_lock({REFUSALS_LOCK}, hashtext($1::uuid::text)) where {_REFUSALS} < $3
+select pg_advisory_xact_lock({REFUSALS_LOCK}, hashtext($1::uuid::text))
+where {_REFUSALS.format(period="$2", kept="$3")} < $3
 """
 
 # $1 user, $2 session, $3 what is locked, $4 the roles for which it is.
@@ -264,10 +266,6 @@ select t.*, {_OTHER_ADMINS.format(subject="$1")}, clock_timestamp() as now
 from (select) one left join (select {USER_COLUMNS} from {USER_TABLES} where p.id::uuid = $1) t on true
 """  # noqa: S608
 READ_REFUSALS = f"""
-with caller as materialized (
-  select private.account_status($1, $4) as caller_status,
-         (select p.role from public.profiles p where p.id::uuid = $1) as caller_role,
-         exists (select from private.bans b where b.user_id = $1) as caller_banned
-)
-select c.*, {_REFUSALS} as recorded, clock_timestamp() as now from caller c
+with {CALLER}
+select c.*, {_REFUSALS.format(period="$3", kept="$4")} as recorded, clock_timestamp() as now from caller c
 """  # noqa: S608

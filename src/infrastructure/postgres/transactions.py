@@ -168,7 +168,8 @@ async def _enter(connection: Connection, principal: Principal, opening: Opening[
     if isinstance(lock, RefusalsLock):
         counting = (user_id, REFUSALS_PERIOD, REFUSALS_KEPT)
         await connection.execute(queries.LOCK_REFUSALS, *counting)
-        return [await connection.fetchrow(queries.READ_REFUSALS, *counting, session_id)]
+        counted = (user_id, session_id, REFUSALS_PERIOD, REFUSALS_KEPT)
+        return [await connection.fetchrow(queries.READ_REFUSALS, *counted)]
     kind = _KINDS[type(lock)]
     subject = getattr(lock, kind.subject)
     await connection.execute(kind.lock, user_id, subject, roles)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from advanced_alchemy.filters import LimitOffset, OrderBy
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import ColumnElement, RowMapping, Uuid, cast, func, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Uuid, cast, func, or_, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 
@@ -21,9 +21,10 @@ from domain.identity import AccountStatus, Actor, Principal, Role, User
 from domain.posts import PostStatus
 from domain.withdrawals import WithdrawalStatus
 from infrastructure.postgres.accounts import open_account
-from infrastructure.postgres.books import BOOKS
+from infrastructure.postgres.books import CALLER_AND_BOOKS
 from infrastructure.postgres.errors import DEADLINE_S, map_database_errors
 from infrastructure.postgres.mappers import actor_of, user_of, wire_row
+from infrastructure.postgres.queries import READ_CALLER
 from infrastructure.postgres.tables import (
     ApprovalRow,
     AuditRow,
@@ -35,21 +36,6 @@ from infrastructure.postgres.tables import (
     WithdrawalRow,
 )
 
-_WHO = """
-select private.account_status(:user_id, :session_id) as caller_status,
-       (select role from public.profiles where cast(id as uuid) = :user_id) as caller_role,
-       exists (select from private.bans where user_id = :user_id) as caller_banned
-"""
-_CALLER = text(_WHO)
-_CALLER_AND_BOOKS = text(
-    f"""
-    select c.*, b.account, b.total from ({_WHO}) c
-    left join lateral (
-      select * from ({BOOKS}) books where c.caller_role = any (cast(:roles as text[]))
-    ) b on true
-    order by b.place
-    """  # noqa: S608 - our own text
-)
 # The limit makes it one bounded walk along the index of the queue for each status.
 _COUNT = text(
     """
@@ -84,14 +70,9 @@ class PostgresVaultReader:
 
     async def enter(self, principal: Principal) -> Actor:
         """See the port: one statement, two for a first-time caller."""
-        caller = {"user_id": principal.user_id, "session_id": principal.session_id}
-        row = (await self._connection.execute(_CALLER, caller)).mappings().one()
-        return await self._actor(principal, row)
-
-    async def _actor(self, principal: Principal, row: RowMapping) -> Actor:
-        if row["caller_role"] is None and row["caller_status"] == AccountStatus.ACTIVE:
-            await open_account(await driver_of(self._connection), principal.user_id, principal.display)
-        return actor_of(principal, row)
+        connection = await driver_of(self._connection)
+        row = await connection.fetchrow(READ_CALLER, principal.user_id, principal.session_id)
+        return await _actor(connection, principal, row)
 
     async def posts(self, wanted: PostFilter, page: PageRequest[Position]) -> Sequence[Row]:
         """See the port: along the index of the queue."""
@@ -156,14 +137,10 @@ class PostgresVaultReader:
         self, principal: Principal, roles: Iterable[Role], at: datetime | None
     ) -> tuple[Actor, Sequence[Row]]:
         """See the port."""
-        asked = {
-            "user_id": principal.user_id,
-            "session_id": principal.session_id,
-            "roles": list(roles),
-            "at": at,
-        }
-        rows = (await self._connection.execute(_CALLER_AND_BOOKS, asked)).mappings().all()
-        actor = await self._actor(principal, rows[0])
+        connection = await driver_of(self._connection)
+        asked = (principal.user_id, principal.session_id, list(roles), at)
+        rows = await connection.fetch(CALLER_AND_BOOKS, *asked)
+        actor = await _actor(connection, principal, rows[0])
         accounts = ({"account": row["account"], "total": row["total"]} for row in rows if row["account"])
         return actor, [wire_row(row, ("total",)) for row in accounts]
 
@@ -216,6 +193,12 @@ def vault_readers(engine: AsyncEngine) -> VaultReaderFactory:
 async def driver_of(connection: AsyncConnection) -> Any:
     """The driver's own connection."""
     return (await connection.get_raw_connection()).driver_connection
+
+
+async def _actor(connection: Any, principal: Principal, row: Any) -> Actor:
+    if row["caller_role"] is None and row["caller_status"] == AccountStatus.ACTIVE:
+        await open_account(connection, principal.user_id, principal.display)
+    return actor_of(principal, row)
 
 
 def _keyset(time: Any, id: Any, page: PageRequest[Position], *, newest_first: bool = False) -> list[Any]:
