@@ -106,7 +106,7 @@ def process(output: Path, command: str, environment: Mapping[str, str]) -> Itera
 
 
 def until_alive(url: str) -> None:
-    for _ in range(600):
+    for _ in range(1_200):
         try:
             if httpx.get(f"{url}/health/live", timeout=30).is_success:
                 return
@@ -116,7 +116,7 @@ def until_alive(url: str) -> None:
 
 
 def until_printed(output: Path, what: str) -> None:
-    for _ in range(300):
+    for _ in range(1_200):
         if what in output.read_text():
             return
         threading.Event().wait(0.1)

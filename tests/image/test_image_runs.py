@@ -85,7 +85,7 @@ def test_the_image_migrates_serves_and_stops(container: Container, cluster: Loca
             check = container.config()["Healthcheck"]["Test"]
             _output(container.command(check[2:], {"LINGUALINK_PORT": str(port)}, check[1]))
             os.kill(server_on(port), signal.SIGTERM)
-            code = server.wait(20)
+            code = server.wait(60)
         finally:
             if server.poll() is None:
                 os.killpg(server.pid, signal.SIGKILL)

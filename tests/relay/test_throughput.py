@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 from typing_extensions import override
 
+from application.realtime import relay_events
 from application.realtime.pace import Pace
 from application.realtime.ports import Message
 from application.realtime.relay_events import RelayEvents, RoundResult
@@ -53,8 +54,12 @@ class CountingOutbox(PostgresOutbox):
 
 
 async def test_many_events_share_a_statement(
-    database: Database, realtime: FaultyRealtime, capsys: pytest.CaptureFixture[str]
+    database: Database,
+    realtime: FaultyRealtime,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(relay_events, "ROUND_S", 5.0)  # in which a busy machine sends what a quiet one does
     await owe(database, for_each([uuid4() for _ in range(USERS)], range(1, EVENTS // USERS + 1)))
     async with create_pool(database.service, 2) as pool:
         outbox = CountingOutbox(pool)

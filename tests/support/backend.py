@@ -112,7 +112,12 @@ def readiness(url: str) -> httpx.Response:
         time.sleep(0.1)
 
 
+KEPT = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=None)
+"""For many requests at once over one client: whoever closes a connection because it rested closes, on a busy machine,
+one that was just given to a request (httpcore 1.0)."""
+
+
 def api(system: System, token: str | None = None) -> httpx.AsyncClient:
     """A client of the backend, signed in with *token*."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    return httpx.AsyncClient(base_url=system.api_url, headers=headers, timeout=30)
+    return httpx.AsyncClient(base_url=system.api_url, headers=headers, timeout=30, limits=KEPT)

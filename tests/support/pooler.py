@@ -105,7 +105,7 @@ logfile = {home / "log"}
 
 
 def _wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
-    for _ in range(400):
+    for _ in range(3_000):
         try:
             socket.create_connection(("127.0.0.1", port)).close()
         except OSError:

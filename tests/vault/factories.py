@@ -12,6 +12,7 @@ import httpx
 from devstack.keys import SigningKey
 from domain.identity import AccountStatus, Assurance, Role
 from infrastructure.postgres.accounts import OPEN_WITH_BALANCE
+from support.backend import KEPT
 from support.clips import add_post
 from support.database import Database
 
@@ -160,4 +161,4 @@ class Factories:
         """A client of the backend, as *user*."""
         headers = {} if user is None else {"Authorization": f"Bearer {user.token}"}
         base_url = self.place.strict_url if strict else self.place.api_url
-        return httpx.AsyncClient(base_url=base_url, headers=headers, timeout=30)
+        return httpx.AsyncClient(base_url=base_url, headers=headers, timeout=30, limits=KEPT)

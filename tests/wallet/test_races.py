@@ -14,7 +14,7 @@ import pytest
 
 from devstack.postgres import LocalPostgres
 from support.accounts import Account, open_account, sign_ups, stored
-from support.backend import backend_process
+from support.backend import KEPT, backend_process
 from support.database import Database, cloned
 from support.forms import sized
 from support.ledger import proven
@@ -71,8 +71,7 @@ def servers(projects: LocalPostgres) -> Iterator[tuple[Database, SupabaseStack, 
 @pytest.fixture
 async def two(servers: tuple[Database, SupabaseStack, list[str]]) -> AsyncIterator[Cluster]:
     database, supabase, urls = servers
-    limits = httpx.Limits(max_connections=150, max_keepalive_connections=150)
-    async with httpx.AsyncClient(timeout=httpx.Timeout(60, pool=None), limits=limits) as http:
+    async with httpx.AsyncClient(timeout=60, limits=KEPT) as http:
         yield Cluster(database, supabase, http, itertools.cycle(urls))
     assert await proven(database) == []
 

@@ -183,17 +183,23 @@ def shared_server(port: int) -> Iterator[None]:
         stdout=subprocess.DEVNULL,
     )
     try:
-        for _ in range(400):
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(timeout=0.02)
+        _wait_until_listening(process, port)
         yield
     finally:
         process.kill()
         process.wait()
+
+
+def _wait_until_listening(process: "subprocess.Popen[bytes]", port: int) -> None:
+    for _ in range(3_000):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                raise RuntimeError(f"the server ended with {process.wait(timeout=0.02)}") from None
+        else:
+            return
+    raise RuntimeError("the server does not listen")
 
 
 @pytest.fixture
