@@ -24,8 +24,9 @@ from support.stack import SupabaseStack, supabase_on
 pytestmark = pytest.mark.anyio
 
 CONNECTIONS = 100
-DELAY_S = 1.5
-TIMEOUT_S = 15
+DRAIN_S = 90
+END_S = 60
+"""For a process that waits for nothing any more; shorter than it would wait for what runs."""
 WORKERS = pytest.mark.parametrize("workers", [1, 2])
 
 
@@ -40,7 +41,7 @@ def served(
     database: Database, supabase: SupabaseStack, **changes: object
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     port = free_port()
-    variables = {"LINGUALINK_DRAIN_DELAY": DELAY_S, "LINGUALINK_DRAIN_TIMEOUT": TIMEOUT_S, **changes}
+    variables = {"LINGUALINK_DRAIN_DELAY": 0, "LINGUALINK_DRAIN_TIMEOUT": DRAIN_S, **changes}
     environment = {name: str(value) for name, value in variables.items()}
     with backend_process(database, supabase, port, environment) as process:
         yield process, f"http://127.0.0.1:{port}"
@@ -141,7 +142,8 @@ def pay(url: str, sender: Person, recipient: Person) -> "asyncio.Task[httpx.Resp
 async def test_a_request_that_runs_is_finished_and_a_hundred_idle_connections_do_not_hold_the_end_up(
     database: Database, supabase: SupabaseStack, workers: int
 ) -> None:
-    with served(database, supabase, LINGUALINK_WORKERS=workers) as (process, url):
+    await database.be_patient()
+    with served(database, supabase, LINGUALINK_WORKERS=workers, LINGUALINK_DRAIN_DELAY=0.2) as (process, url):
         sender, recipient = await people(supabase, database, url)
         async with kept_alive(url, CONNECTIONS):
             async with row_lock(database, sender) as lock:
@@ -151,7 +153,7 @@ async def test_a_request_that_runs_is_finished_and_a_hundred_idle_connections_do
                 await until_refused(url)
                 assert process.poll() is None
             answer = await payment
-            code = await exit_code(process, TIMEOUT_S)
+            code = await exit_code(process, END_S)
 
     assert answer.status_code == 201
     assert code == 0
@@ -161,13 +163,13 @@ async def test_a_request_that_runs_is_finished_and_a_hundred_idle_connections_do
 async def test_a_process_that_drains_serves_on_and_sends_its_clients_away(
     database: Database, supabase: SupabaseStack, workers: int
 ) -> None:
-    with served(database, supabase, LINGUALINK_WORKERS=workers, LINGUALINK_DRAIN_DELAY=60) as (process, url):
+    with served(database, supabase, LINGUALINK_WORKERS=workers, LINGUALINK_DRAIN_DELAY=120) as (process, url):
         async with kept_alive(url, 4 * workers) as clients:
             process.send_signal(signal.SIGTERM)
             ready = await _until_not_ready(clients[0])
             answers = await asyncio.gather(*(kept.get("/health/live") for kept in clients[1:]))
             process.send_signal(signal.SIGTERM)
-            code = await exit_code(process, TIMEOUT_S)
+            code = await exit_code(process, END_S)
 
     told = ready.json()
     assert (told["status"], told["parts"]) == ("draining", {"process": "draining"})
@@ -187,13 +189,13 @@ async def _until_not_ready(kept: httpx.AsyncClient) -> httpx.Response:
 async def test_what_does_not_finish_in_time_is_cut_off_and_rolled_back(
     database: Database, supabase: SupabaseStack
 ) -> None:
-    with served(database, supabase, LINGUALINK_DRAIN_DELAY=0, LINGUALINK_DRAIN_TIMEOUT=1) as (process, url):
+    with served(database, supabase, LINGUALINK_DRAIN_TIMEOUT=1) as (process, url):
         sender, recipient = await people(supabase, database, url)
         async with row_lock(database, sender) as lock:
             payment = pay(url, sender, recipient)
             await until_waiting(lock)
             process.send_signal(signal.SIGTERM)
-            code = await exit_code(process, TIMEOUT_S)
+            code = await exit_code(process, END_S)
             [answer] = await asyncio.gather(payment, return_exceptions=True)
     [wallet] = await database.fetch("select balance from public.wallets where user_id = $1", UUID(sender.id))
 
@@ -206,10 +208,10 @@ async def test_what_does_not_finish_in_time_is_cut_off_and_rolled_back(
 
 async def test_the_relay_gives_up_its_lease(database: Database, supabase: SupabaseStack) -> None:
     held = "select holder from private.relay_lease where holder is not null"
-    with served(database, supabase, LINGUALINK_DRAIN_DELAY=0) as (process, _):
+    with served(database, supabase) as (process, _):
         await until(lambda: database.fetch(held))
         process.send_signal(signal.SIGTERM)
-        code = await exit_code(process, TIMEOUT_S)
+        code = await exit_code(process, END_S)
 
     assert code == 0
     assert await database.fetch(held) == []
@@ -226,14 +228,14 @@ async def two_workers_but(parent: int, dead: int) -> bool:
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads Linux's /proc")
 async def test_a_worker_that_dies_is_replaced(database: Database, supabase: SupabaseStack) -> None:
-    with served(database, supabase, LINGUALINK_WORKERS=2, LINGUALINK_DRAIN_DELAY=0) as (process, url):
+    with served(database, supabase, LINGUALINK_WORKERS=2) as (process, url):
         before = children_of(process.pid)
         os.kill(min(before), signal.SIGKILL)
         await until(lambda: two_workers_but(process.pid, min(before)))
         async with client(url) as http:
             answer = await http.get("/health/live")
         process.send_signal(signal.SIGTERM)
-        code = await exit_code(process, TIMEOUT_S)
+        code = await exit_code(process, END_S)
 
     assert len(before) == 2
     assert answer.status_code == 200
@@ -242,7 +244,7 @@ async def test_a_worker_that_dies_is_replaced(database: Database, supabase: Supa
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads Linux's /proc")
 async def test_workers_end_when_their_parent_is_killed(database: Database, supabase: SupabaseStack) -> None:
-    with served(database, supabase, LINGUALINK_WORKERS=2, LINGUALINK_DRAIN_DELAY=0) as (process, url):
+    with served(database, supabase, LINGUALINK_WORKERS=2) as (process, url):
         process.kill()
 
         await until_refused(url)
@@ -253,7 +255,7 @@ async def test_a_server_older_than_the_schema_stays_ready(
 ) -> None:
     await database.fetch("update private.schema_level set level = level + 1")
 
-    with served(database, supabase, LINGUALINK_DRAIN_DELAY=0) as (_, url):
+    with served(database, supabase) as (_, url):
         ready = await asyncio.to_thread(readiness, url)
 
     assert ready.json()["parts"]["schema"] == "ok"

@@ -13,6 +13,7 @@ from infrastructure.supabase.jwks import KeySet, shared_secret
 from infrastructure.supabase.jwks_client import JwksClient, Schedule
 from support.clock import Clock
 from support.key_server import Answer, KeyServer, answer, document, endless, hang, raw, reset, trickle
+from support.logs import of_this_thread
 from support.minting import ec_jwk, ec_key
 
 pytestmark = pytest.mark.anyio
@@ -293,7 +294,7 @@ async def test_a_project_that_publishes_no_key_is_no_outage_while_it_has_a_secre
     answered: Answer, server: KeyServer, moving: JwksClient
 ) -> None:
     server.now = answered
-    with capture_logs() as logs:
+    with capture_logs(processors=[of_this_thread()]) as logs:
         assert ids(await moving.newer_than(await moving.current())) == set()
     assert moving.known
     assert [entry["event"] for entry in logs] == ["signing_keys_changed"]
@@ -437,7 +438,7 @@ async def test_a_closed_source_still_knows_what_it_knew(
     known = await keys.current()
     await keys.aclose()
     clock.advance(HOUR)
-    with capture_logs() as logs:
+    with capture_logs(processors=[of_this_thread()]) as logs:
         assert await keys.current() is known
         assert await keys.newer_than(known) is known
     assert server.requests == 1
@@ -447,7 +448,10 @@ async def test_a_closed_source_still_knows_what_it_knew(
 async def test_the_log_tells_of_changes_and_failures_and_blames_no_request(
     server: KeyServer, keys: JwksClient, clock: Clock
 ) -> None:
-    with capture_logs(processors=[merge_contextvars]) as logs, bound_contextvars(request_id="r"):
+    with (
+        capture_logs(processors=[of_this_thread(), merge_contextvars]) as logs,
+        bound_contextvars(request_id="r"),
+    ):
         await keys.current()
         server.now = FAULTS["a redirect"]
         clock.advance(HOUR)

@@ -19,6 +19,7 @@ from infrastructure.supabase.verifier import SupabaseTokenVerifier, token_verifi
 from support.clock import Clock
 from support.hostile_tokens import Maker, rows
 from support.key_server import FixedKeys, KeyServer, answer, document
+from support.logs import of_this_thread
 from support.minting import MISSING, KeyMaterial, as_json, ec_jwk, es256, hs, rs256
 
 pytestmark = pytest.mark.anyio
@@ -144,7 +145,7 @@ async def test_the_reason_is_logged_and_counted_once_and_nothing_of_the_token_is
     observed = Observed()
     verifier = SupabaseTokenVerifier(FixedKeys(KEYS), RULES, now=clock, observer=observed)
     for row in ROWS:
-        with capture_logs() as logs:
+        with capture_logs(processors=[of_this_thread()]) as logs:
             await outcome(verifier, row.token)
         reasons = [] if row.reason is None else [row.reason.value]
         assert [entry["reason"] for entry in logs] == reasons, row.name

@@ -102,11 +102,12 @@ def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
 
 
 def readiness(url: str) -> httpx.Response:
-    """What ``/health/ready`` answers once the database is heard: on a busy machine a first connection may be late."""
+    """What ``/health/ready`` answers once database and keys were heard of: on a busy machine they may be late."""
     end = time.monotonic() + 30
     while True:
         ready = httpx.get(f"{url}/health/ready", timeout=20)
-        if ready.json()["parts"].get("database") != "away" or time.monotonic() > end:
+        late = {"away", "not fetched yet"} & set(ready.json()["parts"].values())
+        if not late or time.monotonic() > end:
             return ready
         time.sleep(0.1)
 

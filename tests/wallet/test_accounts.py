@@ -14,6 +14,7 @@ from domain.errors import SessionRevoked, Unavailable
 from domain.identity import AccountStatus, DisplayFields, Role
 from infrastructure.postgres.accounts import _tell
 from support.database import Database
+from support.logs import of_this_thread
 
 pytestmark = pytest.mark.anyio
 
@@ -75,7 +76,7 @@ async def test_a_column_that_the_app_requires_breaks_nobody_who_is_there_and_is_
     newcomers = [await backend.newcomer(DisplayFields("alex")) for _ in range(2)]
     _tell.cache_clear()
 
-    with capture_logs() as logs:
+    with capture_logs(processors=[of_this_thread()]) as logs:
         for newcomer in newcomers:
             with pytest.raises(Unavailable):
                 await ReadProfile(backend.accounts)(newcomer)

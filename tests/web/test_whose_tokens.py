@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from devstack.postgres import LocalPostgres
-from support.backend import System, backend
+from support.backend import System, backend, readiness
 from support.database import cloned
 from support.hostile_tokens import Maker
 from support.key_server import published
@@ -37,6 +37,7 @@ def served(projects: LocalPostgres) -> Iterator[System]:
             lingualink_oauth_clients=[TRUSTED],
         ) as up,
     ):
+        readiness(up.api_url)
         yield up
 
 
