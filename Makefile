@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help run run-adopted test ledger-night test-poolers test-adopted test-postgres-15 test-supabase test-poolers-sample test-postgres-15-sample chaos soak drill drill-sample drill-sabotage bench growth
-.PHONY: coverage mutation check check-python check-typescript check-pipeline format lock catalogue events openapi client demo screenshot image test-image nightly-targets clean
+.PHONY: coverage coverage-sample mutation check check-python check-typescript check-pipeline format lock catalogue events openapi client demo screenshot image test-image nightly-targets clean
 
 help: ## list these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ test: .venv/.ready node_modules/.ready ## run the whole test suite
 
 coverage: .venv/.ready node_modules/.ready ## run the whole test suite, and measure what it reaches
 	@$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
+
+coverage-sample: .venv/.ready ## what tests without a database reach of the rules and use-cases
+	@$(BIN)/pytest -q -n auto --dist loadfile -k "domain or memory" --cov --cov-report= --cov-fail-under=0 tests/domain tests/contract
+	@$(BIN)/coverage report --include='src/domain/*,src/application/*' --skip-covered --fail-under=75
 
 mutation: .venv/.ready ## break the domain's rules line by line, and see which breaks the tests notice
 	@$(BIN)/python scripts/mutation.py

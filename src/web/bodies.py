@@ -1,4 +1,4 @@
-"""Bodies: what came is read once, strictly; what goes is JSON already, made once.
+"""Bodies: what their fields look like; what came is read once, strictly; what goes is JSON already, made once.
 
 The ``…Out`` structs say in the OpenAPI document what rows and domain objects look like; nothing is copied into them
 where they have that shape already (``tests/web/test_wire.py`` holds the two together).

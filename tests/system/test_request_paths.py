@@ -33,7 +33,8 @@ pytestmark = pytest.mark.anyio
 class Bound:
     """At most so many of our functions, in so many files, and exactly so many round trips.
 
-    ``calls``: at most so many of any Python function, the libraries' too. What runs beside a request is among them.
+    ``calls``: at most so many of any Python function, the libraries' too. What runs beside a request is among them, so
+    a machine that is busy or a pooler makes them a few more.
     """
 
     functions: int
@@ -43,9 +44,9 @@ class Bound:
 
 
 BOUNDS = {
-    "GET /profile": Bound(32, 17, 1, 240),
-    "POST /wallet/transfers": Bound(84, 32, 4, 890),
-    "POST /vault/posts/{id}/validation": Bound(93, 33, 5, 970),
+    "GET /profile": Bound(32, 17, 1, 250),
+    "POST /wallet/transfers": Bound(84, 32, 4, 930),
+    "POST /vault/posts/{id}/validation": Bound(93, 33, 5, 1020),
 }
 PENDING = "select from private.realtime_outbox where delivered_at is null"
 RELAY = Bound(55, 14, 0)
