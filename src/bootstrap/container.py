@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from uuid import uuid4
 
-import asyncpg
 from dishka import AsyncContainer, Provider, Scope, from_context, make_async_container, provide
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -42,6 +41,7 @@ from infrastructure.postgres.maintenance import (
 )
 from infrastructure.postgres.notifications import OutboxNotifications
 from infrastructure.postgres.outbox import PostgresOutbox
+from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.vault import vault_readers
 from infrastructure.postgres.wallets import PostgresWallets
 from infrastructure.relay import AfterCommitHooks, MeasuredPublisher, PollSchedule, Relay
@@ -62,7 +62,7 @@ class Infrastructure(Provider):
     metrics = from_context(Metrics)
 
     @provide
-    async def pool(self, settings: Settings) -> AsyncIterator[asyncpg.Pool]:
+    async def pool(self, settings: Settings) -> AsyncIterator[Pool]:
         """Connections for money and hot reads."""
         async with create_pool(settings.database, settings.lingualink_pool_size) as pool:
             yield pool
@@ -89,7 +89,7 @@ class Infrastructure(Provider):
         await verifier.aclose()
 
     @provide
-    def database(self, pool: asyncpg.Pool, hooks: AfterCommitHooks) -> Database:
+    def database(self, pool: Pool, hooks: AfterCommitHooks) -> Database:
         """Where transactions take place; what they owe is told after the commit."""
         return GroupedDatabase(pool, hooks.emit)
 
@@ -105,7 +105,7 @@ class Infrastructure(Provider):
 
     @provide
     def housekeeping(
-        self, pool: asyncpg.Pool, books: PostgresBooks, verifier: SupabaseTokenVerifier
+        self, pool: Pool, books: PostgresBooks, verifier: SupabaseTokenVerifier
     ) -> MaintenanceWorker:
         """What is cleaned up and kept beside the routes."""
         keys, tokens = PostgresIdempotencyKeys(pool), PostgresLegacyTokens(pool)
@@ -118,7 +118,7 @@ class Realtime(Provider):
     scope = Scope.APP
 
     @provide
-    def outbox(self, pool: asyncpg.Pool, metrics: Metrics) -> PostgresOutbox:
+    def outbox(self, pool: Pool, metrics: Metrics) -> PostgresOutbox:
         """What is owed."""
         return PostgresOutbox(pool, metrics.delivered)
 
@@ -158,7 +158,7 @@ class Realtime(Provider):
         return hooks
 
     @provide
-    def lease(self, pool: asyncpg.Pool, settings: Settings) -> PostgresLease:
+    def lease(self, pool: Pool, settings: Settings) -> PostgresLease:
         """The right to relay."""
         return PostgresLease(pool, relay_name(settings.lingualink_release))
 

@@ -16,9 +16,9 @@ from domain.identity import Role
 from infrastructure.postgres.accounts import find_account, unfreeze
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import create_pool
-from infrastructure.postgres.errors import acquire_connection, map_database_errors
 from infrastructure.postgres.ledger import ledger_snapshots, take_seal, unlimited
 from infrastructure.postgres.outbox import PostgresOutbox
+from infrastructure.postgres.pool import acquire_connection, map_database_errors
 from infrastructure.postgres.transactions import PostgresDatabase
 
 SHOWN = 1_000

@@ -33,6 +33,7 @@ from infrastructure.postgres.accounts import OPEN_WITH_BALANCE, PostgresAccounts
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import create_engine, create_pool
 from infrastructure.postgres.mappers import post_of, transaction_of, wallet_of
+from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.queries import TRANSACTION_COLUMNS
 from infrastructure.postgres.transactions import PostgresDatabase
 from infrastructure.postgres.vault import vault_readers
@@ -346,7 +347,7 @@ class PostgresBackend(Backend):
     def __init__(
         self,
         platform: "asyncpg.Connection[asyncpg.Record]",
-        pool: asyncpg.Pool,
+        pool: Pool,
         database: Database,
         adapter: Callable[..., Transacting] = PostgresDatabase,
     ) -> None:

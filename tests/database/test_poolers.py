@@ -18,6 +18,7 @@ from infrastructure.hosts import process_name
 from infrastructure.postgres.address import DatabaseAddress, PoolerChoice
 from infrastructure.postgres.connections import create_engine, create_pool, find_pooler
 from infrastructure.postgres.migrations import MigrationRefused, upgrade
+from infrastructure.postgres.pool import Pool
 from support.database import MIGRATOR, Database, cloned
 from support.pooler import SERVICE, pgbouncer, pgbouncer_program, url_through
 
@@ -94,7 +95,7 @@ async def test_many_clients_share_few_server_connections(transaction_mode: Poole
         create_pool(transaction_mode.address(), 8) as other,
     ):
 
-        async def work(pool: asyncpg.Pool, number: int) -> tuple[int, str]:
+        async def work(pool: Pool, number: int) -> tuple[int, str]:
             key = str(uuid4())
             for _ in range(10):
                 assert await pool.fetchval("select $1::int + 1", number) == number + 1

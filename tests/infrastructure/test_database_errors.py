@@ -15,7 +15,8 @@ from domain.errors import Unavailable
 from domain.identity import Role
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import create_engine, create_pool
-from infrastructure.postgres.errors import acquire_connection, domain_error
+from infrastructure.postgres.errors import domain_error
+from infrastructure.postgres.pool import acquire_connection
 from infrastructure.postgres.transactions import PostgresTransaction
 from infrastructure.postgres.vault import vault_readers
 from support.database import Database

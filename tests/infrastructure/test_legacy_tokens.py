@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from infrastructure.postgres import maintenance
 from infrastructure.postgres.connections import create_pool
 from infrastructure.postgres.maintenance import MaintenanceWorker, PostgresLegacyTokens
+from infrastructure.postgres.pool import Pool
 from infrastructure.supabase.claims import TokenRules
 from infrastructure.supabase.jwks import KeySet, parse_jwks, shared_secret
 from infrastructure.supabase.verifier import SupabaseTokenVerifier
@@ -84,12 +84,12 @@ async def test_a_time_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def pool(database: Database) -> AsyncIterator[asyncpg.Pool]:
+async def pool(database: Database) -> AsyncIterator[Pool]:
     async with create_pool(database.service, 1) as pool:
         yield pool
 
 
-async def test_the_newest_time_of_all_processes_is_kept(pool: asyncpg.Pool) -> None:
+async def test_the_newest_time_of_all_processes_is_kept(pool: Pool) -> None:
     tokens = PostgresLegacyTokens(pool)
     for hours in (3, 1, 2):
         await tokens.record(NOW + timedelta(days=365, hours=hours))

@@ -7,11 +7,14 @@ from structlog.testing import capture_logs
 
 from application.ports import PageRequest
 from application.profile import ReadProfile
+from application.vault.posts import ValidateCommand, ValidatePost
 from application.wallet.reading import ReadWallet, TransactionFilter
 from contract.backend import PostgresBackend
 from contract.test_transfers import pay
+from domain.audit import RequestInfo
 from domain.errors import SessionRevoked, Unavailable
 from domain.identity import AccountStatus, DisplayFields, Role
+from domain.posts import Decision, PostStatus
 from infrastructure.postgres.accounts import _tell
 from support.database import Database
 from support.logs import of_this_thread
@@ -52,6 +55,24 @@ async def test_a_name_that_is_refused_does_not_stop_a_payment_or_the_vault(
     await pay(backend, sender, second, "1")
 
     assert str((await backend.wallet(second)).balance) == "1.00"
+
+
+async def test_an_author_who_never_came_gets_a_wallet_when_a_post_of_theirs_is_paid_for(
+    backend: PostgresBackend, database: Database
+) -> None:
+    author, moderator = await backend.newcomer(), await backend.user(Role.MODERATOR)
+    wallets = "select balance::text from public.wallets where user_id = $1"
+
+    async def approve() -> None:
+        post = await backend.post(author)
+        command = ValidateCommand(post.id, Decision(PostStatus.APPROVED, None, post.version))
+        await ValidatePost(backend.transactions)(moderator, command, RequestInfo("request", "192.0.2.1"))
+
+    await approve()
+    assert await database.fetch(wallets, author.user_id) == []
+    await backend.rate("2.50")
+    await approve()
+    assert [row["balance"] for row in await database.fetch(wallets, author.user_id)] == ["2.5000"]
 
 
 async def test_two_first_requests_at_once_with_a_taken_name_make_one_account(

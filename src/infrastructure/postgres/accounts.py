@@ -14,7 +14,8 @@ from domain.audit import AuditAction
 from domain.errors import SessionRevoked, Unavailable, UserNotFound
 from domain.identity import DisplayFields, Principal
 from domain.money import shortened
-from infrastructure.postgres.errors import acquire_connection, domain_error
+from infrastructure.postgres.errors import domain_error
+from infrastructure.postgres.pool import Pool, acquire_connection
 from infrastructure.postgres.shared_reads import SharedReads
 from infrastructure.supabase.claims import display_fields
 
@@ -97,7 +98,7 @@ async def _read(connection: Any, user_ids: Sequence[UUID]) -> dict[UUID, Row]:
 class PostgresAccounts:
     """The port :class:`application.profile.Accounts` on the shared database."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._found = SharedReads(partial(acquire_connection, pool), _read)
 

@@ -3,9 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
-import asyncpg
-
-from infrastructure.postgres.errors import acquire_connection
+from infrastructure.postgres.pool import Pool, acquire_connection
 from infrastructure.postgres.queries import CALLER
 
 # {at} is a time, or null for now. A day is kept once no transaction of it can be under way any more.
@@ -78,7 +76,7 @@ class PostgresBooks:
         Unavailable: the database does not answer.
     """
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def sum_day(self) -> bool:

@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 from application.ops import AdoptionState, DatabaseState
 from domain.errors import Unavailable
 from infrastructure.postgres.address import DatabaseAddress
-from infrastructure.postgres.errors import map_database_errors
+from infrastructure.postgres.pool import Pool, map_database_errors
 from infrastructure.postgres.tls import tls_context
 
 CONNECT_TIMEOUT_S: Final = 5
@@ -61,13 +61,12 @@ async def _no_reset(connection: asyncpg.Connection) -> None:
     """Leave a returned connection as it is: no statement of ours sets session state, so a reset is a wasted trip."""
 
 
-def create_pool(address: DatabaseAddress, size: int) -> asyncpg.Pool:
+def create_pool(address: DatabaseAddress, size: int) -> Pool:
     """A pool of *size* connections, opened when first used; it must be awaited or entered.
 
     It does not wait for the database: a process starts without one, and says so in its readiness.
     """
-    options = connection_options(address) | {"command_timeout": COMMAND_TIMEOUT_S}
-    return asyncpg.create_pool(min_size=0, max_size=size, reset=_no_reset, **options)
+    return Pool(size, reset=_no_reset, command_timeout=COMMAND_TIMEOUT_S, **connection_options(address))
 
 
 def create_engine(address: DatabaseAddress) -> AsyncEngine:
@@ -166,7 +165,7 @@ _HAS_APP = "select to_regclass('public.profiles') is not null"
 class PostgresSchema:
     """Answers for readiness on the shared database."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def read(self) -> DatabaseState:

@@ -1,10 +1,7 @@
-"""Turns what PostgreSQL and the driver say into errors of the domain, and words for operators; bounds the waiting."""
+"""Turns what PostgreSQL and the driver say into errors of the domain, and words for operators."""
 
-import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
 import asyncpg
@@ -12,13 +9,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from domain.errors import DomainError, IdempotencyKeyInProgress, SerializationConflict, Unavailable
 
-ACQUIRE_TIMEOUT_S = 3.0
-DEADLINE_S = 4.5
-"""What the database has not done by then is given up, so that the caller hears of it within five seconds."""
-
 _CONFLICTS = {"40001", "40P01"}
 # Connection, resources, operator intervention and system errors; then a lock or a statement that took too long,
-# and a server that only reads. What goes wrong while connecting is not judged by its state: see acquire_connection.
+# and a server that only reads. What goes wrong while connecting is not judged by its state (pool.py).
 _UNAVAILABLE_CLASSES = ("08", "53", "57", "58")
 _UNAVAILABLE_STATES = {"55P03", "25006", "25P03"}
 
@@ -57,50 +50,6 @@ def _of_state(error: asyncpg.PostgresError, state: str) -> DomainError | None:
     if state in _UNAVAILABLE_STATES or state.startswith(_UNAVAILABLE_CLASSES):
         return Unavailable()
     return None
-
-
-@asynccontextmanager
-async def map_database_errors(deadline: float = DEADLINE_S) -> AsyncIterator[None]:
-    """Raise domain errors in place of what the driver raises inside, and Unavailable after *deadline* seconds."""
-    try:
-        async with asyncio.timeout(deadline):
-            yield
-    except DomainError:
-        raise
-    except Exception as error:
-        meaning = domain_error(error)
-        if meaning is None:
-            raise
-        raise meaning from error
-
-
-@asynccontextmanager
-async def acquire_connection(
-    pool: asyncpg.Pool, deadline: float = DEADLINE_S
-) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"]:
-    """A connection of *pool* until the block ends, *deadline* seconds at most, as in :func:`map_database_errors`.
-
-    A connection whose work was cut off (deadline, cancellation) is closed at once: waiting for a server that does
-    not answer would hold up its place in the pool. The server rolls back by itself when it notices.
-
-    Raises:
-        Unavailable: there was no connection in time, whatever the server or a pooler said, or the work took too long.
-    """
-    async with map_database_errors(deadline):
-        try:
-            # Not the pool's own timeout, which makes a task for each connection that is taken.
-            async with asyncio.timeout(ACQUIRE_TIMEOUT_S):
-                connection = await pool.acquire()
-        except Exception as error:
-            raise Unavailable from error
-        try:
-            yield connection
-        except (asyncio.CancelledError, TimeoutError):
-            connection.terminate()
-            raise
-        finally:
-            with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError):
-                await pool.release(connection)
 
 
 LOCKED = {"55P03", "40P01"}

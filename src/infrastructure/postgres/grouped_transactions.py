@@ -19,7 +19,6 @@ from operator import methodcaller
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-import asyncpg
 import structlog
 
 from application.database import Opened, Opening, OpenTransaction, WriteBatch
@@ -28,7 +27,7 @@ from domain.errors import DomainError, SerializationConflict, Unavailable
 from domain.identity import AccountStatus, Principal
 from domain.wallet import Wallet
 from infrastructure.postgres import idempotency, mappers, queries
-from infrastructure.postgres.errors import map_database_errors
+from infrastructure.postgres.pool import Pool, map_database_errors
 from infrastructure.postgres.transactions import AfterCommit, PostgresDatabase, PostgresTransaction
 
 L = TypeVar("L")
@@ -75,7 +74,7 @@ class GroupedDatabase(PostgresDatabase):
     """The port :class:`application.database.Database`, with keyed requests in groups."""
 
     def __init__(
-        self, pool: asyncpg.Pool, after_commit: AfterCommit, *, lanes: int = LANES, most: int = MOST
+        self, pool: Pool, after_commit: AfterCommit, *, lanes: int = LANES, most: int = MOST
     ) -> None:
         super().__init__(pool, after_commit)
         self._lanes = lanes

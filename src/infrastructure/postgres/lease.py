@@ -5,10 +5,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import asyncpg
-
 from infrastructure.hosts import process_name
 from infrastructure.postgres.outbox import in_time
+from infrastructure.postgres.pool import Pool
 
 LEASE_S: Final = 10
 MARGIN_S: Final = 6
@@ -40,7 +39,7 @@ class PostgresLease:
     A holder writes the row every three and a half seconds, however often it asks.
     """
 
-    def __init__(self, pool: asyncpg.Pool, holder: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, pool: Pool, holder: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._pool = pool
         self._clock = clock
         self._holder = holder

@@ -7,12 +7,11 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final, Protocol
 
-import asyncpg
 import structlog
 
 from application.idempotency import IDEMPOTENCY_KEY_TTL, NOT_FOUND_KEY_TTL
 from domain.errors import Unavailable
-from infrastructure.postgres.errors import acquire_connection
+from infrastructure.postgres.pool import Pool, acquire_connection
 
 EVERY_S: Final = 600.0
 BATCH: Final = 500
@@ -84,7 +83,7 @@ class LegacyTokens(Protocol):
 class PostgresIdempotencyKeys:
     """:class:`IdempotencyKeys` on the shared database."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def purge(self, limit: int) -> int:
@@ -97,7 +96,7 @@ class PostgresIdempotencyKeys:
 class PostgresLegacyTokens:
     """:class:`LegacyTokens` on the shared database."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def record(self, accepted_at: datetime) -> None:

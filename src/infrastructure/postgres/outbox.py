@@ -10,7 +10,7 @@ import structlog
 
 from application.realtime.ports import Backlog, DeadLetter, Message
 from domain.audit import AuditAction
-from infrastructure.postgres.errors import acquire_connection
+from infrastructure.postgres.pool import Pool, acquire_connection
 
 QUERY_S = 3
 COUNTED = 100_001
@@ -103,7 +103,7 @@ select count(*) from gone
 
 
 def in_time(
-    pool: asyncpg.Pool,
+    pool: Pool,
 ) -> AbstractAsyncContextManager["asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"]:
     """A connection for three seconds: less than a lease has left when its holder asks for more of it.
 
@@ -123,7 +123,7 @@ class PostgresOutbox:
     *on_delivered* hears of each event how many seconds after its creation it was settled, by the database's clock.
     """
 
-    def __init__(self, pool: asyncpg.Pool, on_delivered: Callable[[float], None] = _unmeasured) -> None:
+    def __init__(self, pool: Pool, on_delivered: Callable[[float], None] = _unmeasured) -> None:
         self._pool = pool
         self._on_delivered = on_delivered
 

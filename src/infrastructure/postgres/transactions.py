@@ -34,7 +34,7 @@ from domain.events import Event
 from domain.identity import AccountStatus, Actor, DisplayFields, Principal
 from infrastructure.postgres import idempotency, mappers, queries
 from infrastructure.postgres.accounts import open_account
-from infrastructure.postgres.errors import acquire_connection
+from infrastructure.postgres.pool import Pool, acquire_connection
 from infrastructure.postgres.write_batch import statement_of
 
 L = TypeVar("L")
@@ -89,7 +89,7 @@ class PostgresTransaction(Generic[O_co]):
 class PostgresDatabase:
     """The port :class:`application.database.Database`: each transaction has a connection to itself."""
 
-    def __init__(self, pool: asyncpg.Pool, after_commit: AfterCommit) -> None:
+    def __init__(self, pool: Pool, after_commit: AfterCommit) -> None:
         self._pool = pool
         self._after_commit = after_commit
 
@@ -177,8 +177,10 @@ async def _enter(connection: Connection, principal: Principal, opening: Opening[
 
 
 def _without_wallet(lock: Lock[Any] | None, row: Any) -> UUID | None:
-    """The author of a post, or the user, who is locked and lives but never came to the backend."""
+    """The author of a post that may be paid for, or the user, who is locked and lives but never came to the backend."""
     if isinstance(lock, PostLock):
+        if not row["rate"]:
+            return None  # nothing is paid, so nothing is opened
         owner_id, status = row["author_id"], row["owner_status"]
     elif isinstance(lock, UserLock):
         owner_id, status = row["id"], row["account_status"]

@@ -22,8 +22,9 @@ from domain.posts import PostStatus
 from domain.withdrawals import WithdrawalStatus
 from infrastructure.postgres.accounts import open_account
 from infrastructure.postgres.books import CALLER_AND_BOOKS
-from infrastructure.postgres.errors import DEADLINE_S, map_database_errors
+from infrastructure.postgres.connections import LIST_CONNECTIONS
 from infrastructure.postgres.mappers import actor_of, user_of, wire_row
+from infrastructure.postgres.pool import DEADLINE_S, map_database_errors
 from infrastructure.postgres.queries import READ_CALLER
 from infrastructure.postgres.tables import (
     ApprovalRow,
@@ -172,13 +173,14 @@ class PostgresVaultReader:
 
 
 def vault_readers(engine: AsyncEngine) -> VaultReaderFactory:
-    """Readers of the vault on *engine*, which must commit each statement by itself."""
+    """Readers of the vault on *engine*, which must commit each statement by itself; who came first reads first."""
+    turns = asyncio.Semaphore(LIST_CONNECTIONS)  # as in pool.Pool: the engine's queue lets others pass, too
 
     @asynccontextmanager
     async def open_reader() -> AsyncIterator[PostgresVaultReader]:
         loop = asyncio.get_running_loop()
         ends = loop.time() + LIST_DEADLINE_S
-        async with map_database_errors(), engine.connect() as connection:
+        async with map_database_errors(), turns, engine.connect() as connection:
             # Cut off, not cancelled: SQLAlchemy would ask a server that does not answer to close in peace.
             cut = loop.call_at(ends, (await driver_of(connection)).terminate)
             try:

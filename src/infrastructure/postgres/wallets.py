@@ -16,8 +16,8 @@ from domain.errors import SessionRevoked
 from domain.identity import Principal
 from domain.money import money_text, shortened
 from domain.withdrawals import WithdrawalStatus
-from infrastructure.postgres.errors import acquire_connection
 from infrastructure.postgres.mappers import wire_row
+from infrastructure.postgres.pool import Pool, acquire_connection
 from infrastructure.postgres.queries import EPOCH, TRANSACTION_COLUMNS, WITHDRAWAL_COLUMNS
 from infrastructure.postgres.shared_reads import SharedReads
 
@@ -186,7 +186,7 @@ async def _read_pages(connection: Any, pages: Sequence[_Page]) -> dict[_Page, li
 class PostgresWallets:
     """The port :class:`application.wallet.reading.Wallets` on the shared database."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._found = SharedReads(partial(acquire_connection, pool), _read_wallets)
         self._pages = SharedReads(partial(acquire_connection, pool), _read_pages, most=PAGES)

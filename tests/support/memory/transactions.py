@@ -158,8 +158,9 @@ class MemoryTransactions:
         post = self._database.posts.get(post_id)
         if post is None:
             return PostNotFound()
-        self._database.wallets.setdefault(post.author_id, Wallet(post.author_id))
         rate = self._database.rates.get(RewardedAction.POST_APPROVED)
+        if rate is not None and rate.amount > ZERO:
+            self._database.wallets.setdefault(post.author_id, Wallet(post.author_id))
         wallet, earning = self._usable(post.author_id), self._earning(post_id)
         return LockedPost(post, wallet, earning, None if rate is None else rate.amount)
 
