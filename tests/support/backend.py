@@ -109,7 +109,7 @@ def readiness(url: str) -> httpx.Response:
         late = {"away", "not fetched yet"} & set(ready.json()["parts"].values())
         if not late or time.monotonic() > end:
             return ready
-        time.sleep(0.1)
+        time.sleep(0.1)  # as a platform does that asks again: nothing tells of a database that comes
 
 
 KEPT = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=None)
