@@ -64,9 +64,10 @@ def _until_asked(pool: "WorkerPool", signals: socket.socket) -> int:
             return CANNOT_START
         log.warning("workers.died", exit_codes=codes)
         if young and wait([signals], timeout=PAUSE_S):
-            return 0
+            break
         for _ in codes:
             pool.start()
+    signals.recv(64)  # answered: left there it would be taken for a second one
     return 0
 
 
