@@ -83,7 +83,9 @@ def test_what_is_no_secret_stays_as_it_is() -> None:
     assert SECRETS.thorough(text) == text
 
 
-@pytest.mark.parametrize("address", ["postgres://me:@db/x", "https://x.org:443/", "://@:", "@://a:b", "a@b://c"])
+@pytest.mark.parametrize(
+    "address", ["postgres://me:@db/x", "https://x.org:443/", "://@:", "@://a:b", "a@b://c"]
+)
 def test_an_address_without_a_password_stays_as_it_is(address: str) -> None:
     assert Redactor()(address) == address
 
