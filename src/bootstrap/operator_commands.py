@@ -72,7 +72,7 @@ async def grant(database: DatabaseAddress, who: str, role: str) -> str:
         async with acquire_connection(pool) as connection:
             user_id = await find_account(connection, _id_or_address(who))
             operator = await connection.fetchval("select session_user")
-        grant_role = GrantRole(PostgresDatabase(pool, lambda _: None), uuid4)
+        grant_role = GrantRole(PostgresDatabase(pool, lambda: None), uuid4)
         granted = await grant_role(user_id, Role(role), operator=operator)
     if granted.before is granted.after:
         return f"{granted.user_id} has the role {granted.after} already; nothing was changed."

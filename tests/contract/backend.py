@@ -353,7 +353,7 @@ class PostgresBackend(Backend):
     ) -> None:
         self._platform = platform
         self._engine = create_engine(database.service)
-        self.database: Transacting = adapter(pool, lambda _: None)
+        self.database: Transacting = adapter(pool, lambda: None)
         self.accounts: Accounts = PostgresAccounts(pool)
         self.wallets: Wallets = PostgresWallets(pool)
         self.vault: VaultReaderFactory = vault_readers(self._engine)

@@ -57,16 +57,12 @@ async def connect(address: DatabaseAddress, **options: Any) -> "asyncpg.Connecti
     return await asyncpg.connect(**(connection_options(address) | options))
 
 
-async def _no_reset(connection: asyncpg.Connection) -> None:
-    """Leave a returned connection as it is: no statement of ours sets session state, so a reset is a wasted trip."""
-
-
 def create_pool(address: DatabaseAddress, size: int) -> Pool:
     """A pool of *size* connections, opened when first used; it must be awaited or entered.
 
     It does not wait for the database: a process starts without one, and says so in its readiness.
     """
-    return Pool(size, reset=_no_reset, command_timeout=COMMAND_TIMEOUT_S, **connection_options(address))
+    return Pool(size, command_timeout=COMMAND_TIMEOUT_S, **connection_options(address))
 
 
 def create_engine(address: DatabaseAddress) -> AsyncEngine:
