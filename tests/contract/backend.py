@@ -64,7 +64,7 @@ class Refused:
 
 def key_of(name: str, path: str, body: dict[str, object]) -> IdempotencyKey[Any]:
     """A key, sent with *body* to *path*."""
-    return IdempotencyKey(name, fingerprint("POST", path, msgspec.json.encode(body)), _to_response)
+    return IdempotencyKey(name, fingerprint("POST", path, body), _to_response)
 
 
 def _to_response(answer: object) -> StoredResponse:

@@ -67,7 +67,7 @@ class AdjustmentsController(Controller):
     """Balances to correct: for admins, and never their own."""
 
     path = "/vault"
-    tags = ["vault"]  # noqa: RUF012 - Litestar's form
+    tags = ("vault",)
 
     @post(
         "/users/{user_id:str}/transactions",

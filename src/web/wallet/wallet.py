@@ -77,7 +77,7 @@ class WalletController(Controller):
     """The caller's own money."""
 
     path = "/wallet"
-    tags = ["wallet"]  # noqa: RUF012 - Litestar's form
+    tags = ("wallet",)
 
     @get(responses=problems(SessionRevoked.code), operation_id="readWallet", summary="Your balance")
     @inject

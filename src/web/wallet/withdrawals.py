@@ -74,7 +74,7 @@ class WithdrawalsController(Controller):
     """The caller's own withdrawals."""
 
     path = "/wallet/withdrawals"
-    tags = ["wallet"]  # noqa: RUF012 - Litestar's form
+    tags = ("wallet",)
 
     @get(
         responses=problems(SessionRevoked.code, InvalidCursor.code),
