@@ -21,7 +21,7 @@ from infrastructure.adoption.profiles import (
 from infrastructure.adoption.shape import MADE_PUBLIC_TABLES, PostsSource, Shape, read_revision, read_shape
 from infrastructure.adoption.steps import PATIENCE, Adoption, Rates, Step
 from infrastructure.postgres.address import DatabaseAddress
-from infrastructure.postgres.connections import connect
+from infrastructure.postgres.connections import connected
 from infrastructure.postgres.errors import NotDone
 from infrastructure.postgres.migrations import (
     PATIENCE_S,
@@ -194,8 +194,7 @@ async def _only_runner(address: DatabaseAddress, patience: float) -> AsyncIterat
         AnotherRunner: it is taken, and was not given back in time.
     """
     await refuse_transaction_pooler(address)
-    connection = await connect(address)
-    try:
+    async with connected(address) as connection:
         async for attempt in patiently(AnotherRunner, patience):
             with attempt:
                 if not await connection.fetchval("select pg_try_advisory_lock($1)", ADOPTION_LOCK):
@@ -203,5 +202,3 @@ async def _only_runner(address: DatabaseAddress, patience: float) -> AsyncIterat
         for setting in _SESSION:
             await connection.execute(setting)
         yield connection
-    finally:
-        await connection.close()

@@ -13,7 +13,7 @@ import asyncpg
 
 from domain.audit import AuditAction
 from infrastructure.postgres.address import DatabaseAddress
-from infrastructure.postgres.connections import connect
+from infrastructure.postgres.connections import connected
 from infrastructure.postgres.errors import NotDone
 
 # Whatever columns the app has added: all that may be null become null, and nothing that may not is guessed.
@@ -87,23 +87,17 @@ async def erase(address: DatabaseAddress, user_id: UUID) -> Mapping[str, int]:
         StillThere: a living account is not erased.
         Unknown: there is nothing of such a user.
     """
-    connection = await connect(address)
-    try:
-        async with connection.transaction():
-            if await connection.fetchval("select private.account_status($1, null)", user_id) != "deleted":
-                raise StillThere(
-                    "This user still has an Auth account.", "Delete that first, in Supabase Auth."
-                )
-            if not await connection.fetchval(_KNOWN, user_id):
-                cause = f"Nothing is known of a user {user_id}."
-                raise Unknown(cause, "Check the id: it is that of the deleted Auth user.")
-            blanked = {"profile": await _blank_profile(connection, user_id)}
-            for what, statement in _STEPS.items():
-                blanked[what] = _count(await connection.execute(statement, user_id))
-            await connection.execute(_RECORD, uuid4(), AuditAction.USER_ERASED, user_id)
-            return blanked
-    finally:
-        await connection.close()
+    async with connected(address) as connection, connection.transaction():
+        if await connection.fetchval("select private.account_status($1, null)", user_id) != "deleted":
+            raise StillThere("This user still has an Auth account.", "Delete that first, in Supabase Auth.")
+        if not await connection.fetchval(_KNOWN, user_id):
+            cause = f"Nothing is known of a user {user_id}."
+            raise Unknown(cause, "Check the id: it is that of the deleted Auth user.")
+        blanked = {"profile": await _blank_profile(connection, user_id)}
+        for what, statement in _STEPS.items():
+            blanked[what] = _count(await connection.execute(statement, user_id))
+        await connection.execute(_RECORD, uuid4(), AuditAction.USER_ERASED, user_id)
+        return blanked
 
 
 async def _blank_profile(connection: "asyncpg.Connection[asyncpg.Record]", user_id: UUID) -> int:
