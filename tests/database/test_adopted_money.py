@@ -158,7 +158,9 @@ async def test_an_erased_persons_words_go_from_the_old_places_too_and_the_sums_s
 
     after = await owner.fetch(sums)
     assert [row["amount"] for row in after] == before
-    words = await owner.fetch("select distinct description from public.transactions where description is not null")
+    words = await owner.fetch(
+        "select distinct description from public.transactions where description is not null"
+    )
     assert [row["description"] for row in words] == ["keep me"]
     assert await owner.fetchval("select balance from public.profiles where id = $1", person.user_id) == 11
     assert await found_by(check_old_money(owner)) == []

@@ -112,7 +112,11 @@ REFUSED = (
     Case("add a clip with the anon key", None, _voice(f") values ('{NEW}', 't', 'rw', '{ME}')")),
     Case("add a clip while banned", BANNED, _voice(f") values ('{NEW}', 't', 'rw', '{BANNED}')")),
     *(
-        Case(f"reword {name} while banned", BANNED, f"update public.voice_clips set phrase = 'y' where id = '{clip}'")
+        Case(
+            f"reword {name} while banned",
+            BANNED,
+            f"update public.voice_clips set phrase = 'y' where id = '{clip}'",
+        )
         for name, clip in (("a flagged clip", FLAGGED), ("a clip with no status", NO_STATUS))
     ),
     Case(

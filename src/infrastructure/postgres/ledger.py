@@ -21,7 +21,7 @@ _ROW: Final = tuple(field for field in Entry.__dataclass_fields__)
 
 
 def _told(time: str) -> str:
-    """*time*, which is not null, as Python can hold it: beyond its years (or infinite) the last of them, or the first."""
+    """*time*, which is not null, as Python can hold it: beyond its years the last of them, or the first."""
     return f"greatest(least({time}, '9999-12-31 00:00:00+00'), '0001-01-02 00:00:00+00')"
 
 
