@@ -18,13 +18,20 @@ from support.database import Database, cloned, execute
 
 pytestmark = pytest.mark.anyio
 
-MINE, MINE_APPROVED, THEIRS, THEIR_VIDEO = [f"20000000-0000-4000-8000-00000000000{n}" for n in range(1, 5)]
+MINE, MINE_APPROVED, THEIRS, THEIR_VIDEO, FLAGGED, NO_STATUS = [
+    f"20000000-0000-4000-8000-00000000000{n}" for n in range(1, 7)
+]
 CLIPS = f"""
 insert into public.voice_clips (id, user_id, phrase, language, status, is_validated) values
   ('{MINE}', '{ME}', 'mine', 'rw', 'pending', false), ('{MINE_APPROVED}', '{ME}', 'mine', 'rw', 'approved', true),
   ('{THEIRS}', '{VICTIM}', 'theirs', 'rw', 'pending', false);
 insert into public.video_clips (id, user_id, title, language) values ('{THEIR_VIDEO}', '{VICTIM}', 'theirs', 'rw');
 insert into public.validations (voice_clip_id, validator_id, is_approved) values ('{MINE}', '{VICTIM}', true);
+delete from private.bans;
+insert into public.voice_clips (id, user_id, phrase, language, status) values
+  ('{FLAGGED}', '{BANNED}', 'x', 'rw', 'flagged'), ('{NO_STATUS}', '{BANNED}', 'x', 'rw', 'pending');
+update public.voice_clips set status = null where id = '{NO_STATUS}';
+insert into private.bans (user_id, reason, banned_by) values ('{BANNED}', 'x', '{VICTIM}');
 """
 
 
@@ -96,6 +103,14 @@ REFUSED = (
     Case("add a clip as somebody else", ME, _voice(f") values ('{NEW}', 't', 'rw', '{VICTIM}')")),
     Case("add a clip with the anon key", None, _voice(f") values ('{NEW}', 't', 'rw', '{ME}')")),
     Case("add a clip while banned", BANNED, _voice(f") values ('{NEW}', 't', 'rw', '{BANNED}')")),
+    *(
+        Case(
+            f"reword {name} while banned",
+            BANNED,
+            f"update public.voice_clips set phrase = 'y' where id = '{clip}'",
+        )
+        for name, clip in (("a flagged clip", FLAGGED), ("a clip with no status", NO_STATUS))
+    ),
     Case(
         "vote",
         ME,
@@ -126,6 +141,7 @@ OLD_BUILDS = (
     Case("delete one's pending clip", ME, f"delete from public.voice_clips where id = '{MINE}'"),
     Case("like a clip", ME, f"update public.voice_clips set likes_count = 7 where id = '{THEIRS}'"),
     Case("like an approved clip", ME, f"update public.voice_clips set likes_count = 7 where id = '{MINE_APPROVED}'"),
+    Case("like a banned user's clip", ME, f"update public.voice_clips set likes_count = 7 where id = '{FLAGGED}'"),
     Case("read a vote", ME, "select id from public.validations"),
     Case("add a post as new builds do", ME, _post(f"body) values ('text', 't', 'rw', '{ME}', 'b')")),
     Case("edit a pending post as new builds do", ME, f"update public.posts set title = 'x' where id = '{MY_PENDING}'"),

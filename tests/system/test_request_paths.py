@@ -45,8 +45,8 @@ class Bound:
 
 BOUNDS = {
     "GET /profile": Bound(31, 17, 1, 250),
-    "POST /wallet/transfers": Bound(82, 30, 4, 930),
-    "POST /vault/posts/{id}/validation": Bound(91, 31, 5, 1020),
+    "POST /wallet/transfers": Bound(81, 30, 4, 930),
+    "POST /vault/posts/{id}/validation": Bound(90, 31, 5, 1020),
 }
 PENDING = "select from private.realtime_outbox where delivered_at is null"
 RELAY = Bound(55, 12, 0)
