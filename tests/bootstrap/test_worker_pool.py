@@ -7,10 +7,9 @@ import sys
 import pytest
 
 WORKERS = 8
-ASKED_FOR_S = 0.5
 
 POOL = f"""
-import os, signal
+import os, signal, sys
 from bootstrap.worker_pool import run_workers
 
 def worker():
@@ -18,17 +17,22 @@ def worker():
     os.write(1, b"up\\n")
     signal.sigwait([signal.SIGTERM])
     os.write(1, b"asked\\n")
-    while signal.sigtimedwait([signal.SIGTERM], {ASKED_FOR_S}):
+    if signal.sigtimedwait([signal.SIGTERM], float(sys.argv[1])):
         os.write(1, b"asked\\n")
 
 raise SystemExit(run_workers({WORKERS}, worker, on_stop=lambda: None, on_end=lambda pid: None))
 """
 
 
+def pool(seconds: float) -> "subprocess.Popen[bytes]":
+    """Workers that end when they are asked a second time, or so many *seconds* after the first."""
+    return subprocess.Popen([sys.executable, "-c", POOL, str(seconds)], stdout=subprocess.PIPE)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_one_signal_asks_each_worker_once(number: signal.Signals) -> None:
     """A second would end the drain delay, and cut off those who were not sent away yet."""
-    with subprocess.Popen([sys.executable, "-c", POOL], stdout=subprocess.PIPE) as process:
+    with pool(0.5) as process:
         assert process.stdout is not None
         started = [process.stdout.readline() for _ in range(WORKERS)]
         process.send_signal(number)
@@ -40,7 +44,7 @@ def test_one_signal_asks_each_worker_once(number: signal.Signals) -> None:
 
 
 def test_a_second_signal_is_passed_on_too() -> None:
-    with subprocess.Popen([sys.executable, "-c", POOL], stdout=subprocess.PIPE) as process:
+    with pool(60) as process:
         assert process.stdout is not None
         for _ in range(WORKERS):
             process.stdout.readline()

@@ -122,22 +122,26 @@ async def test_older_rows_are_read_when_asked_for(enter: Enter) -> None:
     await tutor.reload()
     await expect(rows).to_have_count(20)
 
-    await tutor.get_by_role("button", name="Show older").click()
+    opening = rows.filter(has_text="Opening balance")
+    while await opening.count() == 0:  # how many pages there are is a matter of the tests before
+        shown = await rows.count()
+        await tutor.get_by_role("button", name="Show older").click()
+        await expect(rows.nth(shown)).to_be_visible()
 
-    await expect(rows.filter(has_text="Opening balance")).to_be_visible()
+    await expect(opening).to_be_visible()
     assert await rows.count() > 22
 
 
 async def test_a_statement_tells_a_month_and_gives_it_as_a_file(enter: Enter) -> None:
     tutor = await enter("tutor")
+    left = await balance(tutor) - Decimal("0.75")
     await pay(tutor, "Lindiwe the learner", "0.75")
     await expect(tutor.get_by_text("Sent $0.75")).to_be_visible()
     history = tutor.get_by_role("region", name="History")
 
     await history.get_by_role("button", name="Statement").click()
 
-    shown = await balance(tutor)
-    await expect(history.get_by_role("row", name="At the end")).to_contain_text(f"${shown:,}")
+    await expect(history.get_by_role("row", name="At the end")).to_contain_text(f"${left:,}")
     async with tutor.expect_download() as file:
         await history.get_by_role("button", name="Download (CSV)").click()
     assert "-0.75" in (await (await file.value).path()).read_text()
@@ -161,10 +165,9 @@ async def test_a_ledger_that_was_tampered_with_is_said(enter: Enter) -> None:
                 row["created_at"] = "2020-01-01T00:00:00Z"
         await route.fulfill(response=answer, json=body)
 
-    # What is verified is remembered: while that is under way, it would be remembered behind the clearing.
-    await expect(tutor.get_by_text(VERIFIED)).to_be_visible()
     await tutor.route("**/wallet/transactions*", tampered)
-    await tutor.evaluate("localStorage.clear()")
+    # What is verified is remembered. The page that does it is gone when the next one begins with nothing.
+    await tutor.add_init_script("localStorage.clear()")
 
     await tutor.reload()
 

@@ -58,9 +58,11 @@ async def withdraw(backend: Backend, owner: Principal, amount: str) -> None:
     await WithdrawFunds(backend.transactions, LIMITS)(owner, WithdrawCommand(money(amount)), key)
 
 
-async def pay(backend: Backend, owner: Principal, to: Principal, amount: str) -> None:
+async def pay(
+    backend: Backend, owner: Principal, to: Principal, amount: str, limits: Limits = LIMITS
+) -> None:
     key = key_of(str(uuid4()), "/wallet/transfers", {"amount": amount})
-    await TransferFunds(backend.transactions, LIMITS)(owner, TransferCommand(to.user_id, money(amount)), key)
+    await TransferFunds(backend.transactions, limits)(owner, TransferCommand(to.user_id, money(amount)), key)
 
 
 async def give(backend: Backend, admin: Principal, owner: Principal, amount: str) -> StoredResponse:
@@ -119,6 +121,15 @@ async def test_a_wallet_sends_so_much_a_day_however_much_it_receives(backend: Ba
     with pytest.raises(DailyLimit):
         await pay(backend, owner, other, "0.0002")
     await pay(backend, owner, other, "0.0001")
+
+
+async def test_money_that_came_and_went_counts_beyond_what_a_wallet_can_hold(backend: Backend) -> None:
+    owner, other = await backend.user(balance="90000000.00"), await backend.user()
+    for payer, payee in ((owner, other), (other, owner), (owner, other), (other, owner)):
+        await pay(backend, payer, payee, "90000000", Limits())
+
+    with pytest.raises(DailyLimit, match=r"given 180000000\.00"):
+        await pay(backend, owner, other, "1")
 
 
 async def test_nothing_leaves_a_frozen_wallet_and_it_takes_money_in(backend: Backend) -> None:

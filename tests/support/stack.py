@@ -24,6 +24,7 @@ from support.ports import free_port
 PUBLISHABLE_KEY = "sb_publishable_for_tests_only"
 SECRET_KEY = "sb_secret_for_tests_only"
 START_SECONDS = 60.0
+KEEP_ALIVE_S = 3_600
 MEMORY = Path("/dev/shm")  # noqa: S108 - a cluster of mkdtemp's name inside it
 
 
@@ -44,7 +45,8 @@ class _Server(uvicorn.Server):
 def serve_in_thread(app: Any, port: int, **options: Any) -> Iterator[str]:
     """Serve the ASGI *app* on 127.0.0.1:*port* from a thread with a loop of its own; yields the base URL.
 
-    *options* are further settings of uvicorn.
+    *options* are further settings of uvicorn. A connection that rests stays open, unless they say otherwise: the server
+    would close it, on a busy machine, under a request that was just sent.
 
     Leaving the block stops the server, cutting off what is still open.
 
@@ -59,7 +61,7 @@ def serve_in_thread(app: Any, port: int, **options: Any) -> Iterator[str]:
         timeout_graceful_shutdown=1,
         lifespan="on",
         proxy_headers=False,
-        **options,
+        **{"timeout_keep_alive": KEEP_ALIVE_S, **options},
     )
     server = _Server(config)
 

@@ -119,7 +119,8 @@ async def test_nobody_but_the_backend_sends_on_a_users_topic(system: System, ent
 async def test_an_approval_reaches_its_author_with_the_reward(system: System, enter: Enter) -> None:
     author, moderator, user = await enter(), await enter(role="moderator"), await enter()
     await system.database.fetch(
-        "insert into private.reward_rates (action, amount) values ('post_approved', 5) on conflict do nothing"
+        "insert into private.reward_rates (action, amount) values ('post_approved', 5) "
+        "on conflict (action) do update set amount = excluded.amount"
     )
     [made] = await system.database.fetch(
         "insert into public.posts (author_id, kind, title, language) "

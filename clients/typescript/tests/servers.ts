@@ -12,6 +12,9 @@ export interface Asked {
   at: number
 }
 
+/** A connection that rests is closed by whoever opened it: closed from here, it could be under a request just sent. */
+const PATIENT = { keepAliveTimeout: 0 }
+
 export type Answer = (response: ServerResponse) => void
 
 /** Answer with JSON; a `code` makes it a problem document. */
@@ -37,7 +40,7 @@ export const silence: Answer = () => {}
 /** A server that gives each of `answers` in turn, the last one for ever, until the test ends. */
 export async function serve(...answers: [Answer, ...Answer[]]): Promise<{ url: string; asked: Asked[] }> {
   const asked: Asked[] = []
-  const server = createServer((incoming, response) => {
+  const server = createServer(PATIENT, (incoming, response) => {
     const answer = answers[Math.min(asked.length, answers.length - 1)] as Answer
     asked.push(askedOf(incoming))
     incoming.resume().on('end', () => answer(response))
@@ -66,7 +69,7 @@ export async function passing(
 ): Promise<{ url: string; asked: Asked[] }> {
   const asked: Asked[] = []
   const left = [...faults]
-  const server = createServer((incoming, response) => {
+  const server = createServer(PATIENT, (incoming, response) => {
     asked.push(askedOf(incoming))
     const fault = incoming.method === 'POST' ? left.shift() : undefined
     if (fault && phase === 'before') {

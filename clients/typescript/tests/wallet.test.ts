@@ -249,7 +249,7 @@ test('a version that is missing between two events is a reason to read at once',
   await changes.first(isVersion(1))
   expect(asked).toHaveLength(before)
   await broadcast(person.id, 'balance_updated', balanceUpdated(person.id, 3))
-  await expect.poll(() => asked.length).toBe(before + 1)
+  await expect.poll(() => asked.length, { timeout: 30_000 }).toBe(before + 1)
 })
 
 test('after a restore to an earlier time the higher epoch counts, whatever the version', async () => {

@@ -13,15 +13,21 @@ from application.wallet.reconcile_ledger import LedgerSnapshotFactory, Seal
 from domain.ledger import GENESIS, HEAD_SIZE, seal_digest
 from domain.reconciliation import Entry, Finding, Line
 from infrastructure.postgres.address import DatabaseAddress
-from infrastructure.postgres.connections import connect
+from infrastructure.postgres.connections import connected
 from infrastructure.postgres.errors import domain_error
 from infrastructure.postgres.ledger_strays import STRAYS, number_of
 
 _ROW: Final = tuple(field for field in Entry.__dataclass_fields__)
 
 
+def _told(time: str) -> str:
+    """*time*, which is not null, as Python can hold it: beyond its years the last of them, or the first."""
+    return f"greatest(least({time}, '9999-12-31 00:00:00+00'), '0001-01-02 00:00:00+00')"
+
+
 def _columns(table: str, prefix: str = "") -> str:
-    return ", ".join(f"{table}.{column} as {prefix}{column}" for column in _ROW)
+    told = {"created_at": _told(f"{table}.created_at")}
+    return ", ".join(f"{told.get(column, f'{table}.{column}')} as {prefix}{column}" for column in _ROW)
 
 
 # $1 the time after which rows are read, or null. Every join is a look-up in an index, so that rows flow from the first
@@ -79,10 +85,11 @@ where $1::timestamptz is null or t.created_at > $1
 order by t.user_id, t.version
 """  # noqa: S608 - our own column list
 
-_SEALS: Final = """
-select id, sealed_until, digest, lag(sealed_until) over (order by id) as previous_until
+_SEALS: Final = f"""
+select id, {_told("sealed_until")} as sealed_until, digest,
+       lag({_told("sealed_until")}) over (order by id) as previous_until
 from private.ledger_seals order by id
-"""
+"""  # noqa: S608 - our own text
 # $1 after, or null; $2 not after: the newest row of each wallet, packed as a seal holds it.
 _SEAL_HEADS: Final = """
 select coalesce(string_agg(uuid_send(user_id) || int8send(version) || hash, '' order by user_id), '')
@@ -190,15 +197,10 @@ async def unlimited(address: DatabaseAddress) -> AsyncIterator[Any]:
         Unavailable: the database does not answer.
     """
     try:
-        connection = await connect(address)
+        async with connected(address) as connection:
+            yield connection
     except Exception as error:
         raise domain_error(error) or error from error
-    try:
-        yield connection
-    except Exception as error:
-        raise domain_error(error) or error from error
-    finally:
-        await connection.close()
 
 
 BEHIND: Final = timedelta(minutes=1)

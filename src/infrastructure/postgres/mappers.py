@@ -14,7 +14,7 @@ from domain.approvals import Approval, ApprovalStatus
 from domain.errors import DomainError, NotFound, PostNotFound, UserNotFound, WithdrawalNotFound
 from domain.identity import AccountStatus, Actor, Ban, Principal, Role, User
 from domain.ledger import GENESIS
-from domain.money import ZERO, Money, money_text
+from domain.money import NOTHING, ZERO, Money, money_text
 from domain.posts import Post, PostKind, PostStatus
 from domain.rewards import Earning, RewardedAction, RewardRate
 from domain.wallet import Transaction, TransactionKind, Wallet
@@ -127,8 +127,8 @@ def wallet_of(row: Stored, owner_id: UUID, version: str = "version") -> Wallet:
         Money(row["balance"]),
         row[version],
         row["hash"] or GENESIS,
-        ZERO if sent is None else Money(sent),
-        ZERO if withdrawn is None else Money(withdrawn),
+        NOTHING if sent is None else sent + NOTHING,
+        NOTHING if withdrawn is None else withdrawn + NOTHING,
         frozen=bool(row.get("frozen")),
     )
 
