@@ -41,47 +41,48 @@ from unnest($1::uuid[]) as o (user_id) left join public.wallets w on w.user_id =
 
 
 def _last_version(name: str, when: str) -> str:
-    """A recursive query that ends with ``low = high``: the version of $1's last row whose time is *when*; 0 for none.
+    """A recursive query that ends with ``step = 0``: in ``place`` the version of $1's last row whose time is *when*.
 
-    Versions have no gaps, and times follow them, so halves are left out: of a million rows twenty are looked at.
+    It is 0 for none. Versions have no gaps and times follow them, so steps are halved: of a million rows twenty are
+    looked at. The steps begin with a power of two, so that rows of later times change no answer; they would, if the
+    middle of all rows were looked at, where the database's clock was set back once (docs/wallet.md).
     """
     return f"""{name} as (
-  select 0::bigint as low, coalesce((
+  select 0::bigint as place, (1::bigint << length(ltrim(coalesce((
     select version from public.wallet_transactions
     where (user_id, version) <= ($1::uuid, {LAST_VERSION}) and user_id >= $1
     order by user_id desc, version desc limit 1
-  ), 0) as high
+  ), 0)::bit(64)::text, '0'))) >> 1 as step
   union all
-  select case when t.created_at {when} then t.version else s.low end,
-         case when t.created_at {when} then s.high else t.version - 1 end
-  from {name} s join public.wallet_transactions t on t.user_id = $1 and t.version = (s.low + s.high + 1) / 2
-  where s.low < s.high
+  select case when t.created_at {when} then t.version else s.place end, s.step >> 1
+  from {name} s left join public.wallet_transactions t on t.user_id = $1 and t.version = s.place + s.step
+  where s.step > 0
 )"""  # noqa: S608
 
 
 _WALLET_AT = f"""
 with recursive {_last_version("found", "<= $2")}
 select private.account_status($1, null) = 'deleted' as deleted, $1::uuid as user_id,
-       coalesce(t.balance_after, 0.0000) as balance, found.low as version, {EPOCH}
-from found left join public.wallet_transactions t on t.user_id = $1 and t.version = found.low
-where found.low = found.high
+       coalesce(t.balance_after, 0.0000) as balance, found.place as version, {EPOCH}
+from found left join public.wallet_transactions t on t.user_id = $1 and t.version = found.place
+where found.step = 0
 """  # noqa: S608
 _PERIOD = f"""
 with recursive {_last_version("before", "< $2")}, {_last_version("until", "< $3")}
 """
 _STATEMENT = f"""{_PERIOD}
 select private.account_status($1, null) = 'deleted' as deleted, coalesce(o.balance_after, 0.0000) as opening, found.*
-from before join until on before.low = before.high and until.low = until.high
-left join public.wallet_transactions o on o.user_id = $1 and o.version = before.low
+from before join until on before.step = 0 and until.step = 0
+left join public.wallet_transactions o on o.user_id = $1 and o.version = before.place
 left join lateral (
   select {TRANSACTION_COLUMNS} from public.wallet_transactions
-  where (user_id, version) > ($1, before.low) and (user_id, version) <= ($1, until.low)
+  where (user_id, version) > ($1, before.place) and (user_id, version) <= ($1, until.place)
   order by user_id, version limit $4
 ) found on true
 """  # noqa: S608
 _VERSIONS = f"""{_PERIOD}
-select before.low as above, until.low + 1 as below
-from before join until on before.low = before.high and until.low = until.high
+select before.place as above, until.place + 1 as below
+from before join until on before.step = 0 and until.step = 0
 """  # noqa: S608
 # Pages of several wallets: arrays of owners $1, versions below which a page begins $2 and above which it ends $3, kinds
 # $4, lengths $5. What only goes to the wire is text already: no object is made of it to be written down again.
