@@ -1,7 +1,7 @@
 """Reading in memory: accounts, wallets, and the vault's lists."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import TracebackType
@@ -175,12 +175,12 @@ class MemoryVaultReader:
 
     async def approvals(self, status: ApprovalStatus, page: PageRequest[Position]) -> Sequence[Row]:
         """See the port."""
-        now = datetime.now(UTC)
-        rows = [
-            row
+        now, waiting = datetime.now(UTC), ApprovalStatus.WAITING
+        told = (
+            replace(row, status=ApprovalStatus.EXPIRED) if row.status is waiting and not row.is_waiting(now) else row
             for row in self._database.approvals.values()
-            if row.status is status and (status is not ApprovalStatus.WAITING or row.is_waiting(now))
-        ]
+        )
+        rows = [row for row in told if row.status is status]
         found = _page(rows, lambda row: (row.created_at, row.id), page, newest_first=False)
         return [_row(row) for row in found]
 
