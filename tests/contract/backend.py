@@ -441,8 +441,8 @@ class PostgresBackend(Backend):
 
     async def expire(self, approval_id: UUID) -> None:
         await self._platform.execute(
-            "update private.approvals set created_at = created_at - $2::interval, expires_at = expires_at - $2::interval "
-            "where id = $1",
+            "update private.approvals set created_at = created_at - $2::interval, "
+            "expires_at = expires_at - $2::interval where id = $1",
             approval_id,
             LIFETIME,
         )

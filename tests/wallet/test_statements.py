@@ -175,7 +175,9 @@ async def _at_hours(
 ) -> None:
     """The newest rows of *one*'s wallet, made where they are missing, are of these *hours*."""
     rows = await system.database.fetch(
-        "select id from public.wallet_transactions where user_id = $1::uuid and created_at > $2", one.id, _hour(24)
+        "select id from public.wallet_transactions where user_id = $1::uuid and created_at > $2",
+        one.id,
+        _hour(24),
     )
     for number in range(len(hours) - len(rows)):
         await pay(client, one, other, "1", "n", f"{hours} {number}")

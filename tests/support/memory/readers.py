@@ -91,7 +91,7 @@ class MemoryWallets:
 
     async def transactions(
         self, principal: Principal, wanted: TransactionFilter, page: PageRequest[int]
-    ) -> Sequence[Row]:
+    ) -> tuple[Sequence[Row], int | None]:
         """See the port."""
         self._living(principal)
         rows = [
@@ -103,7 +103,7 @@ class MemoryWallets:
             and (wanted.since is None or row.created_at >= wanted.since)
             and (wanted.until is None or row.created_at < wanted.until)
         ]
-        return [_row(row) for row in sorted(rows, key=lambda row: -row.version)[: page.read_limit]]
+        return [_row(row) for row in sorted(rows, key=lambda row: -row.version)[: page.read_limit]], None
 
     async def withdrawals(
         self, principal: Principal, status: WithdrawalStatus | None, page: PageRequest[Position]
@@ -177,7 +177,9 @@ class MemoryVaultReader:
         """See the port."""
         now, waiting = datetime.now(UTC), ApprovalStatus.WAITING
         told = (
-            replace(row, status=ApprovalStatus.EXPIRED) if row.status is waiting and not row.is_waiting(now) else row
+            replace(row, status=ApprovalStatus.EXPIRED)
+            if row.status is waiting and not row.is_waiting(now)
+            else row
             for row in self._database.approvals.values()
         )
         rows = [row for row in told if row.status is status]
