@@ -111,6 +111,8 @@ class GroupedDatabase(PostgresDatabase):
             finally:
                 if not member.decided.done():
                     member.decided.set_result(None)  # it was refused, or its client has gone
+                if not member.asked.done():
+                    self._start_lane()  # for those who did not overtake it
             async with super().begin(principal, opening) as transaction:
                 yield transaction
 
