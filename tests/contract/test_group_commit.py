@@ -369,10 +369,11 @@ async def test_a_connection_that_is_cut_before_the_commit_costs_nobody_anything(
         place.proxy.cut_all()
         return "decided"
 
-    answers = await place.behind_another(
-        *(place.withdraw(owner, "key") for owner in owners[:2]), place.decide(owners[2], "key", _once(cut))
-    )
+    async with place.waiting_for_its_lock() as waiting:
+        requests = [place.withdraw(owner, "key") for owner in owners[:2]]
+        answers = await asyncio.gather(*requests, place.decide(owners[2], "key", _once(cut)))
 
+    assert waiting.result().status == 201
     assert [status(answer) for answer in answers] == [201] * 3
     assert [await place.posted(owner) for owner in owners[:2]] == [1, 1]
     assert (await place.decide(owners[0], "lone", _once(cut))).status == 201
