@@ -64,7 +64,7 @@ class Refused:
 
 def key_of(name: str, path: str, body: dict[str, object]) -> IdempotencyKey[Any]:
     """A key, sent with *body* to *path*."""
-    return IdempotencyKey(name, fingerprint("POST", path, msgspec.json.encode(body)), _to_response)
+    return IdempotencyKey(name, fingerprint("POST", path, body), _to_response)
 
 
 def _to_response(answer: object) -> StoredResponse:
@@ -362,7 +362,7 @@ class PostgresBackend(Backend):
     ) -> None:
         self._platform = platform
         self._engine = create_engine(database.service)
-        self.database: Transacting = adapter(pool, lambda _: None)
+        self.database: Transacting = adapter(pool, lambda: None)
         self.accounts: Accounts = PostgresAccounts(pool)
         self.wallets: Wallets = PostgresWallets(pool)
         self.vault: VaultReaderFactory = vault_readers(self._engine)

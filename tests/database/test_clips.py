@@ -14,7 +14,7 @@ from infrastructure.adoption.posts import POST_STEPS
 from infrastructure.postgres.erasure import _STEPS as STEPS
 from infrastructure.postgres.migrations import MigrationRefused
 from support.clips import add_post, run_steps
-from support.database import Database, cloned
+from support.database import Database, cloned, execute
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +39,7 @@ insert into private.bans (user_id, reason, banned_by) values ('{BANNED}', 'x', '
 def peopled_clips(projects: LocalPostgres, clips_template: str) -> Iterator[Database]:
     """The people of people.sql, with clips."""
     with cloned(projects, clips_template) as made:
-        asyncio.run(_execute(made.superuser_url, PEOPLE + CLIPS))
+        asyncio.run(execute(made.superuser_url, PEOPLE + CLIPS))
         yield made
 
 
@@ -47,14 +47,6 @@ def peopled_clips(projects: LocalPostgres, clips_template: str) -> Iterator[Data
 async def place(peopled_clips: Database) -> AsyncIterator[Arena]:
     async with arena(peopled_clips) as made:
         yield made
-
-
-async def _execute(url: str, sql: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()
 
 
 def _voice(values: str) -> str:

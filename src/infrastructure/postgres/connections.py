@@ -3,7 +3,8 @@
 And what stands behind them, found out by looking: a pooler and its mode, the schema's level.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Any, Final
 
@@ -57,8 +58,20 @@ async def connect(address: DatabaseAddress, **options: Any) -> "asyncpg.Connecti
     return await asyncpg.connect(**(connection_options(address) | options))
 
 
-async def _no_reset(connection: asyncpg.Connection) -> None:
-    """Leave a returned connection as it is: no statement of ours sets session state, so a reset is a wasted trip."""
+@asynccontextmanager
+async def connected(
+    address: DatabaseAddress, **options: Any
+) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """The same for as long as the block runs.
+
+    Raises:
+        what :func:`connect` raises.
+    """
+    connection = await connect(address, **options)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 def create_pool(address: DatabaseAddress, size: int) -> Pool:
@@ -66,7 +79,7 @@ def create_pool(address: DatabaseAddress, size: int) -> Pool:
 
     It does not wait for the database: a process starts without one, and says so in its readiness.
     """
-    return Pool(size, reset=_no_reset, command_timeout=COMMAND_TIMEOUT_S, **connection_options(address))
+    return Pool(size, command_timeout=COMMAND_TIMEOUT_S, **connection_options(address))
 
 
 def create_engine(address: DatabaseAddress) -> AsyncEngine:
@@ -132,21 +145,14 @@ async def find_pooler(address: DatabaseAddress) -> PoolerMode:
     Raises:
         OSError, asyncpg.PostgresError: no connection.
     """
-    first = await connect(address, statement_cache_size=0)
-    try:
+    async with connected(address, statement_cache_size=0) as first:
         pid = await _pid(first)
         if pid == first.get_server_pid():
             return PoolerMode.NONE
-        second = await connect(address, statement_cache_size=0)
-        try:
-            async with second.transaction():
-                if await second.fetchval(_PID) == pid or await _pid(first) != pid:
-                    return PoolerMode.TRANSACTION
-            return PoolerMode.SESSION
-        finally:
-            await second.close()
-    finally:
-        await first.close()
+        async with connected(address, statement_cache_size=0) as second, second.transaction():
+            if await second.fetchval(_PID) == pid or await _pid(first) != pid:
+                return PoolerMode.TRANSACTION
+        return PoolerMode.SESSION
 
 
 async def _pid(connection: "asyncpg.Connection[asyncpg.Record]") -> int:

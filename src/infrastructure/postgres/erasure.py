@@ -13,7 +13,7 @@ import asyncpg
 
 from domain.audit import AuditAction
 from infrastructure.postgres.address import DatabaseAddress
-from infrastructure.postgres.connections import connect
+from infrastructure.postgres.connections import connected
 from infrastructure.postgres.errors import NotDone
 
 # Whatever columns the app has added: all that may be null become null, and nothing that may not is guessed. Sums are
@@ -96,24 +96,20 @@ async def erase(address: DatabaseAddress, user_id: UUID) -> Mapping[str, int]:
         NotDone: the user's Auth account is still there; or nobody with this id was ever here, and a typing mistake
             would look like success.
     """
-    connection = await connect(address)
-    try:
-        async with connection.transaction():
-            if await connection.fetchval("select private.account_status($1, null)", user_id) != "deleted":
-                raise NotDone("This user still has an Auth account.", "Delete that first, in Supabase Auth.")
-            if not await connection.fetchval(_KNOWN, user_id):
-                cause = f"Nothing is known of a user {user_id}."
-                raise NotDone(cause, "Check the id: it is that of the deleted Auth user.")
-            blanked = {"profile": await _blank_profile(connection, user_id)}
-            steps = dict(_STEPS)
-            if await connection.fetchval(_IS_MIRRORED):
-                steps["notes in the app's transactions"] = _MIRRORED
-            for what, statement in steps.items():
-                blanked[what] = _count(await connection.execute(statement, user_id))
-            await connection.execute(_RECORD, uuid4(), AuditAction.USER_ERASED, user_id)
-            return blanked
-    finally:
-        await connection.close()
+    async with connected(address) as connection, connection.transaction():
+        if await connection.fetchval("select private.account_status($1, null)", user_id) != "deleted":
+            raise NotDone("This user still has an Auth account.", "Delete that first, in Supabase Auth.")
+        if not await connection.fetchval(_KNOWN, user_id):
+            cause = f"Nothing is known of a user {user_id}."
+            raise NotDone(cause, "Check the id: it is that of the deleted Auth user.")
+        blanked = {"profile": await _blank_profile(connection, user_id)}
+        steps = dict(_STEPS)
+        if await connection.fetchval(_IS_MIRRORED):
+            steps["notes in the app's transactions"] = _MIRRORED
+        for what, statement in steps.items():
+            blanked[what] = _count(await connection.execute(statement, user_id))
+        await connection.execute(_RECORD, uuid4(), AuditAction.USER_ERASED, user_id)
+        return blanked
 
 
 async def _blank_profile(connection: "asyncpg.Connection[asyncpg.Record]", user_id: UUID) -> int:

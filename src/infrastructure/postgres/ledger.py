@@ -13,7 +13,7 @@ from application.wallet.reconcile_ledger import LedgerSnapshotFactory, Seal
 from domain.ledger import GENESIS, HEAD_SIZE, seal_digest
 from domain.reconciliation import Entry, Finding, Line
 from infrastructure.postgres.address import DatabaseAddress
-from infrastructure.postgres.connections import connect
+from infrastructure.postgres.connections import connected
 from infrastructure.postgres.errors import domain_error
 from infrastructure.postgres.ledger_strays import STRAYS, number_of
 
@@ -197,15 +197,10 @@ async def unlimited(address: DatabaseAddress) -> AsyncIterator[Any]:
         Unavailable: the database does not answer.
     """
     try:
-        connection = await connect(address)
+        async with connected(address) as connection:
+            yield connection
     except Exception as error:
         raise domain_error(error) or error from error
-    try:
-        yield connection
-    except Exception as error:
-        raise domain_error(error) or error from error
-    finally:
-        await connection.close()
 
 
 BEHIND: Final = timedelta(minutes=1)

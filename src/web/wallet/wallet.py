@@ -55,14 +55,6 @@ class TransferIn(msgspec.Struct, forbid_unknown_fields=True):
     amount: AmountField
     note: NoteField | None = None
 
-    def to_command(self) -> TransferCommand:
-        """The command that this body means.
-
-        Raises:
-            InvalidAmount: the amount is no plain decimal.
-        """
-        return TransferCommand(UUID(self.recipient_id), Money.parse(self.amount), self.note)
-
 
 class PostedTransactionOut(msgspec.Struct):
     """What was posted on a wallet, with its balance and version after it."""
@@ -77,7 +69,7 @@ class WalletController(Controller):
     """The caller's own money."""
 
     path = "/wallet"
-    tags = ["wallet"]  # noqa: RUF012 - Litestar's form
+    tags = ("wallet",)
 
     @get(responses=problems(SessionRevoked.code), operation_id="readWallet", summary="Your balance")
     @inject
@@ -164,5 +156,6 @@ class WalletController(Controller):
     ) -> Response[PostedTransactionOut]:
         """Move money to another user, once for each Idempotency-Key."""
         sent_key = keyed(request)
-        answer = await transfer_funds(request.user, data.to_command(), sent_key)
+        command = TransferCommand(UUID(data.recipient_id), Money.parse(data.amount), data.note)
+        answer = await transfer_funds(request.user, command, sent_key)
         return sent(PostedTransactionOut, request, answer)
