@@ -99,8 +99,12 @@ class Relay:
             result = await self._round()
             if delay := self._schedule.after(result):
                 await self._pause(result, delay)
-        with suppress(Unavailable):
+        try:
             await self._relay_events.resign()
+        except Unavailable:
+            pass  # the lease ends by itself
+        except Exception:
+            log.exception("relay.round_failed")
         self._report(RoundResult.STANDBY)
 
     async def _round(self) -> RoundResult:

@@ -1,6 +1,7 @@
 """How ``lingualink serve`` stops: it says so, finishes what runs, and ends with 0; with workers too."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -175,6 +176,27 @@ async def test_a_process_that_drains_serves_on_and_sends_its_clients_away(
     assert (told["status"], told["parts"]) == ("draining", {"process": "draining"})
     assert {answer.status_code for answer in answers} == {200}
     assert code == 0
+
+
+@WORKERS
+async def test_each_request_has_its_line_when_the_process_has_ended(
+    database: Database, supabase: SupabaseStack, workers: int, tmp_path: Path
+) -> None:
+    asked = [f"/posts/{uuid4()}" for _ in range(20 * workers)]
+    environment = {"LINGUALINK_WORKERS": str(workers), "LINGUALINK_DRAIN_DELAY": "0"}
+    port = free_port()
+    with (
+        (tmp_path / "log").open("wb") as log,
+        backend_process(database, supabase, port, environment, log) as process,
+    ):
+        async with client(f"http://127.0.0.1:{port}") as http:
+            answers = await asyncio.gather(*(http.get(path) for path in asked))
+        process.send_signal(signal.SIGTERM)
+        assert await exit_code(process, END_S) == 0
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+
+    told = {line["request_id"]: line["path"] for line in lines if line["event"] == "request"}
+    assert {answer.headers["x-request-id"]: answer.url.path for answer in answers}.items() <= told.items()
 
 
 async def _until_sent_away(kept: httpx.AsyncClient) -> httpx.Response:

@@ -1,12 +1,12 @@
 """Group commit: keyed requests that arrive while a transaction is under way share the next one.
 
 One statement claims all keys and locks all wallets in id order, each member decides in turn on the balances that its
-predecessors left, one statement writes all, one COMMIT. So thirty payments cost four round trips, as one does. A lone
-request goes at once: there is no timer. No use-case knows of it.
+predecessors left, one statement writes all, one COMMIT. So thirty payments cost four round trips, as one does. Who
+finds nothing under way goes at once and alone: there is no timer. No use-case knows of it.
 
-Who fits in no group goes alone, with the usual patience: a first payment, a key that is taken, a lock that was not to
-be had at once, and everybody of a group that failed before its COMMIT. After a COMMIT of unknown outcome all members
-get Unavailable, and their keys know the truth.
+Who fits in no group goes alone, too, with the usual patience: a first payment, a key that is taken, a lock that was
+not to be had at once, and everybody of a group that failed before its COMMIT. After a COMMIT of unknown outcome all
+members get Unavailable, and their keys know the truth.
 """
 
 import asyncio
@@ -80,25 +80,29 @@ class GroupedDatabase(PostgresDatabase):
         self._lanes = lanes
         self._most = most
         self._waiting: list[_Member] = []
-        self._locked: set[UUID] = set()  # the wallets of the groups under way
+        self._locked: set[UUID] = set()  # the wallets of what is under way
         self._running: set[asyncio.Task[None] | None] = set()
+        self._has_first = False  # one request that found nothing under way goes beside the lanes
 
     @asynccontextmanager
     async def begin(
         self, principal: Principal, opening: Opening[L]
     ) -> AsyncIterator[OpenTransaction[Opened[L]]]:
-        """A member's part of four round trips; what fits in no group goes alone."""
+        """A member's part of four round trips, or all four; what fits in no group goes alone."""
         fits = opening.key if opening.lock is None else None
         key = None if fits is None else (principal.user_id, fits.key)
         if key is None or _alone.get() == key:
             async with super().begin(principal, opening) as transaction:
                 yield transaction
             return
+        if not (self._running or self._has_first):
+            async with self._go_first(principal, opening, key) as transaction:
+                yield transaction
+            return
         async with map_database_errors():  # the deadline holds for the wait and whatever follows it
             member = _Member(principal, opening, key)
             self._waiting.append(member)
-            if len(self._running) < self._lanes:
-                self._running.add(asyncio.create_task(self._lane(), name="group commit"))
+            self._start_lane()
             try:
                 if (opened := await member.asked) is not None:
                     member.opened = opened
@@ -109,6 +113,38 @@ class GroupedDatabase(PostgresDatabase):
                     member.decided.set_result(None)  # it was refused, or its client has gone
             async with super().begin(principal, opening) as transaction:
                 yield transaction
+
+    @asynccontextmanager
+    async def _go_first(
+        self, principal: Principal, opening: Opening[L], key: tuple[UUID, str]
+    ) -> AsyncIterator[OpenTransaction[Opened[L]]]:
+        """Nobody is there to share with: alone, with a member's second attempt."""
+        self._has_first = True
+        self._locked.update(opening.wallets)
+        transaction: Any = None
+        try:
+            async with map_database_errors():  # the deadline holds for both attempts to open
+                try:
+                    async with super().begin(principal, opening) as transaction:
+                        yield transaction
+                        return
+                except Unavailable as error:
+                    if transaction is not None:
+                        if transaction.committing:
+                            raise
+                        _alone.set(key)
+                        raise SerializationConflict from error
+                async with super().begin(principal, opening) as transaction:
+                    yield transaction
+        finally:
+            self._has_first = False
+            self._locked.difference_update(opening.wallets)
+            if self._waiting:  # for these wallets, while no lane ran
+                self._start_lane()
+
+    def _start_lane(self) -> None:
+        if len(self._running) < self._lanes:
+            self._running.add(asyncio.create_task(self._lane(), name="group commit"))
 
     async def _lane(self) -> None:
         """One group after the other, until nobody waits."""
@@ -123,20 +159,23 @@ class GroupedDatabase(PostgresDatabase):
             self._running.discard(asyncio.current_task())
 
     def _next(self) -> list[_Member]:
-        """The next group: a bounded number of those who still want to, no key twice, no wallet of a group under way.
+        """The next group: a bounded number of those who still want to, no key twice, no wallet that is under way.
 
-        Who wants such a wallet waits for that group here, with others who want it, rather than for its lock.
+        Who wants such a wallet waits for it here, with others who want it, rather than for its lock; and nobody who
+        shares a wallet with them overtakes them, so that each wallet's requests are decided as they came.
         """
         members: dict[tuple[UUID, str], _Member] = {}
         rest: list[_Member] = []
+        wanted = set(self._locked)
         for member in self._waiting:
             if member.decided.done():
                 continue  # left before it was asked
-            free = member.key not in members and self._locked.isdisjoint(member.opening.wallets)
+            free = member.key not in members and wanted.isdisjoint(member.opening.wallets)
             if free and len(members) < self._most:
                 members[member.key] = member
             else:
                 rest.append(member)
+                wanted.update(member.opening.wallets)
         self._waiting = rest
         self._locked.update(*(member.opening.wallets for member in members.values()))
         return list(members.values())
