@@ -208,6 +208,20 @@ async def test_nobody_overtakes_who_waits_for_the_same_wallet(place: Place) -> N
     assert (await pays).status == (await spends).status == 201
 
 
+async def test_who_gives_up_waiting_makes_way_for_those_behind(place: Place) -> None:
+    stuck, other = await place.backend.user(balance="2.00"), await place.backend.user(balance="1.00")
+    async with place.waiting_for_its_lock(stuck):
+        leaves = asyncio.create_task(place.transfer(stuck, other, "leaves"))
+        behind = asyncio.create_task(place.withdraw(other, "behind"))
+        bystander = await place.backend.user(balance="1.00")
+        assert (await place.withdraw(bystander, "key")).status == 201
+        assert not behind.done()
+
+        leaves.cancel()
+
+        assert (await behind).status == 201
+
+
 async def test_two_requests_with_one_key_are_never_in_one_group(place: Place) -> None:
     owner = await place.backend.user(balance="3.00")
 
@@ -355,10 +369,11 @@ async def test_a_connection_that_is_cut_before_the_commit_costs_nobody_anything(
         place.proxy.cut_all()
         return "decided"
 
-    answers = await place.behind_another(
-        *(place.withdraw(owner, "key") for owner in owners[:2]), place.decide(owners[2], "key", _once(cut))
-    )
+    async with place.waiting_for_its_lock() as waiting:
+        requests = [place.withdraw(owner, "key") for owner in owners[:2]]
+        answers = await asyncio.gather(*requests, place.decide(owners[2], "key", _once(cut)))
 
+    assert waiting.result().status == 201
     assert [status(answer) for answer in answers] == [201] * 3
     assert [await place.posted(owner) for owner in owners[:2]] == [1, 1]
     assert (await place.decide(owners[0], "lone", _once(cut))).status == 201
