@@ -20,7 +20,7 @@ from application.profile import Accounts
 from application.transactions import Transactions
 from application.vault.reading import AuditFilter, ReadVault, VaultReaderFactory
 from application.wallet.reading import Wallets
-from domain.approvals import Approval
+from domain.approvals import LIFETIME, Approval
 from domain.audit import AuditAction, AuditEntry, RequestInfo
 from domain.errors import NotFound, Refusal
 from domain.identity import AccountStatus, Assurance, Ban, DisplayFields, Principal, Role
@@ -165,6 +165,10 @@ class Backend(Protocol):
         """From now on nothing leaves the wallet by its owner's hand."""
         ...
 
+    async def expire(self, approval_id: UUID) -> None:
+        """Seven days go by for an approval that waits."""
+        ...
+
     async def wallet(self, session: Principal) -> Wallet:
         """The wallet as stored."""
         ...
@@ -295,6 +299,11 @@ class MemoryBackend(Backend):
 
     async def freeze(self, session: Principal) -> None:
         self.tables.wallets[session.user_id] = replace(self.tables.wallets[session.user_id], frozen=True)
+
+    async def expire(self, approval_id: UUID) -> None:
+        waiting = self.tables.approvals[approval_id]
+        created_at, expires_at = waiting.created_at - LIFETIME, waiting.expires_at - LIFETIME
+        self.tables.approvals[approval_id] = replace(waiting, created_at=created_at, expires_at=expires_at)
 
     async def wallet(self, session: Principal) -> Wallet:
         return self.tables.wallets[session.user_id]
@@ -428,6 +437,14 @@ class PostgresBackend(Backend):
     async def freeze(self, session: Principal) -> None:
         await self._platform.execute(
             "update public.wallets set frozen = true where user_id = $1", session.user_id
+        )
+
+    async def expire(self, approval_id: UUID) -> None:
+        await self._platform.execute(
+            "update private.approvals set created_at = created_at - $2::interval, "
+            "expires_at = expires_at - $2::interval where id = $1",
+            approval_id,
+            LIFETIME,
         )
 
     async def wallet(self, session: Principal) -> Wallet:

@@ -130,7 +130,10 @@ class WalletController(Controller):
         since: Since = None,
         until: Until = None,
     ) -> Response[TransactionPage]:
-        """List the ledger rows of the session's user, newest first. New rows never move a page."""
+        """List the ledger rows of the session's user, newest first. New rows never move a page.
+
+        Of one kind a page may hold fewer rows than asked for, even none, while ``next_cursor`` goes on.
+        """
         wanted = TransactionFilter(kind, instant("since", since), instant("until", until))
         scope = ("wallet", request.user.user_id, wanted)
         before = cursors.read(cursor, int, of=scope)
