@@ -41,7 +41,7 @@ class PlainPage(OpenAPIRenderPlugin):
 
     @override
     def receive_router(self, router: Router) -> None:
-        """Leave what is not there to the application, whose errors are problem documents: Litestar has a page for it."""
+        """Leave what is not there to the application: Litestar would send a page, and no problem document."""
         router.routes[:] = [route for route in router.routes if "{" not in route.path]
 
     @override
