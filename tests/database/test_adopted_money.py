@@ -19,8 +19,8 @@ from domain.identity import AccountStatus, Role
 from domain.money import Money
 from domain.posts import PostStatus
 from domain.rewards import RewardedAction
+from infrastructure.adoption.checks import check_frozen, check_guards, check_old_money
 from infrastructure.adoption.money import _OPEN, MONEY_RETIREMENT, MONEY_STEPS
-from infrastructure.doctor.app import check_frozen, check_guards, check_old_money
 from infrastructure.doctor.findings import Finding, Findings
 from infrastructure.postgres.accounts import unfreeze
 from infrastructure.postgres.erasure import erase
