@@ -90,8 +90,7 @@ class Relay:
             result = await self._round()
             if delay := self._schedule.after(result):
                 await self._pause(result, delay)
-        with suppress(Unavailable):
-            await self._relay_events.resign()
+        await self._resign()
         self._report(RoundResult.STANDBY)
 
     async def _round(self) -> RoundResult:
@@ -109,6 +108,15 @@ class Relay:
             log.exception("relay.round_failed")
             result = RoundResult.FAILED
         return result
+
+    async def _resign(self) -> None:
+        try:
+            await self._relay_events.resign()
+        except Unavailable:
+            pass  # then the lease ends by itself
+        except Exception:
+            # What stops with the relay must go on.
+            log.exception("relay.resign_failed")
 
     def _report(self, result: RoundResult) -> None:
         is_leader = result is not RoundResult.STANDBY
