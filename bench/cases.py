@@ -20,7 +20,6 @@ READERS: Final = 200
 ROWS_EACH: Final = 60
 PAYERS: Final = 500
 HOT: Final = PLAIN[PAYERS + 1]
-PEERS_OPENING: Final = "1000000.00"
 
 Start = Callable[[System, Path | None], AbstractContextManager[Server]]
 

@@ -68,6 +68,8 @@ UP = (
     "create index lingualink_posts_language on public.posts (language, created_at, id)",
     "create index lingualink_posts_queue on public.posts (validation_status, created_at, id)",
     "create index lingualink_posts_queue_language on public.posts (validation_status, language, created_at, id)",
+    "create index lingualink_posts_kind on public.posts (kind, created_at, id)",
+    "create index lingualink_posts_queue_kind on public.posts (validation_status, kind, created_at, id)",
     "create index lingualink_posts_author on public.posts (author_id, created_at)",
     """
     create table public.wallets (

@@ -303,15 +303,22 @@ UP = (
     $$
     """,
     """
-    -- Definer rights, because clients can't read bans; it looks at the row's author, never at who is asking.
+    -- Definer rights, because clients can't read bans; it looks at the row's author, never at who is asking. The guard
+    -- before it raised the version if anything changed that is judged: what others count on a clip is no edit.
     create function private.refuse_banned_author() returns trigger
     language plpgsql security definer set search_path = '' as $$
     declare
       post constant jsonb := to_jsonb(new);
+      was constant jsonb := to_jsonb(old);
       author constant text := coalesce(post ->> 'author_id', post ->> 'user_id');
       status constant text := case when post ? 'validation_status' then 'validation_status' else 'status' end;
     begin
-      if (tg_op = 'INSERT' or post ->> status = 'pending' and to_jsonb(old) ->> status = 'pending')
+      -- An undecided clip of before may have any word for a status, or none.
+      if (tg_op = 'INSERT' or (
+            post -> 'version' <> was -> 'version'
+            and coalesce(post ->> status, '') not in ('approved', 'rejected')
+            and coalesce(was ->> status, '') not in ('approved', 'rejected')
+          ))
          and exists (select from private.bans b where b.user_id = author::uuid) then
         raise insufficient_privilege using message = 'a banned user can''t post';
       end if;

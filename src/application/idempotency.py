@@ -15,6 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
+from application.encoding import JsonObject
 from domain.errors import IdempotencyKeyReused, Refusal
 
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -67,13 +68,13 @@ class IdempotencyRecord:
         return replace(self.response, replayed=True)
 
 
-def fingerprint(method: str, path: str, body: bytes) -> bytes:
-    """Digest of a request: its method, its path, and its JSON *body* in canonical form.
+def fingerprint(method: str, path: str, body: JsonObject) -> bytes:
+    """Digest of a request: its method, its path, and its *body* in canonical JSON.
 
     Canonical: members sorted, none that is null, no white space, and an ``amount`` without zeros that say nothing,
     so ``"4"`` is ``"4.00"``. This form never changes: keys of older releases are compared with it.
     """
-    canonical = msgspec.json.encode(_canonical(msgspec.json.decode(body)), order="sorted")
+    canonical = msgspec.json.encode(_canonical(body), order="sorted")
     return hashlib.sha256(f"{method} {path}\n".encode() + canonical).digest()
 
 

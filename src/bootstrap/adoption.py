@@ -6,7 +6,7 @@ from uuid import UUID
 import click
 import msgspec
 
-from bootstrap.commands import CommandFailed
+from bootstrap.commands import CommandFailed, id_or_address
 from domain.errors import DomainError
 from domain.identity import Role
 from domain.money import Money
@@ -92,15 +92,8 @@ def _names(lines: Iterable[str]) -> Named:
             continue
         if len(words) != 2 or words[1] not in set(Role):
             raise NotConfirmed(f"Line {number} is not <user id or e-mail address> <{'|'.join(Role)}>.")
-        who = _id_or_address(words[0])
+        who = id_or_address(words[0])
         if who in named:
             raise NotConfirmed(f"Line {number} names {words[0]} a second time.")
         named[who] = Role(words[1])
     return named
-
-
-def _id_or_address(who: str) -> UUID | str:
-    try:
-        return UUID(who)
-    except ValueError:
-        return who.lower()

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Coroutine
 from io import StringIO
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from uuid import UUID
 
 import click
 from typing_extensions import override
@@ -90,6 +91,14 @@ def as_owner() -> "DatabaseAddress":
 
     click.get_current_context().meta[_VARIABLE] = "MIGRATION_DATABASE_URL"
     return load(MigrationSettings).database
+
+
+def id_or_address(who: str) -> UUID | str:
+    """Whom an operator means: an id in any spelling, or an e-mail address, which Supabase Auth keeps in lower case."""
+    try:
+        return UUID(who)
+    except ValueError:
+        return who.lower()
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -44,7 +44,7 @@ from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.vault import vault_readers
 from infrastructure.postgres.wallets import PostgresWallets
-from infrastructure.relay import AfterCommitHooks, MeasuredPublisher, PollSchedule, Relay
+from infrastructure.relay import MeasuredPublisher, PollSchedule, Relay
 from infrastructure.settings import Settings
 from infrastructure.supabase.admin import RealtimeEndpoint
 from infrastructure.supabase.broadcast import RealtimePublisher
@@ -89,9 +89,9 @@ class Infrastructure(Provider):
         await verifier.aclose()
 
     @provide
-    def database(self, pool: Pool, hooks: AfterCommitHooks) -> Database:
-        """Where transactions take place; what they owe is told after the commit."""
-        return GroupedDatabase(pool, hooks.emit)
+    def database(self, pool: Pool, relay: Relay) -> Database:
+        """Where transactions take place; the relay hears of each that owes an event."""
+        return GroupedDatabase(pool, relay.after_commit)
 
     @provide
     def vault_readers(self, engine: AsyncEngine) -> VaultReaderFactory:
@@ -143,19 +143,12 @@ class Realtime(Provider):
         """The relay of this process, whether it runs or not."""
         relay_events = RelayEvents(lease, outbox, publisher, Pace(settings.lingualink_realtime_share))
         schedule = PollSchedule(lambda: channel.listening)
-        return Relay(relay_events, schedule, metrics.relay_round)
+        return Relay(relay_events, schedule, metrics.relay_round, channel.notify)
 
     @provide
     def channel(self, settings: Settings) -> OutboxNotifications:
         """The way to relays in other processes."""
         return OutboxNotifications(settings.database)
-
-    @provide
-    def hooks(self, relay: Relay, channel: OutboxNotifications) -> AfterCommitHooks:
-        """A commit wakes the relay here, or wherever it is."""
-        hooks = AfterCommitHooks()
-        hooks.subscribe(lambda _: relay.wake() if relay.is_leader else channel.notify())
-        return hooks
 
     @provide
     def lease(self, pool: Pool, settings: Settings) -> PostgresLease:

@@ -28,8 +28,12 @@ class Connection(Protocol):
     """What an exchange needs of its connection."""
 
     transport: asyncio.Transport
-    flow: FlowControl
     state: ServerState
+
+    @property
+    def flow(self) -> FlowControl:
+        """When to read and write."""
+        ...
 
     def answered(self, exchange: "Exchange") -> None:
         """The exchange is complete."""

@@ -17,17 +17,19 @@ import httptools
 import structlog
 import uvicorn
 from typing_extensions import override
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
 from bootstrap.http_exchange import Exchange, problem_bytes
+from bootstrap.http_flow import Flow
 
 MAX_TARGET_BYTES: Final = 16 * 1024
 """RFC 9112, section 3, asks for 8,000 at least; a parameter of that length gets the answer of its route."""
 MAX_HEAD_BYTES: Final = 32 * 1024
 REQUEST_S: Final = 15.0
 """For a request to arrive whole, head and body, from its first byte; and for a new connection's first byte."""
+MAX_WAITING: Final = 16
+"""Requests that wait on a connection behind the one that is answered: one read may hold ten thousand."""
 
 LINGER_S: Final = 1.0
 LINGER_BYTES: Final = 1024 * 1024
@@ -45,13 +47,13 @@ class _Refused(Exception):
 class BoundedHttpProtocol(asyncio.Protocol):
     """One connection: requests are answered in their order, one at a time.
 
-    Too much is answered 414 or 431, what is no HTTP 400, each by a problem document, and the connection closed. Too
-    slow is closed without an answer: whoever stops sending is rarely there to read one. Each of these is a line in
-    the log.
+    Too much is answered 414 or 431, what is no HTTP 400, each by a problem document, and the connection closed; of too
+    many requests at once the first are answered. Too slow, to send or to read, is closed without an answer: whoever
+    stops is rarely there to read one. Each of these is a line in the log.
     """
 
     transport: Any
-    flow: FlowControl
+    flow: Flow
 
     def __init__(
         self, config: uvicorn.Config, server_state: ServerState, app_state: dict[str, Any], _loop: Any = None
@@ -91,7 +93,6 @@ class BoundedHttpProtocol(asyncio.Protocol):
     @override
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
-        self.flow = FlowControl(transport)
         self._of_connection = {
             "type": "http",
             "asgi": _ASGI,
@@ -102,6 +103,7 @@ class BoundedHttpProtocol(asyncio.Protocol):
         }
         client = self._of_connection["client"]
         self._peer = client[0] if client else None
+        self.flow = Flow(transport, self.loop, self._peer)
         self._connections.add(self)
         self._start_clock()
 
@@ -130,12 +132,10 @@ class BoundedHttpProtocol(asyncio.Protocol):
         self._fed_bytes += len(data)
         if self._refused:
             if self._fed_bytes > LINGER_BYTES:
-                self.transport.close()
+                self.flow.close()
             return
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # nothing is upgraded to: the request was answered as it stands
+            self._parse(data)
         except httptools.HttpParserError:
             self._refuse(self._code)
             return
@@ -145,10 +145,20 @@ class BoundedHttpProtocol(asyncio.Protocol):
                 self._refuse("headers_too_large")
             else:
                 self._start_clock()
-        elif self._answering is None:
+        elif self._answering is None and self._fed_bytes:
             self._start_clock()  # bytes that begin no request
         else:
             self._stop_clock()
+
+    def _parse(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            try:
+                self._parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = rest[upgrade.args[0] :]  # nothing is upgraded to: what follows is the next request
+            else:
+                return
 
     # ---------------------------------------------------------------- what the parser says
 
@@ -181,6 +191,10 @@ class BoundedHttpProtocol(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """The head is there: the application may begin."""
         parser = self._parser
+        if len(self._waiting) >= MAX_WAITING:
+            self._stop_parsing("rate_limited")
+        if parser.should_upgrade() and any(map(_announces_body, self._headers)):
+            self._stop_parsing("invalid_request")  # the parser would take the body for the next request
         version = parser.get_http_version()
         path, query = _path_and_query(self._url)
         scope = {
@@ -229,7 +243,7 @@ class BoundedHttpProtocol(asyncio.Protocol):
         self.state.total_requests += 1
         self._answering = None
         if not exchange.keep_alive:
-            self.transport.close()
+            self.flow.close()
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
@@ -247,14 +261,14 @@ class BoundedHttpProtocol(asyncio.Protocol):
             return  # the next answer starts it again
         left = self._idle_since + self._keep_alive_s - self.loop.time()
         if left <= 0:
-            self.transport.close()
+            self.flow.close()
         else:
             self._idling = self.loop.call_later(left, self._end_idling)
 
     def shutdown(self) -> None:
         """Close once what has begun is answered; uvicorn's server asks for it."""
         if self._answering is None:
-            self.transport.close()
+            self.flow.close()
         else:
             self._newest.keep_alive = False
 
@@ -272,7 +286,7 @@ class BoundedHttpProtocol(asyncio.Protocol):
             self._waiting.remove(broken)
         elif broken is not None:
             if broken.begun:
-                self.transport.close()
+                self.flow.close()
                 return
             broken.hang_up()  # the application's answer would come behind ours
         if answering is not None and answering is not broken:
@@ -282,7 +296,7 @@ class BoundedHttpProtocol(asyncio.Protocol):
             return
         self.transport.write(problem_bytes(code, request_id))
         self.transport.write_eof()
-        self._deadline = self.loop.call_later(LINGER_S, self.transport.close)
+        self._deadline = self.loop.call_later(LINGER_S, self.flow.close)
 
     # ---------------------------------------------------------------- time
 
@@ -298,7 +312,12 @@ class BoundedHttpProtocol(asyncio.Protocol):
     def _too_slow(self) -> None:
         self._deadline = None
         log.info("request.too_slow", client=self._peer, bytes=self._fed_bytes)
-        self.transport.close()
+        self.flow.close()
+
+
+def _announces_body(header: tuple[bytes, bytes]) -> bool:
+    name, value = header
+    return name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
 
 
 def _path_and_query(target: bytes) -> tuple[bytes, bytes]:

@@ -11,7 +11,7 @@ import msgspec
 from application.realtime.ports import Backlog, DeadLetter
 from application.vault.users import GrantRole
 from application.wallet.reconcile_ledger import ReconcileLedger
-from bootstrap.commands import CommandFailed
+from bootstrap.commands import CommandFailed, id_or_address
 from domain.identity import Role
 from infrastructure.postgres.accounts import find_account, unfreeze
 from infrastructure.postgres.address import DatabaseAddress
@@ -70,9 +70,9 @@ async def grant(database: DatabaseAddress, who: str, role: str) -> str:
     """
     async with map_database_errors(), create_pool(database, 1) as pool:
         async with acquire_connection(pool) as connection:
-            user_id = await find_account(connection, _id_or_address(who))
+            user_id = await find_account(connection, id_or_address(who))
             operator = await connection.fetchval("select session_user")
-        grant_role = GrantRole(PostgresDatabase(pool, lambda _: None), uuid4)
+        grant_role = GrantRole(PostgresDatabase(pool, lambda: None), uuid4)
         granted = await grant_role(user_id, Role(role), operator=operator)
     if granted.before is granted.after:
         return f"{granted.user_id} has the role {granted.after} already; nothing was changed."
@@ -149,11 +149,3 @@ async def seal(database: DatabaseAddress) -> str:
     """
     async with unlimited(database) as connection:
         return msgspec.json.encode(await take_seal(connection)).decode()
-
-
-def _id_or_address(who: str) -> UUID | str:
-    """An operator may spell an id in any way."""
-    try:
-        return UUID(who)
-    except ValueError:
-        return who

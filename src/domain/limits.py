@@ -1,9 +1,10 @@
 """What a deployment allows: how little is paid out, how much a wallet gives in a day, and what two admins decide."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from domain.errors import BelowMinimum, DailyLimit
-from domain.money import Money
+from domain.money import Money, money_text
 from domain.wallet import Wallet
 
 
@@ -39,6 +40,6 @@ class Limits:
         return self.second_admin_above is not None and amount > self.second_admin_above
 
 
-def _check(limit: Money | None, given: Money, amount: Money) -> None:
-    if limit is not None and amount.amount + given.amount > limit.amount:
-        raise DailyLimit(f"A wallet gives at most {limit} in 24 hours; {given} of it is used.")
+def _check(limit: Money | None, given: Decimal, amount: Money) -> None:
+    if limit is not None and given + amount.amount > limit.amount:
+        raise DailyLimit(f"A wallet gives at most {limit} in 24 hours, and has given {money_text(given)}.")

@@ -322,6 +322,7 @@ def _unfit(actor: Actor, requirements: Requirements) -> DomainError | None:
     return ClientNotAllowed() if client is not None and client not in requirements.oauth_clients else None
 
 
+@cache
 def audit_action(action: Action) -> AuditAction:
     """The word of a vault action in the audit log.
 

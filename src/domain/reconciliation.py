@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from domain.errors import BalanceLimit
 from domain.ledger import GENESIS, hash_row
 from domain.money import Money
 from domain.wallet import CORRECTABLE, TransactionKind, account_against
@@ -103,19 +104,28 @@ def _chain_findings(before: Entry | None, row: Entry) -> Iterator[Finding]:
         yield _finding("broken_chain", row, f"{balance} and {row.amount} make {row.balance_after}")
     if before is not None and row.created_at < before.created_at:
         yield _finding("time_runs_back", row, f"made {row.created_at}, the row before it {before.created_at}")
-    if row.hash != hash_row(
-        digest,
+    if row.hash != _hash(row, digest):
+        yield _finding("broken_hash", row, "its hash is not of this row and the row before it")
+
+
+def _hash(row: Entry, previous: bytes) -> bytes | None:
+    """What the row's hash should be; None where its sums are none that a wallet can hold."""
+    try:
+        amount, balance_after = Money(row.amount), Money(row.balance_after)
+    except (ValueError, BalanceLimit):
+        return None
+    return hash_row(
+        previous,
         id=row.id,
         user_id=row.user_id,
         kind=row.kind,
-        amount=Money(row.amount),
-        balance_after=Money(row.balance_after),
+        amount=amount,
+        balance_after=balance_after,
         version=row.version,
         counterparty_id=row.counterparty_id,
         reference_id=row.reference_id,
         created_at=row.created_at,
-    ):
-        yield _finding("broken_hash", row, "its hash is not of this row and the row before it")
+    )
 
 
 def _entry_findings(line: Line) -> Iterator[Finding]:
@@ -176,6 +186,8 @@ def _reversal(line: Line) -> Iterator[Finding]:
     row, other = line.row, line.other
     if other is None or other.user_id != row.user_id:
         yield _finding("unfounded_reversal", row, f"no transaction {row.reference_id} of this wallet")
+    elif not (row.amount.is_finite() and other.amount.is_normal()):
+        yield _finding("wrong_reversal", row, f"{row.amount} corrects {other.amount}")
     elif other.kind == TransactionKind.EARNING:
         if not -other.amount <= row.amount < 0:
             yield _finding("wrong_reversal", row, f"{row.amount} takes back an earning of {other.amount}")

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 from domain.errors import BalanceLimit, InsufficientFunds, InvalidInput, WalletFrozen
 from domain.ledger import GENESIS, Account, LedgerEntry, hash_row
-from domain.money import LIMIT, ZERO, Money
+from domain.money import LIMIT, NOTHING, ZERO, Money
 
 
 class TransactionKind(StrEnum):
@@ -86,7 +87,8 @@ class Transaction:
 class Wallet:
     """A user's balance, how many transactions made it, and the hash of the newest.
 
-    ``sent`` and ``withdrawn`` are what it gave by transfers and withdrawals in the last 24 hours, where that was asked.
+    ``sent`` and ``withdrawn`` are what it gave by transfers and withdrawals in the last 24 hours, where that was asked:
+    plain sums, for money that comes and goes may pass what one wallet can hold.
     Nothing leaves a ``frozen`` wallet by its owner's hand; it takes money in, and is corrected.
     """
 
@@ -94,8 +96,8 @@ class Wallet:
     balance: Money = ZERO
     version: int = 0
     hash: bytes = GENESIS
-    sent: Money = ZERO
-    withdrawn: Money = ZERO
+    sent: Decimal = NOTHING
+    withdrawn: Decimal = NOTHING
     frozen: bool = False
 
     def book(
@@ -147,8 +149,9 @@ class Wallet:
 
     def after(self, row: Transaction) -> "Wallet":
         """The wallet once *row* is posted on it."""
-        sent = self.sent - row.amount if row.kind is TransactionKind.TRANSFER_OUT else self.sent
-        withdrawn = self.withdrawn - row.amount if row.kind is TransactionKind.WITHDRAWAL else self.withdrawn
+        given = -row.amount.amount
+        sent = self.sent + given if row.kind is TransactionKind.TRANSFER_OUT else self.sent
+        withdrawn = self.withdrawn + given if row.kind is TransactionKind.WITHDRAWAL else self.withdrawn
         return Wallet(
             self.user_id,
             row.balance_after,

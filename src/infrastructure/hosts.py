@@ -24,6 +24,11 @@ def is_private_name(host: str) -> bool:
     return "." not in host and ":" not in host
 
 
+def is_near(host: str) -> bool:
+    """Whether what is sent to *host* stays on this machine, or among the containers beside it."""
+    return is_this_machine(host) or is_private_name(host)
+
+
 def process_name(release: str) -> str:
     """What this process is called in the log, in ``pg_stat_activity`` and in the relay's lease.
 

@@ -1,13 +1,13 @@
 """The log: one JSON object a line on standard output, from whatever wrote it; never a secret or a token.
 
 Every line ends in :class:`Chain`: ours, foreign libraries' (standard library logging), warnings,
-and what nobody caught. Tracebacks are without local variables. A line is one write to the file descriptor, so that
-nothing is lost at any end of the process. A failure that repeats is one line a minute, with a count.
+and what nobody caught. Tracebacks are without local variables. A line is written before anything else happens, so that
+nothing is lost at any end of the process; but the lines of requests that are answered in one turn of the event loop
+are written together, at its end. A failure that repeats is one line a minute, with a count.
 """
 
+import atexit
 import logging
-import os
-import select
 import sys
 import threading
 import time
@@ -24,6 +24,7 @@ from structlog.stdlib import add_log_level
 from typing_extensions import override
 
 from infrastructure.hosts import process_name
+from infrastructure.line_writer import LineWriter
 from infrastructure.redaction import mask_also, redact
 from infrastructure.settings import Environment, Settings
 
@@ -54,7 +55,7 @@ def configure_logging(settings: Environment, *, of_command: bool = False) -> Non
     _masked.cache_clear()
     least = "ERROR" if of_command else settings.lingualink_log_level.upper()
     chain = _chain  # one for the life of the process, for loggers keep what they were made with
-    chain.descriptor = STANDARD_ERROR if of_command else STANDARD_OUTPUT
+    chain.writer.descriptor = STANDARD_ERROR if of_command else STANDARD_OUTPUT
     chain.process = process_name(settings.lingualink_release)
     chain.tells_requests = logging.getLevelName(least) <= logging.INFO
     chain.steps = [_begin, chain.end]
@@ -148,7 +149,7 @@ class Chain:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self.descriptor = STANDARD_OUTPUT
+        self.writer = LineWriter(STANDARD_OUTPUT)
         self.process = ""
         self.tells_requests = True
         self.steps: list[Any] = []
@@ -190,25 +191,17 @@ class Chain:
             if name in fields:
                 event[name] = _masked(fields[name])
         event["level"], event["timestamp"], event["process"] = "info", datetime.now(UTC), self.process
-        self._write(self._encode(event) + b"\n")
+        self.writer.write_later(self._encode(event) + b"\n")
 
     def msg(self, line: str) -> None:
         """Write *line*, whole, before anything else happens."""
-        self._write(f"{line}\n".encode(errors="backslashreplace"))
-
-    def _write(self, rest: bytes) -> None:
-        while rest:
-            try:
-                rest = rest[os.write(self.descriptor, rest) :]
-            except BlockingIOError:
-                select.select([], [self.descriptor], [])
-            except OSError:
-                return  # nobody reads any more: the service goes on
+        self.writer.write(f"{line}\n".encode(errors="backslashreplace"))
 
     debug = info = warning = error = critical = exception = msg
 
 
 _chain: Final = Chain()
+atexit.register(_chain.writer.flush)
 
 
 class _Handler(logging.Handler):

@@ -22,7 +22,9 @@ SECRET_VARIABLES: Final = (
     "LINGUALINK_RATE_LIMIT_URL",
 )
 
-_PASSWORD_IN_ADDRESS: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/@\"'\\]*:)[^\s\"'\\]+@")
+# Callers write into the log, so each of these looks at a letter a bounded number of times, whatever the text.
+_WORD: Final = re.compile(r"[^\s\"'\\]+")
+_USER_IN_ADDRESS: Final = re.compile(r"://[^:/@]*:")
 _PASSWORD_PARAMETER: Final = re.compile(
     r"\b(password|passwd|sslpassword|apikey)(=|%3D)[^\s&\"'\\]+", re.IGNORECASE
 )
@@ -54,7 +56,7 @@ class Redactor:
             if form in text:
                 text = pattern.sub(MASK, text)
         if "://" in text:
-            text = _PASSWORD_IN_ADDRESS.sub(rf"\1{MASK}@", text)
+            text = _WORD.sub(_without_password, text)
         if "eyJ" in text:
             text = _TOKEN.sub(MASK, text)
         if "sb_secret_" in text:
@@ -70,6 +72,14 @@ class Redactor:
             place for place in range(len(text) - WINDOW + 1) if text[place : place + WINDOW] in self._windows
         ]
         return _without(text, hits) if hits else text
+
+
+def _without_password(word: re.Match[str]) -> str:
+    """A word without the password of the address in it: all between its user and the last ``@``."""
+    text = word[0]
+    host = text.rfind("@")
+    user = _USER_IN_ADDRESS.search(text, 0, host - 1) if host > 0 else None
+    return text if user is None else text[: user.end()] + MASK + text[host:]
 
 
 def _without(text: str, hits: list[int]) -> str:

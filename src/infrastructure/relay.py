@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -12,7 +12,6 @@ import structlog
 from application.realtime.ports import Fault, Message, Publisher, PublishFailed
 from application.realtime.relay_events import RelayEvents, RoundResult
 from domain.errors import Unavailable
-from domain.events import Event
 
 POLL_S: Final = 0.5
 BUSY_POLL_S: Final = 0.1
@@ -65,10 +64,13 @@ class Relay:
         relay_events: RelayEvents,
         schedule: PollSchedule,
         on_result: Callable[[RoundResult], None],
+        notify: Callable[[], None],
     ) -> None:
+        """*on_result* hears of each round; *notify* tells relays in other processes that something was committed."""
         self._relay_events = relay_events
         self._schedule = schedule
         self._on_result = on_result
+        self._notify = notify
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
         self._next_clean_up = 0.0
@@ -77,6 +79,13 @@ class Relay:
     def wake(self) -> None:
         """Say that something was committed. It changes nothing for a relay that stands by or backs off."""
         self._wake.set()
+
+    def after_commit(self) -> None:
+        """Say that this process committed something that owes an event: to this relay, or to the one that leads."""
+        if self.is_leader:
+            self._wake.set()
+        else:
+            self._notify()
 
     def stop(self) -> None:
         """Ask the loop to end after the messages in flight."""
@@ -90,7 +99,12 @@ class Relay:
             result = await self._round()
             if delay := self._schedule.after(result):
                 await self._pause(result, delay)
-        await self._resign()
+        try:
+            await self._relay_events.resign()
+        except Unavailable:
+            pass  # the lease ends by itself
+        except Exception:
+            log.exception("relay.round_failed")
         self._report(RoundResult.STANDBY)
 
     async def _round(self) -> RoundResult:
@@ -108,15 +122,6 @@ class Relay:
             log.exception("relay.round_failed")
             result = RoundResult.FAILED
         return result
-
-    async def _resign(self) -> None:
-        try:
-            await self._relay_events.resign()
-        except Unavailable:
-            pass  # then the lease ends by itself
-        except Exception:
-            # What stops with the relay must go on.
-            log.exception("relay.resign_failed")
 
     def _report(self, result: RoundResult) -> None:
         is_leader = result is not RoundResult.STANDBY
@@ -177,28 +182,3 @@ class MeasuredPublisher:
     async def probe(self) -> bool:
         """See the port."""
         return await self._publisher.probe()
-
-
-Listener = Callable[[Sequence[Event]], None]
-"""Hears of the events of one committed transaction. It must not wait: the request is not answered yet."""
-
-
-class AfterCommitHooks:
-    """Hands the events of a committed transaction to every listener. What a listener raises fails no request."""
-
-    def __init__(self) -> None:
-        self._listeners: list[Listener] = []
-
-    def subscribe(self, listener: Listener) -> None:
-        """Tell *listener* from now on."""
-        self._listeners.append(listener)
-
-    def emit(self, events: Sequence[Event]) -> None:
-        """Tell all listeners, if there is anything to tell."""
-        if not events:
-            return
-        for listener in self._listeners:
-            try:
-                listener(events)
-            except Exception:
-                log.exception("commit.listener_failed", listener=repr(listener))

@@ -16,7 +16,7 @@ from pydantic_settings import NoDecode
 
 from domain.errors import DomainError
 from domain.money import Money
-from infrastructure.hosts import is_private_name, is_this_machine
+from infrastructure.hosts import is_near
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.tls import read_certificates, tls_context
 
@@ -64,7 +64,7 @@ def _url(text: str, schemes: set[str], example: str) -> SplitResult:
 def _http_url(text: str) -> str:
     parts = _url(text, {"http", "https"}, "https://<ref>.supabase.co")
     host = parts.hostname or ""
-    if parts.scheme == "http" and not (is_this_machine(host) or is_private_name(host)):
+    if parts.scheme == "http" and not is_near(host):
         raise ValueError("must be https, except on this machine and for a private name without a dot")
     return f"{_origin_of(parts)}{parts.path.rstrip('/')}"
 

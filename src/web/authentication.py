@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from litestar import Request
 
+from application.encoding import JsonObject
 from application.ports import TokenVerifier
 from domain.errors import DomainError, InvalidToken, MissingToken
 from domain.identity import Principal
@@ -22,11 +23,11 @@ PUBLIC: Final = "public"
 class SessionRequest(Request[Principal, Any, Any]):
     """What handlers take: a class of its own, for one with parameters is compared by way of an exception each time.
 
-    ``raw``: the bytes of the body, where the handler takes one.
+    ``payload``: the JSON object of the body, where the handler takes one.
     """
 
-    __slots__ = ("raw",)
-    raw: bytes
+    __slots__ = ("payload",)
+    payload: JsonObject
 
 
 WINDOW_S: Final = 60

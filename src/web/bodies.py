@@ -14,7 +14,7 @@ from litestar.exceptions import InternalServerException
 from litestar.types import Send
 from msgspec import Meta
 
-from application.encoding import distinct_members, to_json_bytes
+from application.encoding import JsonObject, distinct_members, to_json_bytes
 from web.authentication import SessionRequest
 from web.problems import HttpProblem
 from web.query import NO_NUL, UUID_PATTERN
@@ -56,8 +56,8 @@ TotalText = Annotated[
 HashText = Annotated[str, Meta(extra_json_schema={"pattern": "^[0-9a-f]{64}$"})]
 
 
-async def read_json(request: SessionRequest) -> dict[str, Any]:
-    """The body of *request*, one JSON object in UTF-8 with each field once; its bytes are in ``request.raw`` then.
+async def read_json(request: SessionRequest) -> JsonObject:
+    """The body of *request*, one JSON object in UTF-8 with each field once; it is its ``payload`` then.
 
     Raises:
         HttpProblem: ``unsupported_media_type``, ``body_too_large`` or ``invalid_request``.
@@ -69,7 +69,7 @@ async def read_json(request: SessionRequest) -> dict[str, Any]:
         raise HttpProblem("unsupported_media_type", "Send JSON: Content-Type: application/json.")
     if any(name == b"content-length" and int(value[:_DIGITS]) > MAX_BYTES for name, value in sent):
         raise HttpProblem(*_TOO_LARGE)  # before it is asked for
-    body = request.raw = await _whole_body(request)
+    body = await _whole_body(request)
     try:
         value = msgspec.json.decode(body)
         if body.count(b":") != _fields(value):
@@ -78,6 +78,7 @@ async def read_json(request: SessionRequest) -> dict[str, Any]:
         raise HttpProblem("invalid_request", "The body is not well-formed JSON.") from None
     if not isinstance(value, dict):
         raise HttpProblem("invalid_request", "The body must be a JSON object.")
+    request.payload = value
     return value
 
 

@@ -40,7 +40,7 @@ class HealthController(Controller):
     """Open to everybody, and not counted: a probe is never refused."""
 
     path = "/health"
-    tags = ["health"]  # noqa: RUF012 - Litestar's form
+    tags = ("health",)
     opt = {PUBLIC: True}  # noqa: RUF012 - Litestar's form
     security: list[Any] = [{}]  # noqa: RUF012 - Litestar's form; no requirement is one way to fulfil it
 

@@ -40,7 +40,7 @@ def keyed(request: SessionRequest) -> IdempotencyKey[Any]:
         IdempotencyKeyMissing: there is none.
         IdempotencyKeyInvalid: several, empty, too long, or not printable ASCII.
     """
-    digest = fingerprint(request.method, request.scope["path"], request.raw)
+    digest = fingerprint(request.method, request.scope["path"], request.payload)
     sent = values_of(request.scope, b"idempotency-key")
     if not sent:
         raise IdempotencyKeyMissing

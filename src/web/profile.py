@@ -32,7 +32,7 @@ class ProfileController(Controller):
     """The caller's own account."""
 
     path = "/profile"
-    tags = ["profile"]  # noqa: RUF012 - Litestar's form
+    tags = ("profile",)
 
     @get(
         responses=problems(SessionRevoked.code),

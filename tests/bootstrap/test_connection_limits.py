@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from bootstrap import http_protocol
-from bootstrap.http_protocol import MAX_HEAD_BYTES, MAX_TARGET_BYTES, BoundedHttpProtocol
+from bootstrap import http_flow, http_protocol
+from bootstrap.http_protocol import MAX_HEAD_BYTES, MAX_TARGET_BYTES, MAX_WAITING, BoundedHttpProtocol
 from support.ports import free_port
 from support.raw_http import RawAnswer, connection, exchange, read_answer, request
 from support.stack import serve_in_thread
@@ -22,19 +23,22 @@ MEGABYTE = 1024 * 1024
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Answer with the size of the body; a client that hangs up gets no answer."""
+    """Answer with the size of the body; a client that hangs up gets no answer.
+
+    /early: without reading the body. /megabytes: with sixteen of them.
+    """
     if scope["type"] == "lifespan":
         for word in ("startup", "shutdown"):
             await receive()
             await send({"type": f"lifespan.{word}.complete"})
         return
-    size, more = 0, True
+    size, more = 0, scope["path"] != "/early"
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             return
         size, more = size + len(message["body"]), message["more_body"]
-    body = str(size).encode()
+    body = b"x" * (16 * MEGABYTE) if scope["path"] == "/megabytes" else str(size).encode()
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": 200, "headers": [length]})
     await send({"type": "http.response.body", "body": body})
@@ -186,6 +190,64 @@ async def test_who_sends_whole_requests_may_stay(url: str, monkeypatch: pytest.M
             await asyncio.sleep(0.5)
 
 
+async def test_who_is_answered_before_the_body_came_may_stay(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Head and body are two writes of most clients: a refusal may be quicker than the second."""
+    monkeypatch.setattr(http_protocol, "REQUEST_S", 3.0)
+    whole = request("/early", method="POST", body=b"x" * 10)
+    async with asyncio.timeout(60), connection(url) as (reader, writer):
+        writer.write(whole[:-10])
+        assert (await read_answer(reader)).status == 200
+        writer.write(whole[-10:])
+        await asyncio.sleep(4)
+        writer.write(request("/", method="POST", body=b"x" * 7))
+        answer = await read_answer(reader)
+
+    assert answer.body == b"7"
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_who_is_answered_before_the_body_came_and_never_sends_it_is_cut(url: str) -> None:
+    head = request("/early", method="POST", body=b"x" * 10)[:-10]
+
+    with stopwatch() as clock:
+        await seconds_until_closed(url, head)
+
+    assert clock.seconds < PATIENCE_S * 8
+
+
+@pytest.mark.parametrize("headers", [[], ["Connection: close"]], ids=["kept alive", "closing"])
+async def test_who_does_not_read_is_cut(
+    url: str, monkeypatch: pytest.MonkeyPatch, headers: list[str]
+) -> None:
+    """Else the connection and what was written to it would stay for ever."""
+    monkeypatch.setattr(http_flow, "UNREAD_S", PATIENCE_S)
+    async with asyncio.timeout(60), connection(url) as (reader, writer):
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(request("/megabytes", *headers))
+        with capture_logs() as lines:
+            while "request.unread" not in {line["event"] for line in lines}:  # noqa: ASYNC110 - the server's thread
+                await asyncio.sleep(0.05)
+        writer.transport.resume_reading()  # type: ignore[attr-defined]
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await reader.readexactly(16 * MEGABYTE)
+
+
+async def test_who_reads_slowly_may_stay(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_flow, "UNREAD_S", 2.0)
+    async with asyncio.timeout(60), connection(url) as (reader, writer):
+        writer.write(request("/megabytes", "Connection: close"))
+        head = await reader.readuntil(b"\r\n\r\n")
+        size = 0
+        for _ in range(32):  # eight seconds: four times as long as somebody may read nothing
+            size += len(await reader.readexactly(MEGABYTE // 2))
+            await asyncio.sleep(0.25)
+
+    assert head.startswith(b"HTTP/1.1 200")
+    assert size == 16 * MEGABYTE
+
+
 # --- Several requests on one connection
 
 
@@ -204,3 +266,42 @@ async def test_what_follows_a_good_request_and_is_none_does_not_answer_for_it(ur
         rest = await reader.read()
 
     assert (first.status, first.body, rest) == (200, b"7", b"")
+
+
+async def test_of_too_many_requests_at_once_the_first_are_answered(url: str) -> None:
+    """Each that waits takes some kilobytes, and one read may hold ten thousand."""
+    async with asyncio.timeout(20), connection(url) as (reader, writer):
+        writer.write(request("/") * 1000)
+        answers = [await read_answer(reader) for _ in range(MAX_WAITING + 1)]
+        rest = await reader.read()
+
+    assert {answer.status for answer in answers} == {200}
+    assert [answer.headers.get("connection") for answer in answers].index("close") == MAX_WAITING
+    assert rest == b""
+
+
+UPGRADE = ("Connection: Upgrade", "Upgrade: h2c")
+
+
+@pytest.mark.parametrize("length", ["Content-Length: {}", "Transfer-Encoding: chunked"])
+async def test_the_body_of_a_request_that_would_upgrade_is_no_second_request(url: str, length: str) -> None:
+    """The parser ends such a request with its head: a proxy's next user would get the body's answer."""
+    hidden = request("/hidden")
+    async with asyncio.timeout(20), connection(url) as (reader, writer):
+        writer.write(request("/", *UPGRADE, length.format(len(hidden)), method="POST"))
+        answer = await read_answer(reader)
+        writer.write(hidden)
+        rest = await reader.read()
+
+    assert code(answer) == (400, "invalid_request")
+    assert rest == b""
+
+
+async def test_a_request_that_would_upgrade_is_answered_and_what_follows_it_too(url: str) -> None:
+    async with asyncio.timeout(20), connection(url) as (reader, writer):
+        writer.write(request("/", *UPGRADE) + request("/", method="POST", body=b"x" * 7))
+        answers = [await read_answer(reader) for _ in range(2)]
+        writer.write(request("/", *UPGRADE, "Content-Length: 0", method="POST"))
+        last = await read_answer(reader)
+
+    assert [answer.body for answer in [*answers, last]] == [b"0", b"7", b"0"]

@@ -1,6 +1,7 @@
 """How ``lingualink serve`` stops: it says so, finishes what runs, and ends with 0; with workers too."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -177,6 +178,27 @@ async def test_a_process_that_drains_serves_on_and_sends_its_clients_away(
     assert code == 0
 
 
+@WORKERS
+async def test_each_request_has_its_line_when_the_process_has_ended(
+    database: Database, supabase: SupabaseStack, workers: int, tmp_path: Path
+) -> None:
+    asked = [f"/posts/{uuid4()}" for _ in range(20 * workers)]
+    environment = {"LINGUALINK_WORKERS": str(workers), "LINGUALINK_DRAIN_DELAY": "0"}
+    port = free_port()
+    with (
+        (tmp_path / "log").open("wb") as log,
+        backend_process(database, supabase, port, environment, log) as process,
+    ):
+        async with client(f"http://127.0.0.1:{port}") as http:
+            answers = await asyncio.gather(*(http.get(path) for path in asked))
+        process.send_signal(signal.SIGTERM)
+        assert await exit_code(process, END_S) == 0
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+
+    told = {line["request_id"]: line["path"] for line in lines if line["event"] == "request"}
+    assert {answer.headers["x-request-id"]: answer.url.path for answer in answers}.items() <= told.items()
+
+
 async def _until_sent_away(kept: httpx.AsyncClient) -> httpx.Response:
     """The answer that closes the connection: the workers hear of the signal one after the other."""
     while True:
@@ -184,6 +206,26 @@ async def _until_sent_away(kept: httpx.AsyncClient) -> httpx.Response:
         if answer.headers.get("connection") == "close" or answer.status_code != 200:
             return answer
         await asyncio.sleep(0.02)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads Linux's /proc")
+async def test_a_signal_to_all_processes_of_several_workers_is_one_signal(
+    database: Database, supabase: SupabaseStack
+) -> None:
+    """As systemd, Heroku and a terminal send it. Taken for two it would end the delay, and cut off who comes yet."""
+    with served(database, supabase, LINGUALINK_WORKERS=2, LINGUALINK_DRAIN_DELAY=120) as (process, url):
+        async with kept_alive(url, 4) as clients:
+            for worker in children_of(process.pid):
+                os.kill(worker, signal.SIGTERM)
+            await asyncio.gather(*map(_until_not_ready, clients))
+            process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(2)  # long enough for the end, were the delay over
+            answers = await asyncio.gather(*(kept.get("/health/live") for kept in clients))
+            process.send_signal(signal.SIGTERM)
+            code = await exit_code(process, END_S)
+
+    assert {answer.headers.get("connection") for answer in answers} == {"close"}
+    assert code == 0
 
 
 async def _until_not_ready(kept: httpx.AsyncClient) -> httpx.Response:
@@ -256,6 +298,26 @@ async def test_workers_end_when_their_parent_is_killed(database: Database, supab
         process.kill()
 
         await until_refused(url)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads Linux's /proc")
+async def test_workers_whose_parent_is_killed_drain_together(
+    database: Database, supabase: SupabaseStack
+) -> None:
+    """One after the other they would hold the port for as many delays as there are workers."""
+    with served(database, supabase, LINGUALINK_WORKERS=3, LINGUALINK_DRAIN_DELAY=120) as (process, url):
+        workers = children_of(process.pid)
+        async with AsyncExitStack() as stack:
+            of_worker: dict[int, httpx.AsyncClient] = {}
+            while len(of_worker) < len(workers):
+                kept = await stack.enter_async_context(client(url))
+                of_worker.setdefault((await kept.get("/health/live")).json()["process"], kept)
+            process.kill()
+            drained = await asyncio.gather(*map(_until_not_ready, of_worker.values()))
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+
+    assert {answer.json()["status"] for answer in drained} == {"draining"}
 
 
 async def test_a_server_older_than_the_schema_stays_ready(

@@ -20,7 +20,7 @@ from application.profile import Accounts
 from application.transactions import Transactions
 from application.vault.reading import AuditFilter, ReadVault, VaultReaderFactory
 from application.wallet.reading import Wallets
-from domain.approvals import Approval
+from domain.approvals import LIFETIME, Approval
 from domain.audit import AuditAction, AuditEntry, RequestInfo
 from domain.errors import NotFound, Refusal
 from domain.identity import AccountStatus, Assurance, Ban, DisplayFields, Principal, Role
@@ -64,7 +64,7 @@ class Refused:
 
 def key_of(name: str, path: str, body: dict[str, object]) -> IdempotencyKey[Any]:
     """A key, sent with *body* to *path*."""
-    return IdempotencyKey(name, fingerprint("POST", path, msgspec.json.encode(body)), _to_response)
+    return IdempotencyKey(name, fingerprint("POST", path, body), _to_response)
 
 
 def _to_response(answer: object) -> StoredResponse:
@@ -163,6 +163,10 @@ class Backend(Protocol):
 
     async def freeze(self, session: Principal) -> None:
         """From now on nothing leaves the wallet by its owner's hand."""
+        ...
+
+    async def expire(self, approval_id: UUID) -> None:
+        """Seven days go by for an approval that waits."""
         ...
 
     async def wallet(self, session: Principal) -> Wallet:
@@ -296,6 +300,11 @@ class MemoryBackend(Backend):
     async def freeze(self, session: Principal) -> None:
         self.tables.wallets[session.user_id] = replace(self.tables.wallets[session.user_id], frozen=True)
 
+    async def expire(self, approval_id: UUID) -> None:
+        waiting = self.tables.approvals[approval_id]
+        created_at, expires_at = waiting.created_at - LIFETIME, waiting.expires_at - LIFETIME
+        self.tables.approvals[approval_id] = replace(waiting, created_at=created_at, expires_at=expires_at)
+
     async def wallet(self, session: Principal) -> Wallet:
         return self.tables.wallets[session.user_id]
 
@@ -353,7 +362,7 @@ class PostgresBackend(Backend):
     ) -> None:
         self._platform = platform
         self._engine = create_engine(database.service)
-        self.database: Transacting = adapter(pool, lambda _: None)
+        self.database: Transacting = adapter(pool, lambda: None)
         self.accounts: Accounts = PostgresAccounts(pool)
         self.wallets: Wallets = PostgresWallets(pool)
         self.vault: VaultReaderFactory = vault_readers(self._engine)
@@ -428,6 +437,14 @@ class PostgresBackend(Backend):
     async def freeze(self, session: Principal) -> None:
         await self._platform.execute(
             "update public.wallets set frozen = true where user_id = $1", session.user_id
+        )
+
+    async def expire(self, approval_id: UUID) -> None:
+        await self._platform.execute(
+            "update private.approvals set created_at = created_at - $2::interval, "
+            "expires_at = expires_at - $2::interval where id = $1",
+            approval_id,
+            LIFETIME,
         )
 
     async def wallet(self, session: Principal) -> Wallet:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from application.idempotency import StoredResponse
 from application.transaction_context import Tx
+from application.wallet.transfers import TransferCommand, TransferFunds
 from application.wallet.withdrawals import WithdrawCommand, WithdrawFunds
 from contract.backend import PostgresBackend, key_of, postgres_backend
 from domain.errors import InsufficientFunds, InvalidInput, Unavailable
@@ -46,6 +48,12 @@ class Place:
     async def withdraw(self, owner: Principal, key: str, amount: str = "1") -> StoredResponse:
         return await withdraw(self.backend, owner, key, amount)
 
+    async def transfer(self, sender: Principal, recipient: Principal, key: str) -> StoredResponse:
+        """A dollar."""
+        command = TransferCommand(recipient.user_id, Money.parse("1"), "")
+        request = key_of(key, "/wallet/transfers", {})
+        return await TransferFunds(self.backend.transactions)(sender, command, request)
+
     async def decide(self, owner: Principal, key: str, decide: Callable[[Tx[None]], str]) -> StoredResponse:
         """A request with a decision of the test's own."""
         request = key_of(key, PATH, {})
@@ -61,6 +69,24 @@ class Place:
         later = [asyncio.ensure_future(request) for request in requests]
         await first
         return list(await asyncio.gather(*later, return_exceptions=True))
+
+    @asynccontextmanager
+    async def waiting_for_its_lock(
+        self, owner: Principal | None = None
+    ) -> AsyncIterator["asyncio.Task[StoredResponse]"]:
+        """A request, of *owner*'s, that is under way until the block ends."""
+        stuck = owner or await self.backend.user(balance="1.00")
+        other = await asyncpg.connect(self.database.superuser_url)
+        try:
+            await other.execute("begin")
+            await other.execute("select from public.wallets where user_id = $1 for update", stuck.user_id)
+            waiting = asyncio.create_task(self.withdraw(stuck, "waits"))
+            await asyncio.sleep(0)
+            yield waiting
+            await other.execute("rollback")
+            await waiting
+        finally:
+            await other.close()
 
     def commits(self) -> int:
         return sum(statement.lower() == "commit" for statement in self.proxy.statements)
@@ -167,6 +193,33 @@ async def test_each_decides_on_what_its_predecessors_left(place: Place) -> None:
     assert [row.version for row in await place.backend.ledger(owner)] == [1, 2, 3, 4]
     assert await findings(place.database) == []  # each hash is over its predecessor's in the same group
     assert place.commits() == 2
+
+
+async def test_nobody_overtakes_who_waits_for_the_same_wallet(place: Place) -> None:
+    """Else who wants two wallets that others pay all the time would never have both at once."""
+    owner, other = await place.backend.user(balance="2.00"), await place.backend.user(balance="0.50")
+    async with place.waiting_for_its_lock(owner):
+        pays = asyncio.create_task(place.transfer(owner, other, "pays"))
+        spends = asyncio.create_task(place.withdraw(other, "spends"))
+        bystander = await place.backend.user(balance="1.00")
+        assert (await place.withdraw(bystander, "key")).status == 201
+        assert not spends.done()
+
+    assert (await pays).status == (await spends).status == 201
+
+
+async def test_who_gives_up_waiting_makes_way_for_those_behind(place: Place) -> None:
+    stuck, other = await place.backend.user(balance="2.00"), await place.backend.user(balance="1.00")
+    async with place.waiting_for_its_lock(stuck):
+        leaves = asyncio.create_task(place.transfer(stuck, other, "leaves"))
+        behind = asyncio.create_task(place.withdraw(other, "behind"))
+        bystander = await place.backend.user(balance="1.00")
+        assert (await place.withdraw(bystander, "key")).status == 201
+        assert not behind.done()
+
+        leaves.cancel()
+
+        assert (await behind).status == 201
 
 
 async def test_two_requests_with_one_key_are_never_in_one_group(place: Place) -> None:
@@ -282,20 +335,13 @@ async def test_who_leaves_after_its_decision_has_paid(place: Place) -> None:
 
 
 async def test_a_lock_that_is_not_to_be_had_at_once_holds_up_nobody_else(place: Place) -> None:
-    stuck, free = await place.backend.user(balance="1.00"), await place.backend.user(balance="1.00")
-    other = await asyncpg.connect(place.database.superuser_url)
-    try:
-        await other.execute("begin")
-        await other.execute("select from public.wallets where user_id = $1 for update", stuck.user_id)
-        waiting = asyncio.create_task(place.withdraw(stuck, "waits"))
-        await asyncio.sleep(0)
+    free = await place.backend.user(balance="1.00")
 
+    async with place.waiting_for_its_lock() as waiting:
         assert (await place.withdraw(free, "goes")).status == 201
         assert not waiting.done()
-        await other.execute("rollback")
-        assert (await waiting).status == 201
-    finally:
-        await other.close()
+
+    assert waiting.result().status == 201
 
 
 @pytest.mark.parametrize("cut_point", [CutPoint.BEFORE_COMMIT, CutPoint.AFTER_COMMIT])
@@ -303,13 +349,11 @@ async def test_after_a_commit_of_unknown_outcome_all_are_told_so_and_their_keys_
     place: Place, cut_point: CutPoint
 ) -> None:
     owners = [await place.backend.user(balance="1.00") for _ in range(5)]
-    first = asyncio.create_task(place.withdraw(await place.backend.user(balance="1.00"), "first"))
-    await asyncio.sleep(0)
-    later = [asyncio.create_task(place.withdraw(owner, "key")) for owner in owners]
-    await first
-    place.proxy.cut_next(cut_point)
-
-    answers = await asyncio.gather(*later, return_exceptions=True)
+    async with place.waiting_for_its_lock():
+        place.proxy.cut_next(cut_point)
+        answers = await asyncio.gather(
+            *(place.withdraw(owner, "key") for owner in owners), return_exceptions=True
+        )
 
     assert [status(answer) for answer in answers] == [Unavailable] * 5
     again = [await place.withdraw(owner, "key") for owner in owners]
@@ -325,12 +369,14 @@ async def test_a_connection_that_is_cut_before_the_commit_costs_nobody_anything(
         place.proxy.cut_all()
         return "decided"
 
-    answers = await place.behind_another(
-        *(place.withdraw(owner, "key") for owner in owners[:2]), place.decide(owners[2], "key", _once(cut))
-    )
+    async with place.waiting_for_its_lock() as waiting:
+        requests = [place.withdraw(owner, "key") for owner in owners[:2]]
+        answers = await asyncio.gather(*requests, place.decide(owners[2], "key", _once(cut)))
 
+    assert waiting.result().status == 201
     assert [status(answer) for answer in answers] == [201] * 3
     assert [await place.posted(owner) for owner in owners[:2]] == [1, 1]
+    assert (await place.decide(owners[0], "lone", _once(cut))).status == 201
 
 
 def _once(decide: Callable[[Tx[None]], str]) -> Callable[[Tx[None]], str]:

@@ -58,9 +58,11 @@ async def withdraw(backend: Backend, owner: Principal, amount: str) -> None:
     await WithdrawFunds(backend.transactions, LIMITS)(owner, WithdrawCommand(money(amount)), key)
 
 
-async def pay(backend: Backend, owner: Principal, to: Principal, amount: str) -> None:
+async def pay(
+    backend: Backend, owner: Principal, to: Principal, amount: str, limits: Limits = LIMITS
+) -> None:
     key = key_of(str(uuid4()), "/wallet/transfers", {"amount": amount})
-    await TransferFunds(backend.transactions, LIMITS)(owner, TransferCommand(to.user_id, money(amount)), key)
+    await TransferFunds(backend.transactions, limits)(owner, TransferCommand(to.user_id, money(amount)), key)
 
 
 async def give(backend: Backend, admin: Principal, owner: Principal, amount: str) -> StoredResponse:
@@ -85,8 +87,11 @@ async def balance(backend: Backend, owner: Principal) -> str:
     return str((await backend.wallet(owner)).balance)
 
 
-async def waiting(backend: Backend, admin: Principal) -> list[UUID]:
-    page = await backend.read_vault.approvals(admin, ApprovalStatus.WAITING, ORIGIN, PageRequest(50))
+async def waiting(
+    backend: Backend, admin: Principal, status: ApprovalStatus = ApprovalStatus.WAITING
+) -> list[UUID]:
+    page = await backend.read_vault.approvals(admin, status, ORIGIN, PageRequest(50))
+    assert {row["status"] for row in page.items} <= {status}
     return [row["id"] for row in page.items]
 
 
@@ -119,6 +124,15 @@ async def test_a_wallet_sends_so_much_a_day_however_much_it_receives(backend: Ba
     with pytest.raises(DailyLimit):
         await pay(backend, owner, other, "0.0002")
     await pay(backend, owner, other, "0.0001")
+
+
+async def test_money_that_came_and_went_counts_beyond_what_a_wallet_can_hold(backend: Backend) -> None:
+    owner, other = await backend.user(balance="90000000.00"), await backend.user()
+    for payer, payee in ((owner, other), (other, owner), (owner, other), (other, owner)):
+        await pay(backend, payer, payee, "90000000", Limits())
+
+    with pytest.raises(DailyLimit, match=r"given 180000000\.00"):
+        await pay(backend, owner, other, "1")
 
 
 async def test_nothing_leaves_a_frozen_wallet_and_it_takes_money_in(backend: Backend) -> None:
@@ -276,6 +290,41 @@ async def test_a_large_payout_waits_for_another_admin(backend: Backend) -> None:
     assert (await totals(backend))["payouts_paid"] == 200
     settled = await settle(backend, admin, withdrawal.id, WithdrawalStatus.COMPLETED)
     assert not isinstance(settled, Approval)
+
+
+async def test_what_has_expired_is_listed_as_that_and_waits_no_more(backend: Backend) -> None:
+    admin, second, owner = (
+        await backend.user(Role.ADMIN),
+        await backend.user(Role.ADMIN),
+        await backend.user(),
+    )
+    expired, still = await asked(backend, admin, owner, "500"), await asked(backend, admin, owner, "600")
+
+    await backend.expire(expired)
+
+    assert await waiting(backend, second) == [still]
+    assert await waiting(backend, second, ApprovalStatus.EXPIRED) == [expired]
+    with pytest.raises(NotFound):
+        await decide(backend, second, expired)
+    assert await balance(backend, owner) == "0.00"
+
+
+async def test_a_payout_is_asked_for_anew_once_nobody_decided_in_time(backend: Backend) -> None:
+    admin, second = await backend.user(Role.ADMIN), await backend.user(Role.ADMIN)
+    withdrawal = await held(backend, await backend.user(balance="500.00"), "200")
+    first = await settle(backend, admin, withdrawal.id, WithdrawalStatus.COMPLETED)
+    assert isinstance(first, Approval)
+    await backend.expire(first.id)
+
+    again = await settle(backend, admin, withdrawal.id, WithdrawalStatus.COMPLETED)
+
+    assert isinstance(again, Approval)
+    assert (await waiting(backend, second), await waiting(backend, second, ApprovalStatus.EXPIRED)) == (
+        [again.id],
+        [first.id],
+    )
+    await decide(backend, second, again.id)
+    assert (await totals(backend))["payouts_paid"] == 200
 
 
 async def test_a_payout_that_failed_needs_one_admin(backend: Backend) -> None:

@@ -12,7 +12,7 @@ import asyncpg
 from database.attacks import Case
 from devstack.keys import SigningKey
 from infrastructure.postgres.tables import Base
-from support.database import Database
+from support.database import Database, execute
 from support.sdk import Outcome, Sdk, Steps
 from support.stack import SupabaseStack, supabase_on
 
@@ -102,15 +102,15 @@ class SdkArena:
 
 async def populate(database: Database) -> None:
     """Put the people in."""
-    await _execute(database.superuser_url, PEOPLE)
+    await execute(database.superuser_url, PEOPLE)
 
 
 async def migrate_app(database: Database) -> None:
     """Let the app open what it can. Supabase's ``postgres`` may switch to replica mode."""
-    await _execute(
+    await execute(
         database.superuser_url, "grant set on parameter session_replication_role to supabase_postgres_like"
     )
-    await _execute(database.migrator_url, APP_MIGRATION)
+    await execute(database.migrator_url, APP_MIGRATION)
 
 
 @contextmanager
@@ -130,11 +130,3 @@ async def arena(database: Database) -> AsyncIterator[Arena]:
     finally:
         await client.close()
         await platform.close()
-
-
-async def _execute(url: str, sql: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()

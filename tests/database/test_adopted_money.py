@@ -11,17 +11,19 @@ import pytest
 
 from contract.backend import postgres_backend
 from contract.test_limits import pay
+from contract.test_transfers import pay as paid
 from contract.test_validation import decide
 from database.arena import Arena, arena
 from database.attacks import ME, VICTIM, Case
-from domain.identity import Role
+from domain.identity import AccountStatus, Role
 from domain.money import Money
 from domain.posts import PostStatus
 from domain.rewards import RewardedAction
+from infrastructure.adoption.checks import check_frozen, check_guards, check_old_money
 from infrastructure.adoption.money import _OPEN, MONEY_RETIREMENT, MONEY_STEPS
-from infrastructure.doctor.app import check_frozen, check_guards, check_old_money
 from infrastructure.doctor.findings import Finding, Findings
 from infrastructure.postgres.accounts import unfreeze
+from infrastructure.postgres.erasure import erase
 from support.clips import run_steps
 from support.database import Database
 from support.ledger import findings
@@ -135,6 +137,32 @@ async def test_builds_in_the_field_read_what_the_ledger_says(owner: Any, clips_d
     assert sum(sent) == Decimal("6.99")
     assert sum(row["amount"] for row in rows if row["user_id"] == str(other.user_id)) == Decimal("3.51")
     assert {row["type"] for row in rows} == {"refund", "withdrawal", "top_up", "earning"}
+    assert await found_by(check_old_money(owner)) == []
+
+
+async def test_an_erased_persons_words_go_from_the_old_places_too_and_the_sums_stay(
+    owner: Any, clips_database: Database
+) -> None:
+    await run_steps(owner, MONEY_STEPS)
+    async with postgres_backend(clips_database) as backend:
+        person, friend = await backend.user(balance="10.00"), await backend.user(balance="10.00")
+        await paid(backend, person, friend, "1", note="Amahoro Uwase")
+        await paid(backend, friend, person, "2", note="Amahoro Uwase", key="back")
+        third = await backend.user()
+        await paid(backend, friend, third, "1", note="keep me", key="third")
+        await backend.has_account_status(person, AccountStatus.DELETED)
+    sums = "select amount, description is null as blank from public.transactions order by created_at, amount"
+    before = [row["amount"] for row in await owner.fetch(sums)]
+
+    await erase(clips_database.migrator, person.user_id)
+
+    after = await owner.fetch(sums)
+    assert [row["amount"] for row in after] == before
+    words = await owner.fetch(
+        "select distinct description from public.transactions where description is not null"
+    )
+    assert [row["description"] for row in words] == ["keep me"]
+    assert await owner.fetchval("select balance from public.profiles where id = $1", person.user_id) == 11
     assert await found_by(check_old_money(owner)) == []
 
 

@@ -14,17 +14,24 @@ from infrastructure.adoption.posts import POST_STEPS
 from infrastructure.postgres.erasure import _STEPS as STEPS
 from infrastructure.postgres.migrations import MigrationRefused
 from support.clips import add_post, run_steps
-from support.database import Database, cloned
+from support.database import Database, cloned, execute
 
 pytestmark = pytest.mark.anyio
 
-MINE, MINE_APPROVED, THEIRS, THEIR_VIDEO = [f"20000000-0000-4000-8000-00000000000{n}" for n in range(1, 5)]
+MINE, MINE_APPROVED, THEIRS, THEIR_VIDEO, FLAGGED, NO_STATUS = [
+    f"20000000-0000-4000-8000-00000000000{n}" for n in range(1, 7)
+]
 CLIPS = f"""
 insert into public.voice_clips (id, user_id, phrase, language, status, is_validated) values
   ('{MINE}', '{ME}', 'mine', 'rw', 'pending', false), ('{MINE_APPROVED}', '{ME}', 'mine', 'rw', 'approved', true),
   ('{THEIRS}', '{VICTIM}', 'theirs', 'rw', 'pending', false);
 insert into public.video_clips (id, user_id, title, language) values ('{THEIR_VIDEO}', '{VICTIM}', 'theirs', 'rw');
 insert into public.validations (voice_clip_id, validator_id, is_approved) values ('{MINE}', '{VICTIM}', true);
+delete from private.bans;
+insert into public.voice_clips (id, user_id, phrase, language, status) values
+  ('{FLAGGED}', '{BANNED}', 'x', 'rw', 'flagged'), ('{NO_STATUS}', '{BANNED}', 'x', 'rw', 'pending');
+update public.voice_clips set status = null where id = '{NO_STATUS}';
+insert into private.bans (user_id, reason, banned_by) values ('{BANNED}', 'x', '{VICTIM}');
 """
 
 
@@ -32,7 +39,7 @@ insert into public.validations (voice_clip_id, validator_id, is_approved) values
 def peopled_clips(projects: LocalPostgres, clips_template: str) -> Iterator[Database]:
     """The people of people.sql, with clips."""
     with cloned(projects, clips_template) as made:
-        asyncio.run(_execute(made.superuser_url, PEOPLE + CLIPS))
+        asyncio.run(execute(made.superuser_url, PEOPLE + CLIPS))
         yield made
 
 
@@ -40,14 +47,6 @@ def peopled_clips(projects: LocalPostgres, clips_template: str) -> Iterator[Data
 async def place(peopled_clips: Database) -> AsyncIterator[Arena]:
     async with arena(peopled_clips) as made:
         yield made
-
-
-async def _execute(url: str, sql: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()
 
 
 def _voice(values: str) -> str:
@@ -104,6 +103,14 @@ REFUSED = (
     Case("add a clip as somebody else", ME, _voice(f") values ('{NEW}', 't', 'rw', '{VICTIM}')")),
     Case("add a clip with the anon key", None, _voice(f") values ('{NEW}', 't', 'rw', '{ME}')")),
     Case("add a clip while banned", BANNED, _voice(f") values ('{NEW}', 't', 'rw', '{BANNED}')")),
+    *(
+        Case(
+            f"reword {name} while banned",
+            BANNED,
+            f"update public.voice_clips set phrase = 'y' where id = '{clip}'",
+        )
+        for name, clip in (("a flagged clip", FLAGGED), ("a clip with no status", NO_STATUS))
+    ),
     Case(
         "vote",
         ME,
@@ -134,6 +141,7 @@ OLD_BUILDS = (
     Case("delete one's pending clip", ME, f"delete from public.voice_clips where id = '{MINE}'"),
     Case("like a clip", ME, f"update public.voice_clips set likes_count = 7 where id = '{THEIRS}'"),
     Case("like an approved clip", ME, f"update public.voice_clips set likes_count = 7 where id = '{MINE_APPROVED}'"),
+    Case("like a banned user's clip", ME, f"update public.voice_clips set likes_count = 7 where id = '{FLAGGED}'"),
     Case("read a vote", ME, "select id from public.validations"),
     Case("add a post as new builds do", ME, _post(f"body) values ('text', 't', 'rw', '{ME}', 'b')")),
     Case("edit a pending post as new builds do", ME, f"update public.posts set title = 'x' where id = '{MY_PENDING}'"),

@@ -114,6 +114,54 @@ def test_nothing_is_lost_however_the_process_ends(end: signal.Signals) -> None:
     assert [line["n"] for line in lines if line["event"] == "line"] == list(range(1000))
 
 
+REQUESTS = """
+
+from infrastructure.logging import request_line
+
+async def turn(first, last):
+    for n in range(first, last): request_line({"n": n, "path": "/" + "x" * 200})
+    await asyncio.sleep(0)
+"""
+
+
+@pytest.mark.parametrize("end", ["", "os.kill(os.getpid(), signal.SIGKILL)"])
+def test_lines_of_requests_are_written_when_their_turn_of_the_loop_ends(end: str) -> None:
+    _, lines = run(f"{REQUESTS}\nasync def main():\n    await turn(0, 1000)\n    {end}\nasyncio.run(main())")
+
+    assert [line["n"] for line in lines] == list(range(1000))
+
+
+def test_lines_of_requests_in_the_last_turn_are_not_lost() -> None:
+    _, lines = run(
+        f"{REQUESTS}\ntry: turn(0, 3).send(None)\nexcept RuntimeError: pass\nasyncio.run(turn(3, 6))"
+    )
+    _, alone = run(
+        f"{REQUESTS}\nasync def main():\n    request_line({{'n': 1}})\n    fail()\nasyncio.run(main())"
+    )
+
+    assert [line["n"] for line in lines] == list(range(6))
+    assert [line["event"] for line in alone] == ["request", "process.uncaught"]
+
+
+def test_another_line_stands_behind_the_requests_before_it() -> None:
+    _, lines = run(
+        f"{REQUESTS}\nasync def main():\n    request_line({{'n': 1}})\n    log.info('between')\n"
+        "    request_line({'n': 2})\nasyncio.run(main())"
+    )
+
+    assert [line["event"] for line in lines] == ["request", "between", "request"]
+
+
+def test_processes_that_share_a_pipe_do_not_write_into_each_others_lines() -> None:
+    _, lines = run(
+        f"{REQUESTS}\nworkers = [os.fork() for _ in range(2)]\n"
+        "for n in range(0, 4000, 1000): asyncio.run(turn(n, n + 1000))\n"
+        "if 0 in workers: os._exit(0)\nfor worker in workers: os.waitpid(worker, 0)"
+    )
+
+    assert sorted(line["n"] for line in lines) == sorted(list(range(4000)) * 4)
+
+
 def test_the_same_failure_is_told_once_a_minute_with_a_count() -> None:
     now = [1000.0]
     chain = Chain(clock=lambda: now[0])

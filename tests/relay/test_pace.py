@@ -120,6 +120,7 @@ async def test_without_a_limit_nothing_waits() -> None:
 async def test_a_429_halves_the_pace_and_a_minute_doubles_it() -> None:
     pace, clock = paced(0.6, 500)
     pace.throttled()
+    clock.now += 2
     pace.throttled()
     slow = pace.per_second()
     clock.now += 61
@@ -128,6 +129,14 @@ async def test_a_429_halves_the_pace_and_a_minute_doubles_it() -> None:
     clock.now += 61
     await pace.turn(3)
     assert (slow, middle, pace.per_second()) == (75, 150, 300)
+
+
+def test_sixteen_answers_429_at_once_halve_the_pace_once() -> None:
+    pace, clock = paced(0.6, 500)
+    for _ in range(16):
+        pace.throttled()
+        clock.now += 0.05
+    assert pace.per_second() == 150
 
 
 def test_a_refused_message_waits_twice_as_long_each_time_but_never_longer_than_a_quarter_minute() -> None:

@@ -1,10 +1,12 @@
 """Rounds of the relay, on memory."""
 
+import asyncio
 from collections import defaultdict
 from uuid import uuid4
 
 import pytest
 
+from application.realtime import relay_events
 from application.realtime.ports import Fault, Message
 from application.realtime.relay_events import IN_FLIGHT, RoundResult
 from domain.errors import Unavailable
@@ -106,6 +108,26 @@ async def test_a_lone_message_is_set_aside_by_the_proof_of_a_probe() -> None:
     assert harness.publisher.probes > 0
 
 
+@pytest.mark.parametrize("fault", [Fault.MESSAGE, Fault.PASSING, Fault.KEY], ids=lambda fault: fault.name)
+async def test_a_message_that_is_refused_slowly_is_set_aside_as_well(
+    harness: RelayHarness, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    """While its answer is waited for, nothing else is pending: rounds go by that find nothing to do."""
+    monkeypatch.setattr(relay_events, "ROUND_S", 0.001)
+    harness.publisher.behaviour = refuses(len(ALL), fault=fault)
+    answer = harness.publisher.publish
+
+    async def answer_slowly(message: Message) -> int | None:
+        rounds = harness.lease.renewals + 3
+        while message.id == len(ALL) and harness.lease.renewals < rounds:  # noqa: ASYNC110 - rounds go by
+            await asyncio.sleep(0)
+        return await answer(message)
+
+    monkeypatch.setattr(harness.publisher, "publish", answer_slowly)
+    await harness.run(115)
+    assert [event.id for event in await harness.outbox.dead_letters(10)] == [len(ALL)]
+
+
 async def test_a_message_is_not_set_aside_when_a_probe_fails_after_it(harness: RelayHarness) -> None:
     harness.publisher.behaviour = refuses(17)
     harness.publisher.works = False
@@ -185,6 +207,24 @@ async def test_a_stopped_relay_settles_what_was_in_flight_and_gives_the_lease_up
     await harness.relay.resign()
     assert not harness.lease.held
     assert (await harness.outbox.backlog()).pending == len(ALL) - len(harness.publisher.taken)
+
+
+async def test_a_stopped_relay_gives_the_lease_up_whatever_became_of_what_was_in_flight(
+    harness: RelayHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_events, "ROUND_S", 0.001)
+    stopped = asyncio.Event()
+
+    async def mistaken(_: Message) -> int | None:
+        await stopped.wait()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(harness.publisher, "publish", mistaken)
+    await harness.relay()
+    stopped.set()
+    with pytest.raises(ZeroDivisionError):
+        await harness.relay.resign()
+    assert not harness.lease.held
 
 
 async def test_a_mistake_of_ours_is_raised_and_loses_nothing(harness: RelayHarness) -> None:

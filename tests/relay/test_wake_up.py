@@ -1,7 +1,7 @@
 """From the commit to the relay: within the process, across processes, and through a pooler."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
@@ -9,9 +9,13 @@ import asyncpg
 import pytest
 
 import infrastructure.relay
-from domain.events import Event
+from application.wallet.withdrawals import WithdrawCommand, WithdrawFunds
+from contract.backend import key_of, postgres_backend
+from domain.errors import InsufficientFunds
+from domain.money import Money
 from infrastructure.postgres.notifications import CHANNEL, GAP_S, OutboxNotifications
-from infrastructure.relay import AfterCommitHooks
+from infrastructure.postgres.pool import Pool
+from infrastructure.postgres.transactions import PostgresDatabase
 from support.backend import backend
 from support.database import Database
 from support.events import balance_updated, owe
@@ -24,33 +28,20 @@ pytestmark = pytest.mark.anyio
 EVENTS = [balance_updated(uuid4(), 1)]
 
 
-def test_every_listener_hears_of_a_commit() -> None:
-    heard: list[Sequence[Event]] = []
-    hooks = AfterCommitHooks()
-    hooks.subscribe(heard.append)
-    hooks.subscribe(heard.append)
-    hooks.emit(EVENTS)
-    assert heard == [EVENTS, EVENTS]
+async def test_a_commit_that_owes_nothing_wakes_nobody(database: Database) -> None:
+    woken: list[None] = []
 
+    def adapter(pool: Pool, _: object) -> PostgresDatabase:
+        return PostgresDatabase(pool, lambda: woken.append(None))
 
-def test_a_listener_that_fails_fails_nobody_else() -> None:
-    def fail(_: Sequence[Event]) -> None:
-        raise RuntimeError("broken")
-
-    heard: list[Sequence[Event]] = []
-    hooks = AfterCommitHooks()
-    hooks.subscribe(fail)
-    hooks.subscribe(heard.append)
-    hooks.emit(EVENTS)
-    assert heard == [EVENTS]
-
-
-def test_a_commit_that_owes_nothing_wakes_nobody() -> None:
-    heard: list[Sequence[Event]] = []
-    hooks = AfterCommitHooks()
-    hooks.subscribe(heard.append)
-    hooks.emit([])
-    assert heard == []
+    async with postgres_backend(database, adapter) as backend:
+        owner, withdraw = await backend.user(balance="1.00"), WithdrawFunds(backend.transactions)
+        all_of_it = WithdrawCommand(Money.parse("1.00"))
+        await withdraw(owner, all_of_it, key_of("first", "/wallet/withdrawals", {}))
+        assert len(woken) == 1
+        with pytest.raises(InsufficientFunds):  # kept with its key, so this commits, too
+            await withdraw(owner, all_of_it, key_of("second", "/wallet/withdrawals", {}))
+    assert len(woken) == 1
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import httpx
 from pydantic import SecretStr
@@ -67,14 +67,18 @@ def environment_for(database: Database, supabase: SupabaseStack, port: int) -> d
 
 @contextmanager
 def backend_process(
-    database: Database, supabase: SupabaseStack, port: int, changes: Mapping[str, str] | None = None
+    database: Database,
+    supabase: SupabaseStack,
+    port: int,
+    changes: Mapping[str, str] | None = None,
+    log: int | IO[bytes] = subprocess.DEVNULL,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run ``lingualink serve`` as its users do; it is ready inside the block, and killed at its end."""
     command = [sys.executable, "-c", "from bootstrap.cli import main; main()", "serve"]
     process = subprocess.Popen(
         command,
         env={**environment_for(database, supabase, port), **(changes or {})},
-        stdout=subprocess.DEVNULL,
+        stdout=log,
     )
     try:
         wait_until_ready(process, f"http://127.0.0.1:{port}")

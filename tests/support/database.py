@@ -98,7 +98,7 @@ def make_template(cluster: LocalPostgres) -> None:
 
 async def _adopt(database: Database, id_type: str) -> None:
     tables = LINGUALINK.partition("insert into")[0]
-    await _execute(database.migrator_url, tables.replace(":id", id_type))
+    await execute(database.migrator_url, tables.replace(":id", id_type))
     await adopt(database.migrator, {}, {}, lambda _: None)
 
 
@@ -133,10 +133,11 @@ def cloned(cluster: LocalPostgres, template: str = TEMPLATE) -> Iterator[Databas
 
 
 async def _as_superuser(cluster: LocalPostgres, sql: str) -> None:
-    await _execute(cluster.url(), sql)
+    await execute(cluster.url(), sql)
 
 
-async def _execute(url: str, sql: str) -> None:
+async def execute(url: str, sql: str) -> None:
+    """Run *sql*, any number of statements, on a connection of its own."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(sql)

@@ -45,7 +45,8 @@ async def record_staff(database: Database) -> None:
         """
         insert into private.audit_log
           (id, operator, action, target_id, before, after, request_id, occurred_at)
-        select gen_random_uuid(), 'tests', 'role.changed', id, '{}', jsonb_build_object('role', role), 'tests', now()
+        select gen_random_uuid(), 'tests', 'role.changed', id::uuid, '{}', jsonb_build_object('role', role),
+               'tests', now()
         from public.profiles where role <> 'user'
         """
     )

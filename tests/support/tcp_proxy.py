@@ -46,9 +46,13 @@ class TcpProxy:
         self._cuts.extend(moments)
 
     def cut_all(self) -> None:
-        """Cut every connection now, wherever it stands."""
-        for link in list(self._links):
-            self._loop.call_soon_threadsafe(link.close)
+        """Cut every connection, wherever it stands; they are cut when this returns."""
+
+        async def cut() -> None:
+            for link in list(self._links):
+                link.close()
+
+        asyncio.run_coroutine_threadsafe(cut(), self._loop).result()
 
     def gather_commits(self, count: int) -> None:
         """From now on commits go on together: each waits until *count* connections have come to theirs."""

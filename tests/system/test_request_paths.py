@@ -44,12 +44,12 @@ class Bound:
 
 
 BOUNDS = {
-    "GET /profile": Bound(32, 17, 1, 250),
-    "POST /wallet/transfers": Bound(84, 32, 4, 930),
-    "POST /vault/posts/{id}/validation": Bound(93, 33, 5, 1020),
+    "GET /profile": Bound(33, 18, 1, 250),
+    "POST /wallet/transfers": Bound(80, 31, 4, 930),
+    "POST /vault/posts/{id}/validation": Bound(91, 32, 5, 1020),
 }
 PENDING = "select from private.realtime_outbox where delivered_at is null"
-RELAY = Bound(55, 14, 0)
+RELAY = Bound(56, 12, 0)
 """The HTTP client is our own, so its functions are among them."""
 
 

@@ -1,11 +1,14 @@
 """A page of a list costs a page, however long the list: counted by PostgreSQL, on the routes themselves."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from infrastructure.postgres.wallets import LOOKED_AT
 from support.database import Database
 from support.stack import SupabaseStack
 from wallet.test_faults import Line, line_to, supabase
@@ -33,6 +36,12 @@ FILL = (
         f"'{{}}', '{{}}', 'filled', '127.0.0.1', {TIMES}"
     ),
     f"insert into public.profiles (id, created_at) select gen_random_uuid(), {TIMES}",
+    (
+        "insert into private.approvals (id, action, target_id, request, requested_by, created_at, expires_at) "
+        "select gen_random_uuid(), 'vault.adjust_balance', gen_random_uuid(), '{}', gen_random_uuid(), at, "
+        f"at + interval '7 days' from (select now() - interval '8 days' - n * interval '1 minute' as at "
+        f"from generate_series(1, {LENGTH}) n) times"
+    ),
 )
 ROWS = (
     "insert into public.wallet_transactions (id, user_id, kind, amount, balance_after, version, hash, created_at) "
@@ -51,10 +60,12 @@ KEYS = (
 LISTS = (
     *("/vault/posts", "/vault/posts?status=pending", "/vault/posts?status=pending&language=sw"),
     *("/vault/posts?language=none", "/vault/posts?kind=text", "/vault/posts?author_id={admin}"),
+    *("/vault/posts?kind=voice", "/vault/posts?status=pending&kind=voice", "/vault/approvals?status=waiting"),
     *("/vault/withdrawals", "/vault/withdrawals?status=held"),
     *("/vault/audit-log", "/vault/audit-log?actor_id={admin}", "/vault/audit-log?target_id={admin}"),
     *("/vault/audit-log?action=post.validation_changed", "/vault/users", "/vault/users?query=nobody"),
     *("/wallet/transactions", "/wallet?at=2100-01-01T00:00:00Z"),
+    *("/wallet/transactions?kind=bonus", "/wallet/transactions?kind=bonus&until={middle}"),
     *("/wallet?at={early}", "/wallet?at={middle}", "/wallet?at={to_come}"),
     *("/wallet/statement?from={early}&until={later}", "/wallet/transactions?since={early}&until={later}"),
     *("/wallet/transactions?until={early}", "/wallet/transactions?since={to_come}"),
@@ -91,6 +102,29 @@ async def test_a_page_of_a_long_list_reads_a_page(path: str, line: Line) -> None
 
     assert answer.status_code == 200, answer.text
     assert await _rows_read(line) - before < MOST
+
+
+@pytest.mark.parametrize(("kind", "found"), [("opening", 1), ("bonus", LENGTH), ("transfer_in", 0)])
+async def test_of_a_rare_kind_a_page_looks_at_so_many_rows_and_the_next_one_goes_on(
+    kind: str, found: int, line: Line
+) -> None:
+    rows, pages, cursor = list[Any](), 0, None
+    before = await _rows_read(line)
+    while pages == 0 or cursor is not None:
+        query = {"kind": kind, "limit": "100", **({} if cursor is None else {"cursor": cursor})}
+        answer = await line.http.get("/wallet/transactions", params=query, headers=line.payer.headers())
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        rows, pages, cursor = [*rows, *page["items"]], pages + 1, page["next_cursor"]
+        if pages == 1:
+            await _seen(line)
+            assert await _rows_read(line) - before < LOOKED_AT + MOST
+    await _seen(line)
+
+    versions = [row["version"] for row in rows]
+    assert {row["kind"] for row in rows} <= {kind}
+    assert versions == sorted(set(versions), reverse=True)
+    assert (len(rows), pages) == (found, max(math.ceil(LENGTH / LOOKED_AT) + 1, math.ceil(found / 100)))
 
 
 @pytest.mark.parametrize("key", ["prepares", "pays"])

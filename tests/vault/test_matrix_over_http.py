@@ -10,6 +10,7 @@ import pytest
 from domain.identity import AccountStatus, Role
 from domain.policies import POLICIES, Action, audit_action
 from support.forms import sized
+from vault.actions import READING, UNRECORDED
 from vault.factories import Factories, TestUser
 from vault.matrix import ROLE_OF_TARGET, Case, Target, cases
 
@@ -66,17 +67,6 @@ REQUESTS: dict[Action, Request] = {
     Action.READ_AUDIT_LOG: lambda http, _: http.get("/vault/audit-log", params={"limit": 1}),
 }
 ABOUT_POSTS = {Action.READ_POSTS, Action.VALIDATE_POST, Action.REOPEN_POST}
-UNRECORDED = {Action.TRANSFER, Action.WITHDRAW}
-READING = {
-    Action.READ_POSTS,
-    Action.READ_USERS,
-    Action.READ_BALANCES,
-    Action.READ_REWARD_RATES,
-    Action.READ_AUDIT_LOG,
-    Action.READ_WITHDRAWALS,
-    Action.READ_BOOKS,
-    Action.READ_APPROVALS,
-}
 
 
 async def test_every_action_has_a_row_in_the_table_and_a_route() -> None:

@@ -1,5 +1,7 @@
 """Erasing a person: the text goes, the books stay."""
 
+from uuid import uuid4
+
 import pytest
 
 from contract.backend import PostgresBackend
@@ -9,7 +11,8 @@ from domain.audit import AuditAction
 from domain.errors import UserNotFound
 from domain.identity import AccountStatus, Principal, Role
 from domain.posts import PostStatus
-from infrastructure.postgres.erasure import StillThere, erase
+from infrastructure.postgres.erasure import erase
+from infrastructure.postgres.errors import NotDone
 from support.database import MIGRATOR, Database
 from support.ledger import proven
 
@@ -30,7 +33,7 @@ async def _everywhere(backend: PostgresBackend, database: Database) -> tuple[Pri
     """Somebody whose name stands in every place that takes text, and somebody they dealt with."""
     person, friend = await backend.user(balance="10.00"), await backend.user(balance="10.00")
     admin = await backend.user(Role.ADMIN)
-    await database.fetch("alter table public.profiles add column bio text")
+    await database.fetch("alter table public.profiles add column if not exists bio text")
     await database.fetch(
         "update public.profiles set username = $2, full_name = $2, avatar_url = $2, bio = $2 where id::uuid = $1",
         person.user_id,
@@ -89,11 +92,17 @@ async def test_a_banned_persons_posts_are_erased_too(backend: PostgresBackend, d
 async def test_a_living_account_is_not_erased(backend: PostgresBackend, database: Database) -> None:
     person, _ = await _everywhere(backend, database)
 
-    with pytest.raises(StillThere):
+    with pytest.raises(NotDone, match="still has an Auth account"):
         await erase(database.migrator, person.user_id)
 
     [_, sent, *_] = await backend.ledger(person)
     assert sent.note == SECRET
+
+
+async def test_nobody_is_erased_by_a_typing_mistake(backend: PostgresBackend, database: Database) -> None:
+    with pytest.raises(NotDone, match="Nothing is known"):
+        await erase(database.migrator, uuid4())
+    assert await backend.audit() == []
 
 
 async def test_an_erased_persons_wallet_stays_frozen(backend: PostgresBackend, database: Database) -> None:

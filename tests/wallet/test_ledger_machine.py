@@ -5,7 +5,6 @@ import json
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -309,10 +308,10 @@ def _conserved(rows: list[Transaction]) -> None:
     assert set(transfers.values()) <= {Decimal(0)}
 
 
-# In one lane requests are decided as they come; alone, who comes first is the server's to say, so nobody sends at once.
+# In groups each wallet's requests are decided as they came; alone that is the server's to say, so nobody sends at once.
 ADAPTERS: dict[str, tuple[Callable[..., Any], dict[str, None]]] = {
     "alone": (PostgresDatabase, {"pay_at_once": None}),
-    "grouped": (partial(GroupedDatabase, lanes=1), {}),
+    "grouped": (GroupedDatabase, {}),
 }
 
 

@@ -39,7 +39,9 @@ async def test_pages_that_are_asked_for_at_once_are_each_those_that_they_are_alo
 
     async def page(person: Principal, wanted: TransactionFilter, before: int | None, limit: int) -> list[Row]:
         found = backend.wallets.transactions(person, wanted, PageRequest(limit, before))
-        return list(await found)
+        rows, goes_on = await found
+        assert goes_on is None
+        return list(rows)
 
     alone = [await page(*one) for one in asked]
     together = await asyncio.gather(*(page(*one) for one in asked))

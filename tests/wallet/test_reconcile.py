@@ -6,7 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from contract.backend import PostgresBackend
+from application.wallet.reconcile_ledger import ReconcileLedger
+from contract.backend import PostgresBackend, postgres_backend
 from contract.test_transfers import pay
 from contract.test_validation import decide
 from domain.identity import Role
@@ -111,6 +112,39 @@ async def test_a_wallet_rewritten_as_a_whole_does_not_match_its_seal(
     for since_seal in (False, True):
         found = await findings(database, since_seal=since_seal)
         assert [(finding.fault, finding.user_id) for finding in found] == [("rewritten", owner.user_id)]
+
+
+async def test_what_came_before_the_seal_is_held_against_it_and_not_read_again(busy: Database) -> None:
+    await sealed(busy)
+    async with postgres_backend(busy) as backend:
+        one, other = await backend.user(balance="3.00"), await backend.user()
+        await pay(backend, one, other, "1")
+    async with ledger_snapshots(busy.service)() as snapshot:
+        [seal] = await snapshot.seals()
+        counted, read = await snapshot.size(seal), [line.row async for line in snapshot.lines(seal)]
+    told: list[int] = []
+    proof = ReconcileLedger(ledger_snapshots(busy.service), since_seal=True)
+    found = [finding async for finding in proof(told.append, told.append)]
+
+    assert sorted((row.user_id, row.version) for row in read) == sorted(
+        [(one.user_id, 1), (one.user_id, 2), (other.user_id, 1)]
+    )
+    assert all(row.created_at > seal.sealed_until for row in read)
+    assert (counted, told, found) == (3, [3, 3], [])
+
+
+async def test_a_wallet_that_goes_on_after_the_seal_is_tied_to_its_row_before_it(
+    backend: PostgresBackend, database: Database
+) -> None:
+    one, other = await backend.user(balance="5.00"), await backend.user()
+    seal = await sealed(database)
+    await pay(backend, one, other, "1")
+    assert await findings(database, {seal.id: seal.digest}, since_seal=True) == []
+
+    await tamper(database, f"update {T} set hash = sha256('x') where kind = 'opening'")
+
+    found = {finding.fault for finding in await findings(database, {seal.id: seal.digest}, since_seal=True)}
+    assert found == {"broken_hash", "rewritten"}
 
 
 async def test_a_row_slipped_in_under_a_seal_is_named(backend: PostgresBackend, database: Database) -> None:

@@ -57,7 +57,7 @@ COSTS = {
     "GET /wallet/transactions": READ,
     "GET /wallet/withdrawals": READ,
     "POST /wallet/transfers": PAID,  # BEGIN, claim and lock, write, COMMIT
-    "POST /wallet/transfers again": PAID,  # BEGIN, claim, the earlier answer, COMMIT
+    "POST /wallet/transfers again": Cost(4, "rollback"),  # BEGIN, claim, the earlier answer, ROLLBACK
     "POST /wallet/withdrawals": PAID,
     "GET /vault/posts": LIST,  # who asks, the page
     "GET /vault/posts/counts": LIST,

@@ -143,6 +143,58 @@ async def _live_a_month(system: System, client: httpx.AsyncClient) -> None:
     assert last["balance_after"] == (await read(client, one, "/wallet")).json()["balance"] == "5.5054"
 
 
+async def test_a_clock_that_was_set_back_leaves_each_row_in_one_period_and_what_was_said_stays(
+    alone: System,
+) -> None:
+    async with api(alone) as client:
+        one, other, _ = await people(alone)
+        await _at_hours(alone, client, one, other, (0, 2, 1, 3))
+        hours = [_hour(number) for number in (0.0, 0.5, 1.5, 2.5, 4.0)]
+        at = [(await read(client, one, "/wallet", at=written(hour))).json() for hour in hours]
+        periods = [await _period(client, one, since, until) for since, until in pairwise(hours)]
+
+        for number in range(5, 10):
+            await _at_hours(alone, client, one, other, (number,))
+            assert [(await read(client, one, "/wallet", at=written(hour))).json() for hour in hours] == at
+            assert [await _period(client, one, since, until) for since, until in pairwise(hours)] == periods
+    assert [row["version"] for period in periods for row in period["items"]] == [1, 2, 3, 4]
+    assert [period["opening_balance"] for period in periods[1:]] == [
+        period["closing_balance"] for period in periods[:-1]
+    ]
+    for period in periods:
+        moved = sum(Decimal(row["amount"]) for row in period["items"])
+        assert Decimal(period["opening_balance"]) + moved == Decimal(period["closing_balance"])
+
+
+def _hour(number: float) -> datetime:
+    return datetime(2026, 1, 1, 12, tzinfo=UTC) + timedelta(hours=number)
+
+
+async def _at_hours(
+    system: System, client: httpx.AsyncClient, one: Account, other: Account, hours: tuple[int, ...]
+) -> None:
+    """The newest rows of *one*'s wallet, made where they are missing, are of these *hours*."""
+    rows = await system.database.fetch(
+        "select id from public.wallet_transactions where user_id = $1::uuid and created_at > $2",
+        one.id,
+        _hour(24),
+    )
+    for number in range(len(hours) - len(rows)):
+        await pay(client, one, other, "1", "n", f"{hours} {number}")
+    for hour in hours:
+        await _unguarded(
+            system,
+            f"update public.wallet_transactions set created_at = '{_hour(hour)}' where id = (select id from "
+            f"public.wallet_transactions where user_id = '{one.id}' and created_at > '{_hour(24)}' "
+            "order by version limit 1)",
+        )
+
+
+async def _period(client: httpx.AsyncClient, who: Account, since: datetime, until: datetime) -> Any:
+    times = {"from": written(since), "until": written(until)}
+    return (await read(client, who, "/wallet/statement", **times)).json()
+
+
 def written(at: datetime) -> str:
     """A time as it is sent."""
     return at.isoformat().replace("+00:00", "Z")

@@ -18,6 +18,8 @@ BURST_S: Final = 0.1
 RECOVERY_S: Final = 60.0
 """How long after a 429 the pace doubles again."""
 SLOWEST: Final = 1 / 16
+ONCE_S: Final = 1.0
+"""Several 429 within it are one: what was in flight together is refused together."""
 LONGEST_WAIT_S: Final = 15.0
 
 REFUSALS: Final = {Fault.MESSAGE: (3, 2.0), Fault.PASSING: (5, 40.0), Fault.KEY: (5, 40.0)}
@@ -48,8 +50,9 @@ class Pace:
 
     def throttled(self) -> None:
         """Realtime found it too much: others send, too. Half as fast from now on, and slowly faster again."""
-        self._factor = max(SLOWEST, self._factor / 2)
-        self._changed_at = self._clock()
+        now = self._clock()
+        if self._factor == 1 or now - self._changed_at >= ONCE_S:
+            self._factor, self._changed_at = max(SLOWEST, self._factor / 2), now
 
     def per_second(self) -> float | None:
         """Messages a second, sends and deliveries counted; None where nothing limits them."""

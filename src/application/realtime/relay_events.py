@@ -103,9 +103,11 @@ class RelayEvents:
             Unavailable: the database does not answer; then the lease ends by itself.
         """
         self._halted = Fault.PASSING
-        await asyncio.gather(*self._lanes.values())
+        if self._lanes:
+            await asyncio.wait(self._lanes.values())
         await self._settle()
         await self._lease.resign()
+        self._raise_mistake()
 
     async def clean_up(self) -> bool:
         """Forget some of what was delivered long ago; whether there may be more of it.
@@ -125,7 +127,7 @@ class RelayEvents:
         topics: dict[str, list[Message]] = {}
         size = CLAIM if self._batch_size >= IN_FLIGHT else self._batch_size
         messages = await self._outbox.pending(size, waiting | self._lanes.keys())
-        if not messages and not waiting:
+        if not (messages or waiting or self._lanes):
             self._setbacks.clear()  # of what was dropped
         for message in messages:
             if message.id not in unsettled and message.topic not in self._lanes:
@@ -223,10 +225,13 @@ class RelayEvents:
             for settled in ids:
                 self._refused.pop(settled, None)
 
-    def _result(self, accepted_before: int) -> RoundResult:
-        if self._mistake is not None:
-            mistake, self._mistake = self._mistake, None
+    def _raise_mistake(self) -> None:
+        mistake, self._mistake = self._mistake, None
+        if mistake is not None:
             raise mistake
+
+    def _result(self, accepted_before: int) -> RoundResult:
+        self._raise_mistake()
         halted, self._halted = self._halted, None
         if halted is None or self._accepted_count > accepted_before:
             return RoundResult.DELIVERED

@@ -81,7 +81,7 @@ class VaultReader(Protocol):
         ...
 
     async def approvals(self, status: ApprovalStatus, page: PageRequest[Position]) -> Sequence[Row]:
-        """The approvals of *page*, and one more if more follow; oldest first; what has expired does not wait."""
+        """The approvals of *page*, and one more if more follow; oldest first; what is too late has expired."""
         ...
 
     async def books(

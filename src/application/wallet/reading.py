@@ -67,8 +67,11 @@ class Wallets(Protocol):
 
     async def transactions(
         self, principal: Principal, wanted: TransactionFilter, page: PageRequest[int]
-    ) -> Sequence[Row]:
-        """The ledger rows of *page*, and one more if more follow; newest first. Their place is their version."""
+    ) -> tuple[Sequence[Row], int | None]:
+        """The ledger rows of *page*, and one more if more follow; newest first. Their place is their version.
+
+        Of a kind that is rare there may be fewer: then with where to go on, for only so many rows are looked at.
+        """
         ...
 
     async def withdrawals(
@@ -106,13 +109,16 @@ class ReadWallet:
     ) -> Page[Row, int]:
         """The ledger rows, newest first. Pages hang on the version, so new rows move nothing.
 
+        A page of one kind may have fewer rows, and none, though more may follow.
+
         Raises:
             SessionRevoked, Unavailable: see :class:`Wallets`.
         """
-        found = await self._wallets.transactions(principal, wanted, page)
+        found, goes_on = await self._wallets.transactions(principal, wanted, page)
         if not found:
             await self._accounts.open(principal)
-        return page.of(found, lambda row: int(row["version"]))
+        answer = page.of(found, lambda row: int(row["version"]))
+        return answer if len(found) > page.limit else Page(answer.items, goes_on)
 
     async def statement(self, principal: Principal, since: datetime, until: datetime) -> Statement:
         """The balance at *since* (UTC), what moved it until *until*, and what it came to.

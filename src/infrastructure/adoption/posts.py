@@ -15,6 +15,7 @@ from infrastructure.adoption.shape import Shape
 from infrastructure.adoption.steps import Adoption, Step, attach, build_index, trigger
 from infrastructure.doctor.catalogue import expected
 from infrastructure.postgres.migrations import MigrationRefused
+from infrastructure.postgres.queries import POST_COLUMNS
 
 CLIPS: Final = {"public.voice_clips": PostKind.VOICE, "public.video_clips": PostKind.VIDEO}
 """Tables of the app that are the home of posts, and of which kind."""
@@ -24,10 +25,6 @@ VALIDATIONS: Final = "public.validations"
 _ADDED: Final = (
     *("validated_by uuid", "validated_at timestamptz", "validation_reason text"),
     "version integer not null default 1",
-)
-_POST_COLUMNS: Final = (
-    *("id", "author_id", "kind", "title", "body", "language", "dialect", "media_url", "validation_status"),
-    *("validated_by", "validated_at", "validation_reason", "version", "created_at"),
 )
 # Whom a clip without an author is by: an id that nobody has, as if the author's account were deleted.
 _NOBODY: Final = "'00000000-0000-0000-0000-000000000000'"
@@ -70,10 +67,10 @@ def as_post(shape: Shape, table: str) -> Mapping[str, str]:
 
 def posts_view(shape: Shape) -> str:
     """The SQL of the view of all posts. Its parts have no conditions: only so is it read along their indexes."""
-    parts = [f"select {', '.join(_POST_COLUMNS)}, tableoid as home from public.posts"]  # noqa: S608 - our own names
+    parts = [f"select {POST_COLUMNS}, tableoid as home from public.posts"]  # noqa: S608 - our own names
     for table in clip_tables(shape):
         column = as_post(shape, table)
-        shown = ", ".join(f"{column.get(name, name)} as {name}" for name in _POST_COLUMNS)
+        shown = ", ".join(f"{column.get(name, name)} as {name}" for name in POST_COLUMNS.split(", "))
         parts.append(f"select {shown}, tableoid from {table}")  # noqa: S608
     return f"create or replace view private.posts as {' union all '.join(parts)}"
 

@@ -14,6 +14,7 @@ from domain.audit import AuditAction
 from domain.identity import Role
 from infrastructure.adoption.shape import NO_ROLE, PROFILES, ROLES, is_credential, is_private
 from infrastructure.adoption.steps import Adoption, Step, build_index, in_batches
+from infrastructure.postgres.accounts import ACCOUNTS_OF
 from infrastructure.postgres.errors import NotDone
 
 Named = Mapping[UUID | str, Role]
@@ -59,12 +60,10 @@ group by a.attnum, a.attname order by a.attnum
 """Columns, the app's too, by whoever of the clients may read them."""
 ID_INDEX = "lingualink_profiles_id"
 """Where ids are text: it finds them, and proves that each is a UUID, and each another."""
-_PERSON = """
+_PERSON = f"""
 select p.id::uuid as profile
-from (select id from auth.users
-      where deleted_at is null and case when $1::uuid is null then email = lower($2) else id = $1 end limit 2) u
-left join public.profiles p on lower(p.id::text) = u.id::text
-"""
+from ({ACCOUNTS_OF}) u left join public.profiles p on lower(p.id::text) = u.id::text
+"""  # noqa: S608 - our own text
 _WORDS: Final = ", ".join(f"'{word}'" for word in NO_ROLE)
 # {marks} are the app's columns that clients could write too.
 _KEEP = """
@@ -134,7 +133,7 @@ async def find_people(connection: asyncpg.Connection, named: Named) -> Mapping[U
             raise NotConfirmed(f"Several accounts or profiles are called {who}; name one by its id.")
         if rows[0]["profile"] is None:
             raise NotConfirmed(f"The account {who} has no profile.")
-        user_id = UUID(int=rows[0]["profile"].int)
+        user_id = rows[0]["profile"]
         if user_id in found:
             raise NotConfirmed(f"{who} is named by id and by address.")
         found[user_id] = role

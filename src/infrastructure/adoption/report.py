@@ -23,7 +23,7 @@ from infrastructure.adoption.run import plan
 from infrastructure.adoption.shape import MADE_PUBLIC_TABLES, Shape, read_revision, read_shape
 from infrastructure.doctor.app import DEFINER_FUNCTIONS, OWNER_VIEWS
 from infrastructure.postgres.address import DatabaseAddress
-from infrastructure.postgres.connections import connect
+from infrastructure.postgres.connections import connected
 from infrastructure.postgres.migrations import refuse_transaction_pooler
 
 # Without row_security = off a role that policies hold back would count fewer rows, and not know. With no search path
@@ -110,14 +110,13 @@ async def rehearse(address: DatabaseAddress, named: Named) -> Sequence[Observati
 @asynccontextmanager
 async def _reading(address: DatabaseAddress) -> AsyncIterator[asyncpg.Connection]:
     await refuse_transaction_pooler(address)
-    connection = await connect(address)
-    try:
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            for setting in _SESSION:
-                await connection.execute(setting)
-            yield connection
-    finally:
-        await connection.close()
+    async with (
+        connected(address) as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        for setting in _SESSION:
+            await connection.execute(setting)
+        yield connection
 
 
 def _found(revision: str) -> Observation:

@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
-import stamina
 
 from infrastructure.adoption.money import MONEY_RETIREMENT, MONEY_STEPS
 from infrastructure.adoption.observations import Observation, Part
@@ -22,11 +21,12 @@ from infrastructure.adoption.profiles import (
 from infrastructure.adoption.shape import MADE_PUBLIC_TABLES, PostsSource, Shape, read_revision, read_shape
 from infrastructure.adoption.steps import PATIENCE, Adoption, Rates, Step
 from infrastructure.postgres.address import DatabaseAddress
-from infrastructure.postgres.connections import connect
+from infrastructure.postgres.connections import connected
 from infrastructure.postgres.errors import NotDone
 from infrastructure.postgres.migrations import (
     PATIENCE_S,
     AnotherRunner,
+    patiently,
     refuse_transaction_pooler,
     upgrade,
     will_pass,
@@ -176,19 +176,13 @@ async def _done(connection: asyncpg.Connection) -> set[str]:
 
 
 async def _run(connection: asyncpg.Connection, step: Step, adoption: Adoption, patience: float) -> None:
-    async for attempt in _again(will_pass, patience):
+    async for attempt in patiently(will_pass, patience):
         with attempt:
             async with connection.transaction() if step.in_transaction else nullcontext():
                 if step.in_transaction:
                     await connection.execute(_OF_A_TRANSACTION)
                 await step.run(connection, adoption)
                 await connection.execute(_RECORD, step.name)
-
-
-def _again(on: Any, patience: float) -> Any:
-    return stamina.retry_context(
-        on=on, attempts=None, timeout=patience, wait_initial=0.2, wait_max=2.0, wait_jitter=0.3
-    )
 
 
 @asynccontextmanager
@@ -200,14 +194,11 @@ async def _only_runner(address: DatabaseAddress, patience: float) -> AsyncIterat
         AnotherRunner: it is taken, and was not given back in time.
     """
     await refuse_transaction_pooler(address)
-    connection = await connect(address)
-    try:
-        async for attempt in _again(AnotherRunner, patience):
+    async with connected(address) as connection:
+        async for attempt in patiently(AnotherRunner, patience):
             with attempt:
                 if not await connection.fetchval("select pg_try_advisory_lock($1)", ADOPTION_LOCK):
                     raise AnotherRunner("another runner is adopting this database")
         for setting in _SESSION:
             await connection.execute(setting)
         yield connection
-    finally:
-        await connection.close()

@@ -194,11 +194,16 @@ def _restore(*statements: str) -> str:
     return f"run `{sql}`"
 
 
+def revoke_of(grant: str) -> str:
+    """What takes back what *grant* gave."""
+    return grant.replace("grant ", "revoke ", 1).replace(" to ", " from ", 1)
+
+
 def surplus_right(name: str, sql: str) -> Finding | None:
     """A right that the migrations did not give. On shared tables the guards hold, whatever clients are granted."""
     if not name.startswith("right of "):
         return None
-    fix = f"run `{sql.replace('grant ', 'revoke ', 1).replace(' to ', ' from ', 1)}`"
+    fix = f"run `{revoke_of(sql)}`"
     if name.startswith(f"right of {SERVICE} "):
         return warning(
             "role_has_more_rights", f"the service has a right that it does not need: the {name}", fix

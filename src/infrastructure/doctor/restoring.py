@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from domain.audit import AuditAction
-from infrastructure.doctor.catalogue import drop_of, read_items, read_wanted, surplus_right
+from infrastructure.doctor.catalogue import drop_of, read_items, read_wanted, revoke_of, surplus_right
 
 # It can be restored twice from one dump: the next epoch is above every epoch that a client may have seen.
 _RAISE_EPOCH: Final = """
@@ -73,7 +73,7 @@ async def repair(connection: Any) -> Restored:
             repaired.append(name)
         for name, sql in (await read_items(connection)).items():
             if name not in wanted and surplus_right(name, sql) is not None:
-                await connection.execute(sql.replace("grant ", "revoke ", 1).replace(" to ", " from ", 1))
+                await connection.execute(revoke_of(sql))
                 repaired.append(f"no {name}")
         epoch = await connection.fetchval(_RAISE_EPOCH, AuditAction.LEDGER_RESTORED)
         newest = await connection.fetchrow(_NEWEST)

@@ -112,8 +112,8 @@ class PostgresAccounts:
             await open_account(connection, principal.user_id, principal.display)
 
 
-# Auth keeps addresses in lower case; of several accounts with one address (single sign-on) none is meant.
-_FIND_ACCOUNT = """
+# $1 id, or $2 address. Auth keeps addresses in lower case; of several accounts with one (single sign-on) none is meant.
+ACCOUNTS_OF = """
 select id, raw_user_meta_data::text as metadata from auth.users
 where deleted_at is null and case when $1::uuid is null then email = lower($2) else id = $1 end
 limit 2
@@ -129,12 +129,12 @@ async def find_account(connection: Any, who: UUID | str) -> UUID:
         UserNotFound: there is none, or it was deleted; or several have the address.
     """
     by_id, by_email = (who, None) if isinstance(who, UUID) else (None, who)
-    rows = await connection.fetch(_FIND_ACCOUNT, by_id, by_email)
+    rows = await connection.fetch(ACCOUNTS_OF, by_id, by_email)
     if not rows:
         raise UserNotFound(f"There is no account {who}.")
     if len(rows) > 1:
         raise UserNotFound(f"Several accounts have the address {who}; name one by its id.")
-    user_id = UUID(int=rows[0]["id"].int)
+    user_id: UUID = rows[0]["id"]
     metadata = msgspec.json.decode(rows[0]["metadata"] or "null")
     await open_account(connection, user_id, display_fields(metadata))
     return user_id

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, Self, cast, get_args
 from urllib.parse import unquote
 
-from infrastructure.hosts import is_private_name, is_this_machine
+from infrastructure.hosts import is_near
 
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 PoolerChoice = Literal["auto", "none", "transaction"]
@@ -154,7 +154,7 @@ def _session(given: Mapping[str, str], name: str | None) -> dict[str, str]:
 
 
 def _is_near(host: str) -> bool:
-    return host.startswith("/") or is_this_machine(host) or is_private_name(host)
+    return host.startswith("/") or is_near(host)
 
 
 def _without_scheme(text: str) -> str:

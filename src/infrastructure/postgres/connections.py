@@ -3,7 +3,8 @@
 And what stands behind them, found out by looking: a pooler and its mode, the schema's level.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from sqlalchemy.pool import NullPool
 from application.ops import AdoptionState, DatabaseState
 from domain.errors import Unavailable
 from infrastructure.postgres.address import DatabaseAddress
-from infrastructure.postgres.pool import Pool, map_database_errors
+from infrastructure.postgres.pool import Pool, map_database_errors, plan_once
 from infrastructure.postgres.tls import tls_context
 
 CONNECT_TIMEOUT_S: Final = 5
@@ -57,16 +58,30 @@ async def connect(address: DatabaseAddress, **options: Any) -> "asyncpg.Connecti
     return await asyncpg.connect(**(connection_options(address) | options))
 
 
-async def _no_reset(connection: asyncpg.Connection) -> None:
-    """Leave a returned connection as it is: no statement of ours sets session state, so a reset is a wasted trip."""
+@asynccontextmanager
+async def connected(
+    address: DatabaseAddress, **options: Any
+) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """The same for as long as the block runs.
+
+    Raises:
+        what :func:`connect` raises.
+    """
+    connection = await connect(address, **options)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 def create_pool(address: DatabaseAddress, size: int) -> Pool:
     """A pool of *size* connections, opened when first used; it must be awaited or entered.
 
-    It does not wait for the database: a process starts without one, and says so in its readiness.
+    It does not wait for the database: a process starts without one, and says so in its readiness. What it asks is
+    planned once for each connection; a pooler in transaction mode keeps neither plans nor settings.
     """
-    return Pool(size, reset=_no_reset, command_timeout=COMMAND_TIMEOUT_S, **connection_options(address))
+    init = None if address.transaction_pooler else plan_once
+    return Pool(size, command_timeout=COMMAND_TIMEOUT_S, init=init, **connection_options(address))
 
 
 def create_engine(address: DatabaseAddress) -> AsyncEngine:
@@ -132,21 +147,14 @@ async def find_pooler(address: DatabaseAddress) -> PoolerMode:
     Raises:
         OSError, asyncpg.PostgresError: no connection.
     """
-    first = await connect(address, statement_cache_size=0)
-    try:
+    async with connected(address, statement_cache_size=0) as first:
         pid = await _pid(first)
         if pid == first.get_server_pid():
             return PoolerMode.NONE
-        second = await connect(address, statement_cache_size=0)
-        try:
-            async with second.transaction():
-                if await second.fetchval(_PID) == pid or await _pid(first) != pid:
-                    return PoolerMode.TRANSACTION
-            return PoolerMode.SESSION
-        finally:
-            await second.close()
-    finally:
-        await first.close()
+        async with connected(address, statement_cache_size=0) as second, second.transaction():
+            if await second.fetchval(_PID) == pid or await _pid(first) != pid:
+                return PoolerMode.TRANSACTION
+        return PoolerMode.SESSION
 
 
 async def _pid(connection: "asyncpg.Connection[asyncpg.Record]") -> int:

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
 
 import asyncpg
 
@@ -13,15 +12,21 @@ from application.wallet.reconcile_ledger import LedgerSnapshotFactory, Seal
 from domain.ledger import GENESIS, HEAD_SIZE, seal_digest
 from domain.reconciliation import Entry, Finding, Line
 from infrastructure.postgres.address import DatabaseAddress
-from infrastructure.postgres.connections import connect
+from infrastructure.postgres.connections import connected
 from infrastructure.postgres.errors import domain_error
 from infrastructure.postgres.ledger_strays import STRAYS, number_of
 
 _ROW: Final = tuple(field for field in Entry.__dataclass_fields__)
 
 
+def _told(time: str) -> str:
+    """*time*, which is not null, as Python can hold it: beyond its years the last of them, or the first."""
+    return f"greatest(least({time}, '9999-12-31 00:00:00+00'), '0001-01-02 00:00:00+00')"
+
+
 def _columns(table: str, prefix: str = "") -> str:
-    return ", ".join(f"{table}.{column} as {prefix}{column}" for column in _ROW)
+    told = {"created_at": _told(f"{table}.created_at")}
+    return ", ".join(f"{told.get(column, f'{table}.{column}')} as {prefix}{column}" for column in _ROW)
 
 
 # $1 the time after which rows are read, or null. Every join is a look-up in an index, so that rows flow from the first
@@ -79,10 +84,11 @@ where $1::timestamptz is null or t.created_at > $1
 order by t.user_id, t.version
 """  # noqa: S608 - our own column list
 
-_SEALS: Final = """
-select id, sealed_until, digest, lag(sealed_until) over (order by id) as previous_until
+_SEALS: Final = f"""
+select id, {_told("sealed_until")} as sealed_until, digest,
+       lag({_told("sealed_until")}) over (order by id) as previous_until
 from private.ledger_seals order by id
-"""
+"""  # noqa: S608 - our own text
 # $1 after, or null; $2 not after: the newest row of each wallet, packed as a seal holds it.
 _SEAL_HEADS: Final = """
 select coalesce(string_agg(uuid_send(user_id) || int8send(version) || hash, '' order by user_id), '')
@@ -134,18 +140,11 @@ class PostgresLedgerSnapshot:
         given = (since and since.sealed_until, events_kept)
         for fault, query in STRAYS.items():
             async for row in self._connection.cursor(_GIVEN + query, *given, prefetch=PREFETCH):
-                subject = row["subject"]
-                yield Finding(
-                    fault,
-                    None if row["user_id"] is None else _plain(row["user_id"]),
-                    _plain(subject) if isinstance(subject, UUID) else subject,
-                    row["detail"],
-                )
+                yield Finding(fault, row["user_id"], row["subject"], row["detail"])
 
     async def seals(self) -> Sequence[Seal]:
         """See the port."""
-        rows = await self._connection.fetch(_SEALS)
-        return [Seal(row["id"], row["sealed_until"], row["digest"], row["previous_until"]) for row in rows]
+        return [Seal(**row) for row in await self._connection.fetch(_SEALS)]
 
     async def sealed_heads(self, seal: Seal) -> bytes:
         """See the port."""
@@ -156,10 +155,6 @@ class PostgresLedgerSnapshot:
     async def heads(self, seal: Seal) -> bytes:
         """See the port."""
         return bytes(await self._connection.fetchval(_SEAL_HEADS, seal.previous_until, seal.sealed_until))
-
-
-def _plain(value: UUID) -> UUID:
-    return UUID(int=value.int)
 
 
 def _entry(row: Any, prefix: str) -> Entry:
@@ -190,15 +185,10 @@ async def unlimited(address: DatabaseAddress) -> AsyncIterator[Any]:
         Unavailable: the database does not answer.
     """
     try:
-        connection = await connect(address)
+        async with connected(address) as connection:
+            yield connection
     except Exception as error:
         raise domain_error(error) or error from error
-    try:
-        yield connection
-    except Exception as error:
-        raise domain_error(error) or error from error
-    finally:
-        await connection.close()
 
 
 BEHIND: Final = timedelta(minutes=1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import stamina
 from alembic import command
@@ -119,11 +120,19 @@ def upgrade(
         sqlalchemy.exc.DBAPIError: the database refused, or a lock was never free.
         OSError: no connection.
     """
-    for attempt in stamina.retry_context(
-        on=will_pass, attempts=None, timeout=patience, wait_initial=0.2, wait_max=2.0, wait_jitter=0.3
-    ):
+    for attempt in patiently(will_pass, patience):
         with attempt:
             command.upgrade(config_for(address, adopting=adopting), revision)
+
+
+def patiently(on: Any, patience: float) -> Any:
+    """Attempts at what gives way to others, for *patience* seconds in all, as stamina has them.
+
+    *on* says after which error there is another.
+    """
+    return stamina.retry_context(
+        on=on, attempts=None, timeout=patience, wait_initial=0.2, wait_max=2.0, wait_jitter=0.3
+    )
 
 
 def print_sql(since: str | None = None) -> None:

@@ -96,6 +96,8 @@ class PostRow(_Post, Base):
         Index("lingualink_posts_language", "language", "created_at", "id"),
         Index("lingualink_posts_queue", "validation_status", "created_at", "id"),
         Index("lingualink_posts_queue_language", "validation_status", "language", "created_at", "id"),
+        Index("lingualink_posts_kind", "kind", "created_at", "id"),
+        Index("lingualink_posts_queue_kind", "validation_status", "kind", "created_at", "id"),
         Index("lingualink_posts_author", "author_id", "created_at"),
     )
 

@@ -30,7 +30,6 @@ from application.database import (
 from application.idempotency import KEYS_PER_DAY, IdempotencyKey
 from domain.audit import REFUSALS_KEPT, REFUSALS_PERIOD
 from domain.errors import Unavailable
-from domain.events import Event
 from domain.identity import AccountStatus, Actor, DisplayFields, Principal
 from infrastructure.postgres import idempotency, mappers, queries
 from infrastructure.postgres.accounts import open_account
@@ -40,8 +39,8 @@ from infrastructure.postgres.write_batch import statement_of
 L = TypeVar("L")
 O_co = TypeVar("O_co", covariant=True)
 Connection = Any
-AfterCommit = Callable[[Sequence[Event]], None]
-"""Told of the events of a transaction that committed; what it raises is its own affair."""
+AfterCommit = Callable[[], None]
+"""Told of each commit that owes an event. It neither waits nor raises: the request is not answered yet."""
 
 _LIVING: Final = {AccountStatus.ACTIVE, AccountStatus.BANNED}
 # As queries.READ_POST reads it.
@@ -73,7 +72,8 @@ class PostgresTransaction(Generic[O_co]):
             # The server answers ROLLBACK, and no error, where a statement before had failed.
             log.error("transaction.not_committed", tag=tag)
             raise Unavailable
-        self.after_commit([event for batch in writes for event in batch.events])
+        if any(batch.events for batch in writes):
+            self.after_commit()
 
     async def roll_back(self) -> None:
         """Undo what did not commit; a connection that can't even do that is thrown away, never handed out again."""

@@ -16,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from application.ports import PageRequest, Position, Row
 from application.vault.reading import COUNTED_TO, AuditFilter, PostFilter, UserFilter, VaultReaderFactory
-from domain.approvals import ApprovalStatus
+from domain.approvals import LIFETIME, ApprovalStatus
 from domain.identity import AccountStatus, Actor, Principal, Role, User
 from domain.posts import PostStatus
 from domain.withdrawals import WithdrawalStatus
@@ -127,12 +127,16 @@ class PostgresVaultReader:
         return await self._rows(RewardRateRow, OrderBy(RewardRateRow.action), money=("amount",))
 
     async def approvals(self, status: ApprovalStatus, page: PageRequest[Position]) -> Sequence[Row]:
-        """See the port: along the index of the queue."""
+        """See the port: along the index of the queue, from where nothing has expired yet."""
+        is_over = ApprovalRow.expires_at <= func.now()
         conditions = _equal((ApprovalRow.status, status))
         if status is ApprovalStatus.WAITING:
-            conditions.append(ApprovalRow.expires_at > func.now())
+            conditions += [~is_over, ApprovalRow.created_at > func.now() - LIFETIME]
+        elif status is ApprovalStatus.EXPIRED:  # nobody writes that down, unless it is asked for anew
+            conditions = [or_(*conditions, is_over & (ApprovalRow.status == ApprovalStatus.WAITING))]
         keyset = _keyset(ApprovalRow.created_at, ApprovalRow.id, page)
-        return await self._rows(ApprovalRow, *conditions, *keyset)
+        rows = await self._rows(ApprovalRow, *conditions, *keyset)
+        return [{**row, "status": status} for row in rows]
 
     async def books(
         self, principal: Principal, roles: Iterable[Role], at: datetime | None

@@ -18,12 +18,13 @@ from domain.money import money_text, shortened
 from domain.withdrawals import WithdrawalStatus
 from infrastructure.postgres.mappers import wire_row
 from infrastructure.postgres.pool import Pool, acquire_connection
-from infrastructure.postgres.queries import EPOCH, TRANSACTION_COLUMNS, WITHDRAWAL_COLUMNS
+from infrastructure.postgres.queries import EPOCH, WITHDRAWAL_COLUMNS
 from infrastructure.postgres.shared_reads import SharedReads
+from infrastructure.postgres.wallet_times import LAST_VERSION, NEWEST, STATEMENT, VERSIONS, WALLET_AT
 
-LAST_VERSION: Final = 2**63 - 1
 FIRST_TIME: Final = datetime.min.replace(tzinfo=UTC)
 LAST_TIME: Final = datetime.max.replace(tzinfo=UTC)
+LAST_ID: Final = UUID(int=2**128 - 1)
 
 # Each begins with whether the owner's user is deleted: a token outlives its user, their account does not. Materialized,
 # so that it is asked once and not for every row.
@@ -40,59 +41,22 @@ from unnest($1::uuid[]) as o (user_id) left join public.wallets w on w.user_id =
 """  # noqa: S608
 
 
-def _last_version(name: str, when: str) -> str:
-    """A recursive query that ends with ``low = high``: the version of $1's last row whose time is *when*; 0 for none.
-
-    Versions have no gaps, and times follow them, so halves are left out: of a million rows twenty are looked at.
-    """
-    return f"""{name} as (
-  select 0::bigint as low, coalesce((
-    select version from public.wallet_transactions
-    where (user_id, version) <= ($1::uuid, {LAST_VERSION}) and user_id >= $1
-    order by user_id desc, version desc limit 1
-  ), 0) as high
-  union all
-  select case when t.created_at {when} then t.version else s.low end,
-         case when t.created_at {when} then s.high else t.version - 1 end
-  from {name} s join public.wallet_transactions t on t.user_id = $1 and t.version = (s.low + s.high + 1) / 2
-  where s.low < s.high
-)"""  # noqa: S608
-
-
-_WALLET_AT = f"""
-with recursive {_last_version("found", "<= $2")}
-select private.account_status($1, null) = 'deleted' as deleted, $1::uuid as user_id,
-       coalesce(t.balance_after, 0.0000) as balance, found.low as version, {EPOCH}
-from found left join public.wallet_transactions t on t.user_id = $1 and t.version = found.low
-where found.low = found.high
-"""  # noqa: S608
-_PERIOD = f"""
-with recursive {_last_version("before", "< $2")}, {_last_version("until", "< $3")}
-"""
-_STATEMENT = f"""{_PERIOD}
-select private.account_status($1, null) = 'deleted' as deleted, coalesce(o.balance_after, 0.0000) as opening, found.*
-from before join until on before.low = before.high and until.low = until.high
-left join public.wallet_transactions o on o.user_id = $1 and o.version = before.low
-left join lateral (
-  select {TRANSACTION_COLUMNS} from public.wallet_transactions
-  where (user_id, version) > ($1, before.low) and (user_id, version) <= ($1, until.low)
-  order by user_id, version limit $4
-) found on true
-"""  # noqa: S608
-_VERSIONS = f"""{_PERIOD}
-select before.low as above, until.low + 1 as below
-from before join until on before.low = before.high and until.low = until.high
-"""  # noqa: S608
+LOOKED_AT: Final = 2_000
+"""How many rows a page of one kind looks at: an index would make each row of the ledger longer by a fifth."""
 # Pages of several wallets: arrays of owners $1, versions below which a page begins $2 and above which it ends $3, kinds
-# $4, lengths $5. What only goes to the wire is text already: no object is made of it to be written down again.
-_TRANSACTIONS = """
+# $4, lengths $5. Of a kind it ends sooner, where it has looked at enough: versions have no gaps. What only goes to the
+# wire is text already: no object is made of it to be written down again.
+_TRANSACTIONS = f"""
 with page as materialized (
-  select p.*, private.account_status(user_id, null) = 'deleted' as deleted
+  select p.user_id, p.below, p.kind, p.length, p.number, private.account_status(user_id, null) = 'deleted' as deleted,
+         case when p.kind is null then p.above else greatest(p.above, least(p.below - 1, coalesce((
+           {NEWEST.format(owner="p.user_id")}
+         ), 0)) - {LOOKED_AT}) end as above
   from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::int[])
     with ordinality as p (user_id, below, above, kind, length, number)
 )
-select page.number, page.deleted, t.id::text, t.kind, t.amount::text, t.balance_after::text, t.version, t.created_at,
-       t.counterparty_id::text, t.reference_id::text, t.note, t.hash
+select page.number, page.deleted, page.above, t.id::text, t.kind, t.amount::text, t.balance_after::text, t.version,
+       t.created_at, t.counterparty_id::text, t.reference_id::text, t.note, t.hash
 from page left join lateral (
   select * from public.wallet_transactions
   where (user_id, version) < (page.user_id, page.below) and (user_id, version) > (page.user_id, page.above)
@@ -100,14 +64,14 @@ from page left join lateral (
   order by user_id desc, version desc
   limit page.length
 ) t on true
-"""
+"""  # noqa: S608 - a number of ours
 _WITHDRAWALS = _OWNED.format(
     query=f"""
   select {WITHDRAWAL_COLUMNS}
   from public.wallet_withdrawals
   where user_id = $1
     and ($2::text is null or status = $2)
-    and ($3::timestamptz is null or (created_at, id) < ($3, $4::uuid))
+    and (created_at, id) < ($3, $4::uuid)
   order by created_at desc, id desc
   limit $5
 """  # noqa: S608 - our own column list
@@ -133,8 +97,8 @@ async def _read_wallets(connection: Any, user_ids: Sequence[UUID]) -> dict[UUID,
     return {row["user_id"]: row for row in await connection.fetch(_WALLETS, user_ids)}
 
 
-async def _read_pages(connection: Any, pages: Sequence[_Page]) -> dict[_Page, list[Row]]:
-    """The pages of those who are not deleted, as they go to the wire."""
+async def _read_pages(connection: Any, pages: Sequence[_Page]) -> dict[_Page, tuple[list[Row], int]]:
+    """The pages of those who are not deleted, as they go to the wire, and above which version each has looked."""
     columns = (
         [page.user_id for page in pages],
         [page.below for page in pages],
@@ -143,11 +107,12 @@ async def _read_pages(connection: Any, pages: Sequence[_Page]) -> dict[_Page, li
         [page.length for page in pages],
     )
     owners = [str(page.user_id) for page in pages]
-    items: list[list[Row] | None] = [None] * len(pages)
+    items: list[tuple[list[Row], int] | None] = [None] * len(pages)
     for row in await connection.fetch(_TRANSACTIONS, *columns):
         (
             number,
             deleted,
+            above,
             own_id,
             kind,
             amount,
@@ -163,9 +128,9 @@ async def _read_pages(connection: Any, pages: Sequence[_Page]) -> dict[_Page, li
             continue
         page = items[number - 1]
         if page is None:
-            page = items[number - 1] = []
+            page = items[number - 1] = ([], above)
         if version is not None:
-            page.append(
+            page[0].append(
                 {
                     "id": own_id,
                     "user_id": owners[number - 1],
@@ -180,7 +145,7 @@ async def _read_pages(connection: Any, pages: Sequence[_Page]) -> dict[_Page, li
                     "hash": digest.hex(),
                 }
             )
-    return {page: rows for page, rows in zip(pages, items, strict=True) if rows is not None}
+    return {page: found for page, found in zip(pages, items, strict=True) if found is not None}
 
 
 class PostgresWallets:
@@ -207,7 +172,7 @@ class PostgresWallets:
 
     async def wallet_at(self, principal: Principal, at: datetime) -> Row:
         """See the port."""
-        [wallet] = await self._owned(_WALLET_AT, ("balance",), principal, at)
+        [wallet] = await self._owned(WALLET_AT, ("balance",), principal, at)
         return wallet
 
     async def statement(
@@ -215,7 +180,7 @@ class PostgresWallets:
     ) -> tuple[Decimal, Sequence[Row]]:
         """See the port."""
         async with acquire_connection(self._pool) as connection:
-            rows = await connection.fetch(_STATEMENT, principal.user_id, since, until, limit)
+            rows = await connection.fetch(STATEMENT, principal.user_id, since, until, limit)
         if rows[0]["deleted"]:
             raise SessionRevoked
         found = [wire_row(row, ("amount", "balance_after")) for row in rows if row["user_id"] is not None]
@@ -225,24 +190,25 @@ class PostgresWallets:
 
     async def transactions(
         self, principal: Principal, wanted: TransactionFilter, page: PageRequest[int]
-    ) -> Sequence[Row]:
+    ) -> tuple[Sequence[Row], int | None]:
         """See the port."""
         above, below = 0, LAST_VERSION if page.after is None else page.after
         if wanted.since is not None or wanted.until is not None:
             async with acquire_connection(self._pool) as connection:
                 period = (wanted.since or FIRST_TIME, wanted.until or LAST_TIME)
-                [versions] = await connection.fetch(_VERSIONS, principal.user_id, *period)
+                [versions] = await connection.fetch(VERSIONS, principal.user_id, *period)
             above, below = versions["above"], min(below, versions["below"])
-        rows = await self._pages.get(_Page(principal.user_id, below, above, wanted.kind, page.read_limit))
-        if rows is None:
+        found = await self._pages.get(_Page(principal.user_id, below, above, wanted.kind, page.read_limit))
+        if found is None:
             raise SessionRevoked
-        return rows
+        rows, looked_above = found
+        return rows, looked_above + 1 if looked_above > above else None
 
     async def withdrawals(
         self, principal: Principal, status: WithdrawalStatus | None, page: PageRequest[Position]
     ) -> Sequence[Row]:
         """See the port."""
-        at, last_id = (None, None) if page.after is None else (page.after.at, page.after.id)
+        at, last_id = (LAST_TIME, LAST_ID) if page.after is None else (page.after.at, page.after.id)
         return await self._owned(_WITHDRAWALS, ("amount",), principal, status, at, last_id, page.read_limit)
 
     async def _owned(

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from domain.errors import Unavailable
-from infrastructure.hosts import is_private_name, is_this_machine
+from infrastructure.hosts import is_near
 from infrastructure.http_client import HttpClient
 from infrastructure.supabase.jwks import KeySet, SigningKey, parse_jwks
 
@@ -71,7 +71,7 @@ class JwksClient:
     ) -> None:
         parts = urlsplit(url)
         host = parts.hostname or ""
-        near = is_this_machine(host) or is_private_name(host)
+        near = is_near(host)
         if parts.scheme != "https" and not (parts.scheme == "http" and host and near):
             raise ValueError("signing keys are fetched over https only")
         self._secret = secret

@@ -40,15 +40,6 @@ class AdjustmentIn(msgspec.Struct, forbid_unknown_fields=True):
     amount: AmountField
     note: NoteField
 
-    def to_command(self, user_id: str) -> AdjustCommand:
-        """The command that this body means for the user *user_id*.
-
-        Raises:
-            InvalidAmount: the amount is no plain decimal.
-        """
-        kind = TransactionKind(self.kind.value)
-        return AdjustCommand(UUID(user_id), kind, Money.parse(self.amount), self.note)
-
 
 class ReversalIn(msgspec.Struct, forbid_unknown_fields=True):
     """Why a transaction is taken back."""
@@ -67,7 +58,7 @@ class AdjustmentsController(Controller):
     """Balances to correct: for admins, and never their own."""
 
     path = "/vault"
-    tags = ["vault"]  # noqa: RUF012 - Litestar's form
+    tags = ("vault",)
 
     @post(
         "/users/{user_id:str}/transactions",
@@ -89,7 +80,8 @@ class AdjustmentsController(Controller):
         A large one may wait for a second admin: 202 with the approval.
         """
         sent_key = keyed(request)
-        command = data.to_command(user_id)
+        kind, amount = TransactionKind(data.kind.value), Money.parse(data.amount)
+        command = AdjustCommand(UUID(user_id), kind, amount, data.note)
         answer = await adjust_balance(request.user, command, sent_key, request_info(request))
         return sent(PostedTransactionOut, request, answer)
 

@@ -70,7 +70,7 @@ class ApprovalsController(Controller):
     """What waits for a second admin. For admins."""
 
     path = "/vault/approvals"
-    tags = ["vault"]  # noqa: RUF012 - Litestar's form
+    tags = ("vault",)
 
     @get(
         responses=problems(*error_codes(Action.READ_APPROVALS), InvalidCursor.code),

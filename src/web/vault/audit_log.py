@@ -63,7 +63,7 @@ class AuditLogController(Controller):
     """The record of protected actions. For admins."""
 
     path = "/vault/audit-log"
-    tags = ["vault"]  # noqa: RUF012 - Litestar's form
+    tags = ("vault",)
 
     @get(
         responses=problems(*error_codes(Action.READ_AUDIT_LOG), InvalidCursor.code),

@@ -39,7 +39,7 @@ class BooksController(Controller):
     """The books. For admins."""
 
     path = "/vault/books"
-    tags = ["vault"]  # noqa: RUF012 - Litestar's form
+    tags = ("vault",)
 
     @get(
         responses=problems(*error_codes(Action.READ_BOOKS)),

@@ -71,7 +71,7 @@ class PostsController(Controller):
     """The moderation queue. For moderators."""
 
     path = "/vault/posts"
-    tags = ["vault"]  # noqa: RUF012 - Litestar's form
+    tags = ("vault",)
 
     @get(
         responses=problems(*_READ, InvalidCursor.code),

@@ -44,7 +44,7 @@ class RewardRatesController(Controller):
     """What approvals pay. For admins."""
 
     path = "/vault/reward-rates"
-    tags = ["vault"]  # noqa: RUF012 - Litestar's form
+    tags = ("vault",)
 
     @get(
         responses=problems(*error_codes(Action.READ_REWARD_RATES)),

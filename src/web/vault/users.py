@@ -92,7 +92,7 @@ class UsersController(Controller):
     """Users, as moderators and admins see and change them."""
 
     path = "/vault/users"
-    tags = ["vault"]  # noqa: RUF012 - Litestar's form
+    tags = ("vault",)
 
     @get(responses=problems(*_READ, InvalidCursor.code), operation_id="listUsers", summary="Find users")
     @inject

@@ -44,7 +44,7 @@ class WithdrawalQueueController(Controller):
     """Withdrawals to settle: for admins, and never their own."""
 
     path = "/vault/withdrawals"
-    tags = ["vault"]  # noqa: RUF012 - Litestar's form
+    tags = ("vault",)
 
     @get(
         responses=problems(*error_codes(Action.READ_WITHDRAWALS), InvalidCursor.code),

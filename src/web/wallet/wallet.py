@@ -55,14 +55,6 @@ class TransferIn(msgspec.Struct, forbid_unknown_fields=True):
     amount: AmountField
     note: NoteField | None = None
 
-    def to_command(self) -> TransferCommand:
-        """The command that this body means.
-
-        Raises:
-            InvalidAmount: the amount is no plain decimal.
-        """
-        return TransferCommand(UUID(self.recipient_id), Money.parse(self.amount), self.note)
-
 
 class PostedTransactionOut(msgspec.Struct):
     """What was posted on a wallet, with its balance and version after it."""
@@ -77,7 +69,7 @@ class WalletController(Controller):
     """The caller's own money."""
 
     path = "/wallet"
-    tags = ["wallet"]  # noqa: RUF012 - Litestar's form
+    tags = ("wallet",)
 
     @get(responses=problems(SessionRevoked.code), operation_id="readWallet", summary="Your balance")
     @inject
@@ -138,7 +130,10 @@ class WalletController(Controller):
         since: Since = None,
         until: Until = None,
     ) -> Response[TransactionPage]:
-        """List the ledger rows of the session's user, newest first. New rows never move a page."""
+        """List the ledger rows of the session's user, newest first. New rows never move a page.
+
+        Of one kind a page may hold fewer rows than asked for, even none, while ``next_cursor`` goes on.
+        """
         wanted = TransactionFilter(kind, instant("since", since), instant("until", until))
         scope = ("wallet", request.user.user_id, wanted)
         before = cursors.read(cursor, int, of=scope)
@@ -161,5 +156,6 @@ class WalletController(Controller):
     ) -> Response[PostedTransactionOut]:
         """Move money to another user, once for each Idempotency-Key."""
         sent_key = keyed(request)
-        answer = await transfer_funds(request.user, data.to_command(), sent_key)
+        command = TransferCommand(UUID(data.recipient_id), Money.parse(data.amount), data.note)
+        answer = await transfer_funds(request.user, command, sent_key)
         return sent(PostedTransactionOut, request, answer)

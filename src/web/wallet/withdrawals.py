@@ -51,14 +51,6 @@ class WithdrawIn(msgspec.Struct, forbid_unknown_fields=True):
     amount: PayoutField
     note: NoteField | None = None
 
-    def to_command(self) -> WithdrawCommand:
-        """The command that this body means.
-
-        Raises:
-            InvalidAmount: the amount is no plain decimal.
-        """
-        return WithdrawCommand(Money.parse(self.amount, places=PAYOUT_PLACES), self.note)
-
 
 class PostedWithdrawalOut(msgspec.Struct):
     """The withdrawal, what was posted for it, and the wallet's balance and version after it."""
@@ -74,7 +66,7 @@ class WithdrawalsController(Controller):
     """The caller's own withdrawals."""
 
     path = "/wallet/withdrawals"
-    tags = ["wallet"]  # noqa: RUF012 - Litestar's form
+    tags = ("wallet",)
 
     @get(
         responses=problems(SessionRevoked.code, InvalidCursor.code),
@@ -112,5 +104,6 @@ class WithdrawalsController(Controller):
     ) -> Response[PostedWithdrawalOut]:
         """Hold money to be paid out, once for each Idempotency-Key. It leaves the balance at once."""
         sent_key = keyed(request)
-        answer = await withdraw_funds(request.user, data.to_command(), sent_key)
+        command = WithdrawCommand(Money.parse(data.amount, places=PAYOUT_PLACES), data.note)
+        answer = await withdraw_funds(request.user, command, sent_key)
         return sent(PostedWithdrawalOut, request, answer)

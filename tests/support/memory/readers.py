@@ -1,7 +1,7 @@
 """Reading in memory: accounts, wallets, and the vault's lists."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import TracebackType
@@ -91,7 +91,7 @@ class MemoryWallets:
 
     async def transactions(
         self, principal: Principal, wanted: TransactionFilter, page: PageRequest[int]
-    ) -> Sequence[Row]:
+    ) -> tuple[Sequence[Row], int | None]:
         """See the port."""
         self._living(principal)
         rows = [
@@ -103,7 +103,7 @@ class MemoryWallets:
             and (wanted.since is None or row.created_at >= wanted.since)
             and (wanted.until is None or row.created_at < wanted.until)
         ]
-        return [_row(row) for row in sorted(rows, key=lambda row: -row.version)[: page.read_limit]]
+        return [_row(row) for row in sorted(rows, key=lambda row: -row.version)[: page.read_limit]], None
 
     async def withdrawals(
         self, principal: Principal, status: WithdrawalStatus | None, page: PageRequest[Position]
@@ -175,12 +175,14 @@ class MemoryVaultReader:
 
     async def approvals(self, status: ApprovalStatus, page: PageRequest[Position]) -> Sequence[Row]:
         """See the port."""
-        now = datetime.now(UTC)
-        rows = [
-            row
+        now, waiting = datetime.now(UTC), ApprovalStatus.WAITING
+        told = (
+            replace(row, status=ApprovalStatus.EXPIRED)
+            if row.status is waiting and not row.is_waiting(now)
+            else row
             for row in self._database.approvals.values()
-            if row.status is status and (status is not ApprovalStatus.WAITING or row.is_waiting(now))
-        ]
+        )
+        rows = [row for row in told if row.status is status]
         found = _page(rows, lambda row: (row.created_at, row.id), page, newest_first=False)
         return [_row(row) for row in found]
 

@@ -37,7 +37,7 @@ from domain.approvals import ApprovalStatus
 from domain.audit import REFUSALS_KEPT, REFUSALS_PERIOD
 from domain.errors import DomainError, NotFound, PostNotFound, RateLimited, UserNotFound, WithdrawalNotFound
 from domain.identity import AccountStatus, Principal, Role
-from domain.money import ZERO
+from domain.money import NOTHING, ZERO
 from domain.rewards import Earning, RewardedAction, RewardRate
 from domain.wallet import TRANSFERS, TransactionKind, Wallet
 from support.memory.database import MemoryDatabase, StoredKey
@@ -193,11 +193,11 @@ class MemoryTransactions:
         return LockedApproval(approval, wallet, withdrawal)
 
     def _spending(self, wallet: Wallet, now: datetime) -> Wallet:
-        given = {TransactionKind.TRANSFER_OUT: ZERO, TransactionKind.WITHDRAWAL: ZERO}
+        given = {TransactionKind.TRANSFER_OUT: NOTHING, TransactionKind.WITHDRAWAL: NOTHING}
         for row in self._database.ledger:
             recent = row.created_at > now - timedelta(days=1)
             if row.user_id == wallet.user_id and row.kind in given and recent:
-                given[row.kind] -= row.amount
+                given[row.kind] -= row.amount.amount
         sent, withdrawn = given.values()
         return replace(wallet, sent=sent, withdrawn=withdrawn)
 

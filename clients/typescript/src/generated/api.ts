@@ -487,6 +487,8 @@ export type paths = {
         /**
          * Your ledger
          * @description List the ledger rows of the session's user, newest first. New rows never move a page.
+         *
+         *     Of one kind a page may hold fewer rows than asked for, even none, while ``next_cursor`` goes on.
          */
         get: operations["listTransactions"];
         put?: never;
