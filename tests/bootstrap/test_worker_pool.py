@@ -79,7 +79,7 @@ def test_what_ends_a_worker_is_told_by_the_log_alone() -> None:
         [sys.executable, "-c", FAILING], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
-        lines = []
+        lines: list[bytes] = []
         while lines.count(b"up\n") < 3:  # replaced, and replaced again
             lines.append(process.stdout.readline())
         process.send_signal(signal.SIGTERM)
