@@ -19,6 +19,7 @@ from domain.identity import AccountStatus, Role
 from domain.money import Money
 from domain.posts import PostStatus
 from domain.rewards import RewardedAction
+from domain.wallet import TransactionKind
 from infrastructure.adoption.money import _OPEN, MONEY_RETIREMENT, MONEY_STEPS
 from infrastructure.doctor.app import check_frozen, check_guards, check_old_money
 from infrastructure.doctor.findings import Finding, Findings
@@ -26,7 +27,7 @@ from infrastructure.postgres.accounts import unfreeze
 from infrastructure.postgres.erasure import erase
 from support.clips import run_steps
 from support.database import Database
-from support.ledger import findings
+from support.ledger import findings, proven
 
 pytestmark = pytest.mark.anyio
 
@@ -198,6 +199,30 @@ async def test_a_frozen_wallet_is_named_until_an_operator_unfreezes_it(owner: An
         "select target_id, reason from private.audit_log where action = 'wallet.unfrozen'"
     )
     assert tuple(row) == (UUID(ME), "paid by hand")
+
+
+async def test_what_the_app_paid_for_before_is_not_paid_again(owner: Any, clips_database: Database) -> None:
+    async with postgres_backend(clips_database) as backend:
+        author, moderator = await backend.user(), await backend.user(Role.MODERATOR)
+        approved = await backend.post(author, validation_status=PostStatus.APPROVED)
+        paid_for, voted_on, new = [await backend.post(author) for _ in range(3)]
+        earned = "insert into public.transactions (user_id, amount, type, reference_id) values ($1, 1, 'earning', $2)"
+        await owner.execute(earned, str(author.user_id).upper(), paid_for.id)
+        await owner.execute(earned, str(moderator.user_id), voted_on.id)  # who voted was paid, too
+        await run_steps(owner, MONEY_STEPS, {RewardedAction.POST_APPROVED: Money(Decimal("2"))})
+
+        await decide(backend, moderator, approved, PostStatus.REJECTED, reason="copied")
+        again = await backend.read_post(approved.id)
+        await decide(backend, moderator, again, PostStatus.APPROVED, reason="not copied", seen=again.version)
+        for post in (paid_for, voted_on, new):
+            await decide(backend, moderator, post, PostStatus.APPROVED, seen=post.version)
+
+        rows = await backend.ledger(author)
+    assert [(row.kind, row.reference_id) for row in rows] == [
+        (TransactionKind.EARNING, voted_on.id),
+        (TransactionKind.EARNING, new.id),
+    ]
+    assert await proven(clips_database) == []
 
 
 async def test_a_rate_is_what_was_confirmed_and_nothing_else(owner: Any, clips_database: Database) -> None:
