@@ -23,6 +23,7 @@ from domain.wallet import TransactionKind
 from infrastructure.adoption.money import _OPEN, MONEY_RETIREMENT, MONEY_STEPS
 from infrastructure.doctor.app import check_frozen, check_guards, check_old_money
 from infrastructure.doctor.findings import Finding, Findings
+from infrastructure.doctor.restoring import repair
 from infrastructure.postgres.accounts import unfreeze
 from infrastructure.postgres.erasure import erase
 from support.clips import run_steps
@@ -269,6 +270,10 @@ insert into private.adoption (tables, posts_source, confirmed_by, adopted_at) va
             "zz_refuse_clients on public.transactions",
         ),
         (
+            "drop trigger write_post on private.posts",
+            "write_post on private.posts is missing",
+        ),
+        (
             "drop trigger zz_mirror_balance on public.wallets",
             "zz_mirror_balance on public.wallets is missing",
         ),
@@ -286,6 +291,26 @@ async def test_the_doctor_names_a_guard_of_the_apps_tables_that_is_gone(
     [finding] = await found_by(check_guards(owner))
     assert before == []
     assert named in finding.message
+    done = await repair(owner)
+    assert [name for name in done.repaired if name in finding.message] == done.repaired
+    assert len(done.repaired) == 1
+    assert await found_by(check_guards(owner)) == []
+
+
+async def test_a_restore_makes_the_guards_of_the_apps_tables_again_with_what_they_call(owner: Any) -> None:
+    await run_steps(owner, MONEY_STEPS)
+    await owner.execute(ADOPTED)
+    await owner.execute("drop function private.guard_clip() cascade")
+
+    done = await repair(owner)
+
+    assert done.repaired == [
+        "function private.guard_clip()",
+        *(f"trigger zz_guard_clip on public.{table}" for table in ("video_clips", "voice_clips")),
+        "no right of public to EXECUTE on function private.guard_clip()",
+    ]
+    assert await found_by(check_guards(owner)) == []
+    assert (await repair(owner)).repaired == []
 
 
 REFUSED = (

@@ -3,12 +3,14 @@
 And what is left to do on a database that had the app's tables first.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
 
 from infrastructure.adoption.money import MIRRORS, money_guards, money_mirrors
-from infrastructure.adoption.posts import post_guards
+from infrastructure.adoption.posts import SHOWING, post_guards
 from infrastructure.adoption.profiles import READABLE_COLUMNS
 from infrastructure.adoption.shape import PostsSource, is_credential, is_private, read_shape
 from infrastructure.doctor.catalogue import compare, expected, read_items
@@ -158,18 +160,33 @@ async def check_adoption(connection: asyncpg.Connection) -> Findings:
         )
 
 
-async def check_guards(connection: asyncpg.Connection) -> Findings:
-    """Find what an adoption made on the app's tables, and is missing, altered or disabled."""
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """The triggers that an adoption made, as they are and as they should be, by what the catalogue calls them."""
+
+    found: Mapping[str, str]
+    wanted: Mapping[str, str]
+
+
+async def read_guards(connection: asyncpg.Connection) -> Guards:
+    """Those of the database; none where nothing was adopted, or not to the end."""
+    wanted: dict[str, str] = {}
+    shape = await read_shape(connection)
     for posts_source, retired_at in await connection.fetch(_ADOPTED):
-        shape = await read_shape(connection)
-        wanted = dict(money_guards(shape))
+        wanted |= money_guards(shape)
         if posts_source == PostsSource.CLIPS:
-            wanted |= post_guards(shape)
+            wanted |= {**post_guards(shape), **SHOWING}
         if retired_at is None:
             wanted |= money_mirrors(shape)
-        found = await read_items(connection, shape.tables)
-        for finding in compare({name: sql for name, sql in found.items() if name in wanted}, wanted):
-            yield finding
+    found = await read_items(connection, [*shape.tables, "private.posts"]) if wanted else {}
+    return Guards({name: sql for name, sql in found.items() if name in wanted}, wanted)
+
+
+async def check_guards(connection: asyncpg.Connection) -> Findings:
+    """Find what an adoption made on the app's tables, and is missing, altered or disabled."""
+    guards = await read_guards(connection)
+    for finding in compare(guards.found, guards.wanted):
+        yield finding
 
 
 async def check_frozen(connection: asyncpg.Connection) -> Findings:

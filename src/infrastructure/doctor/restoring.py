@@ -1,7 +1,8 @@
 """After a restore: what a dump does not hold is made again, and an epoch begins.
 
 A dump of a database holds no roles, and a restore into a Supabase project may leave out what stands on Supabase's own
-tables. What is missing or altered is made as the doctor's catalogue has it.
+tables. What is missing or altered is made as the doctor's catalogue has it, and what an adoption made on the app's
+tables as it would make it.
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from domain.audit import AuditAction
+from infrastructure.doctor.app import read_guards
 from infrastructure.doctor.catalogue import drop_of, read_items, read_wanted, revoke_of, surplus_right
 
 # It can be restored twice from one dump: the next epoch is above every epoch that a client may have seen.
@@ -63,7 +65,9 @@ async def repair(connection: Any) -> Restored:
         if made_role:
             await connection.execute("create role lingualink_api login noinherit")
         await connection.execute("grant usage on schema public to lingualink_api")
-        found, wanted = await read_items(connection), await read_wanted(connection)
+        guards = await read_guards(connection)
+        found = {**await read_items(connection), **guards.found}
+        wanted = {**await read_wanted(connection), **guards.wanted}
         repaired = []
         # Functions before the triggers that call them, tables' own things before the rights on them.
         for name in sorted(wanted, key=_order):
