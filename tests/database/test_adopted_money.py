@@ -210,7 +210,7 @@ async def test_what_the_app_paid_for_before_is_not_paid_again(owner: Any, clips_
         earned = "insert into public.transactions (user_id, amount, type, reference_id) values ($1, 1, 'earning', $2)"
         await owner.execute(earned, str(author.user_id).upper(), paid_for.id)
         await owner.execute(earned, str(moderator.user_id), voted_on.id)  # who voted was paid, too
-        await run_steps(owner, MONEY_STEPS, {RewardedAction.POST_APPROVED: Money(Decimal("2"))})
+        await run_steps(owner, MONEY_STEPS, {RewardedAction.POST_APPROVED: Money(Decimal(2))})
 
         await decide(backend, moderator, approved, PostStatus.REJECTED, reason="copied")
         again = await backend.read_post(approved.id)
