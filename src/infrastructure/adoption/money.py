@@ -12,7 +12,7 @@ import asyncpg
 
 from domain.audit import AuditAction
 from domain.money import LIMIT, PLACES
-from infrastructure.adoption.obstacles import MIRRORED
+from infrastructure.adoption.mirrored import MIRRORED
 from infrastructure.adoption.posts import clip_tables
 from infrastructure.adoption.shape import PROFILES, TRANSACTIONS, Shape
 from infrastructure.adoption.steps import Adoption, Step, attach, in_batches, trigger
