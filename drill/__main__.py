@@ -25,6 +25,8 @@ from support.people import Person
 from support.stack import SupabaseStack, postgres_cluster, supabase_on
 
 LISTENERS = 3
+WORKERS = {"a": 1, "b": 2}
+"""Of each instance: a process that stops by itself, and one that stops others."""
 DRAIN_DELAY_S = 3
 
 
@@ -74,8 +76,10 @@ class Drill:
         database = await make_project(self._cluster, "drill")
         await asyncio.to_thread(operate, self._old, database.migrator_url, "migrate")
         with supabase_on(self._cluster, database.name) as supabase:
+            environment = self._environment(database, supabase)
             instances = [
-                Instance(name, self._environment(database, supabase), self._folder) for name in ("a", "b")
+                Instance(name, {**environment, "LINGUALINK_WORKERS": str(workers)}, self._folder)
+                for name, workers in WORKERS.items()
             ]
             for instance in instances:
                 await instance.start(self._old)

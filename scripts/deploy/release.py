@@ -56,6 +56,8 @@ class Release:
     def __call__(self, image: str, watch_seconds: float) -> bool:
         """Whether *image* serves now. Where not, what served before does again; the schema stays as it is.
 
+        Whatever keeps it from being seen well takes it back: an answer that nobody foresaw, too.
+
         Raises:
             DeployFailedError: *image* has no digest, or nothing served before, or that does not come back either.
         """
@@ -64,8 +66,9 @@ class Release:
         self._say(f"in service: {before or 'nothing yet'}")
         try:
             self.bring(image, watch_seconds)
-        except (DeployFailedError, UnwellError) as reason:
-            self._say(f"not well: {reason}")
+        except Exception as reason:
+            known = isinstance(reason, DeployFailedError | UnwellError)
+            self._say(f"not well: {reason if known else repr(reason)}")
             if before is None:
                 raise DeployFailedError("nothing served before that could serve again") from reason
             self._go_back(before)

@@ -7,7 +7,8 @@ A process that is asked to stop (SIGTERM, SIGINT) goes through four steps:
 3. it stops accepting, and finishes what runs, for LINGUALINK_DRAIN_TIMEOUT seconds at most;
 4. the relay finishes its batch and gives up its lease, the pools close, and the process ends with 0.
 
-A second signal ends step 2.
+A second signal ends step 2. With several workers that is one to the process that started them; who sends a signal to
+all of its processes has sent it once.
 """
 
 import asyncio
@@ -17,7 +18,6 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import parent_process
 from typing import Final
 
 import structlog
@@ -28,7 +28,7 @@ from typing_extensions import override
 from application.ops import ShutdownState
 from bootstrap.app import create_app
 from bootstrap.operations import listen, operations_listener, server_config
-from bootstrap.worker_pool import STOP, run_workers
+from bootstrap.worker_pool import HURRY, STOP, run_workers
 from infrastructure.logging import configure_logging, log_start
 from infrastructure.metrics import forget_process, shared_between_processes
 from infrastructure.settings import Settings
@@ -66,42 +66,53 @@ def run_worker(
     listener: socket.socket,
     operations: socket.socket | None,
     app_factory: AppFactory,
+    parent_gone: int | None = None,
 ) -> None:
-    """Serve in this process, on *listener*, until asked to stop."""
+    """Serve in this process, on *listener*, until asked to stop.
+
+    Where it is one of several, *parent_gone* becomes readable when nobody will ask it to stop any more.
+    """
     configure_logging(settings)
     log_start(settings)
     shutdown = ShutdownState()
     app = app_factory(settings, shutdown, operations)
     config = server_config(app, drain_timeout=settings.lingualink_drain_timeout, lifespan="on")
-    DrainingServer(config, shutdown, settings.lingualink_drain_delay).run([listener])
+    DrainingServer(config, shutdown, settings.lingualink_drain_delay, parent_gone).run([listener])
 
 
 class DrainingServer(uvicorn.Server):
     """A server that says that it is going before it goes. Unlike uvicorn's own it does not die of the signal."""
 
-    def __init__(self, config: uvicorn.Config, shutdown: ShutdownState, delay: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, shutdown: ShutdownState, delay: float, parent_gone: int | None
+    ) -> None:
         super().__init__(config)
         self._shutdown = shutdown
         self._delay = delay
+        self._parent_gone = parent_gone
         self._skip_delay = asyncio.Event()
 
     @override
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        for number in STOP:
-            loop.add_signal_handler(number, self._stop)
+        handlers = dict.fromkeys(STOP, self._stop if self._parent_gone is None else self._drain)
+        if self._parent_gone is not None:
+            handlers[HURRY] = self._skip_delay.set
+            loop.add_reader(self._parent_gone, self._orphaned, self._parent_gone)
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
         # A worker starts with them held back: one that came while it was starting arrives now.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
-        if parent := parent_process():
-            loop.add_reader(parent.sentinel, self._orphaned, parent.sentinel)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)
         try:
             yield
         finally:
-            for number in STOP:
+            # A late signal must not turn a clean end into a death.
+            signal.pthread_sigmask(signal.SIG_BLOCK, handlers)
+            for number in handlers:
                 loop.remove_signal_handler(number)
-                # A late signal must not turn a clean end into a death.
                 signal.signal(number, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -114,8 +125,7 @@ class DrainingServer(uvicorn.Server):
 
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        if not self.should_exit:
-            self._stop()
+        self._drain()
         try:
             await asyncio.wait_for(self._skip_delay.wait(), self._delay)
         except TimeoutError:
@@ -125,6 +135,10 @@ class DrainingServer(uvicorn.Server):
     def _stop(self) -> None:
         if self._shutdown.begun:
             self._skip_delay.set()
+        self._drain()
+
+    def _drain(self) -> None:
+        if self._shutdown.begun:
             return
         log.info("server.draining", delay=self._delay, timeout=self.config.timeout_graceful_shutdown)
         self._shutdown.begin()
@@ -132,7 +146,7 @@ class DrainingServer(uvicorn.Server):
         self.config.encoded_headers.append((b"connection", b"close"))
         self.server_state.default_headers.append((b"connection", b"close"))
 
-    def _orphaned(self, sentinel: int) -> None:
+    def _orphaned(self, parent_gone: int) -> None:
         """Nobody will ask this process to stop any more."""
-        asyncio.get_running_loop().remove_reader(sentinel)
-        self._stop()
+        asyncio.get_running_loop().remove_reader(parent_gone)
+        self._drain()

@@ -3,6 +3,7 @@
 Workers are forked from a parent that runs no loop and no thread, so they start at once and share its memory.
 """
 
+import os
 import signal
 import socket
 import time
@@ -16,6 +17,9 @@ from typing import Final
 import structlog
 
 STOP: Final = (signal.SIGTERM, signal.SIGINT)
+HURRY: Final = signal.SIGUSR1
+"""How a worker is told of a second signal. A second SIGTERM may be the first one's echo: systemd, Heroku and a terminal
+send theirs to the workers, too."""
 CANNOT_START: Final = 3
 """How a worker says that its successor would fail as it did (uvicorn's number)."""
 MIN_UPTIME_S: Final = 5.0
@@ -27,14 +31,16 @@ log = structlog.get_logger(__name__)
 
 def run_workers(
     count: int,
-    run_worker: Callable[[], None],
+    run_worker: Callable[[int], None],
     *,
     on_stop: Callable[[], None],
     on_end: Callable[[int], None],
 ) -> int:
     """Keep *count* processes at *run_worker* until SIGTERM or SIGINT, and let them all finish.
 
-    *on_stop* is called once they shall stop, *on_end* with the id of each process that ended.
+    *run_worker* gets a file descriptor that becomes readable when this process is gone, and has the signals of
+    :data:`STOP` and :data:`HURRY` held back. *on_stop* is called once they shall stop, *on_end* with the id of each
+    process that ended.
 
     Returns:
         0 when every worker ended cleanly, 3 when a worker can't start, 1 when one was killed while it stopped.
@@ -49,7 +55,7 @@ def run_workers(
         while pool.workers:
             if signals in wait([signals, *pool.sentinels]):
                 signals.recv(64)
-                pool.stop()
+                pool.hurry()
             status = max(status, *(1 if code else 0 for code in pool.reap()), 0)
     return status
 
@@ -74,11 +80,13 @@ def _until_asked(pool: "WorkerPool", signals: socket.socket) -> int:
 class WorkerPool:
     """The workers that live."""
 
-    def __init__(self, run_worker: Callable[[], None], on_end: Callable[[int], None]) -> None:
+    def __init__(self, run_worker: Callable[[int], None], on_end: Callable[[int], None]) -> None:
         self._run_worker = run_worker
         self._on_end = on_end
         self._processes = get_context("fork")
         self._youngest = 0.0
+        # One for all: multiprocessing's own has ends in the workers that came later, which would end in turn.
+        self._gone, self._here = os.pipe()
         self.workers: list[ForkProcess] = []
 
     @property
@@ -93,20 +101,30 @@ class WorkerPool:
 
     def start(self) -> None:
         """Start one more."""
-        worker = self._processes.Process(target=self._run_worker)
+        worker = self._processes.Process(target=self._work)
         # Held back until the worker has a handler: before that the signal would kill it.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {*STOP, HURRY})
         try:
             worker.start()
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {*STOP, HURRY})
         self._youngest = time.monotonic()
         self.workers.append(worker)
+
+    def _work(self) -> None:
+        os.close(self._here)
+        self._run_worker(self._gone)
 
     def stop(self) -> None:
         """Ask all of them to stop."""
         for worker in self.workers:
             worker.terminate()
+
+    def hurry(self) -> None:
+        """Ask all of them not to wait."""
+        for worker in self.workers:
+            if worker.exitcode is None and worker.pid is not None:
+                os.kill(worker.pid, HURRY)
 
     def reap(self) -> list[int]:
         """Forget the workers that ended; their exit codes."""

@@ -25,6 +25,7 @@ def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:
         ("application/ports.py", "import asyncpg", "Use-cases know no framework"),
         ("domain/money.py", "import msgspec", "standard library only"),
         ("bootstrap/app.py", "import devstack", "Nothing that ships"),
+        ("infrastructure/doctor/app.py", "import infrastructure.adoption.run", "Adoptions over the doctor"),
     ],
 )
 def test_an_import_across_a_floor_is_caught(tmp_path: Path, module: str, line: str, contract: str) -> None:

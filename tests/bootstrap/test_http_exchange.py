@@ -81,9 +81,7 @@ def target(name: str) -> bytes:
     return request("/" + name.replace(" ", "_"))
 
 
-@pytest.mark.parametrize(
-    "name", [*ODD, "too short", "too long", "a body without a head", "a failure before it begins", "nothing"]
-)
+@pytest.mark.parametrize("name", NO_ANSWERS)
 async def test_an_answer_that_is_none_is_a_problem_and_a_line_in_the_log(url: str, name: str) -> None:
     with capture_logs() as logs:
         async with asyncio.timeout(20), connection(url) as (reader, writer):

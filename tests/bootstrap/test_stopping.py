@@ -208,6 +208,26 @@ async def _until_sent_away(kept: httpx.AsyncClient) -> httpx.Response:
         await asyncio.sleep(0.02)
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads Linux's /proc")
+async def test_a_signal_to_all_processes_of_several_workers_is_one_signal(
+    database: Database, supabase: SupabaseStack
+) -> None:
+    """As systemd, Heroku and a terminal send it. Taken for two it would end the delay, and cut off who comes yet."""
+    with served(database, supabase, LINGUALINK_WORKERS=2, LINGUALINK_DRAIN_DELAY=120) as (process, url):
+        async with kept_alive(url, 4) as clients:
+            for worker in children_of(process.pid):
+                os.kill(worker, signal.SIGTERM)
+            await asyncio.gather(*map(_until_not_ready, clients))
+            process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(2)  # long enough for the end, were the delay over
+            answers = await asyncio.gather(*(kept.get("/health/live") for kept in clients))
+            process.send_signal(signal.SIGTERM)
+            code = await exit_code(process, END_S)
+
+    assert {answer.headers.get("connection") for answer in answers} == {"close"}
+    assert code == 0
+
+
 async def _until_not_ready(kept: httpx.AsyncClient) -> httpx.Response:
     while True:
         answer = await kept.get("/health/ready")
@@ -278,6 +298,26 @@ async def test_workers_end_when_their_parent_is_killed(database: Database, supab
         process.kill()
 
         await until_refused(url)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads Linux's /proc")
+async def test_workers_whose_parent_is_killed_drain_together(
+    database: Database, supabase: SupabaseStack
+) -> None:
+    """One after the other they would hold the port for as many delays as there are workers."""
+    with served(database, supabase, LINGUALINK_WORKERS=3, LINGUALINK_DRAIN_DELAY=120) as (process, url):
+        workers = children_of(process.pid)
+        async with AsyncExitStack() as stack:
+            of_worker: dict[int, httpx.AsyncClient] = {}
+            while len(of_worker) < len(workers):
+                kept = await stack.enter_async_context(client(url))
+                of_worker.setdefault((await kept.get("/health/live")).json()["process"], kept)
+            process.kill()
+            drained = await asyncio.gather(*map(_until_not_ready, of_worker.values()))
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+
+    assert {answer.json()["status"] for answer in drained} == {"draining"}
 
 
 async def test_a_server_older_than_the_schema_stays_ready(

@@ -12,11 +12,11 @@ import asyncpg
 from click.testing import CliRunner, Result
 
 from bootstrap.cli import main
+from bootstrap.doctor import AT_HEAD
 from devstack.postgres import LocalPostgres, binaries
 from infrastructure.doctor.catalogue import check_drift
 from infrastructure.doctor.clients import check_clients
 from infrastructure.doctor.database import check_level
-from infrastructure.doctor.run_checks import AT_HEAD
 from infrastructure.postgres.connections import connect
 from support.database import MIGRATOR, Database, make_project
 

@@ -16,7 +16,7 @@ def row(owner: str, number: int) -> str:
 
 
 MY_PENDING, MY_APPROVED, MY_REJECTED = row("a", 2), row("a", 3), row("a", 4)
-THEIR_PENDING, THEIR_APPROVED = row("b", 2), row("b", 3)
+THEIR_PENDING = row("b", 2)
 BANNED_PENDING = row("c", 2)
 NEW = "10000000-0000-4000-8000-000000000001"
 

@@ -20,8 +20,8 @@ from domain.money import Money
 from domain.posts import PostStatus
 from domain.rewards import RewardedAction
 from domain.wallet import TransactionKind
+from infrastructure.adoption.checks import check_frozen, check_guards, check_old_money, read_guards
 from infrastructure.adoption.money import _OPEN, MONEY_RETIREMENT, MONEY_STEPS
-from infrastructure.doctor.app import check_frozen, check_guards, check_old_money
 from infrastructure.doctor.findings import Finding, Findings
 from infrastructure.doctor.restoring import repair
 from infrastructure.postgres.accounts import unfreeze
@@ -291,7 +291,7 @@ async def test_the_doctor_names_a_guard_of_the_apps_tables_that_is_gone(
     [finding] = await found_by(check_guards(owner))
     assert before == []
     assert named in finding.message
-    done = await repair(owner)
+    done = await repair(owner, await read_guards(owner))
     assert [name for name in done.repaired if name in finding.message] == done.repaired
     assert len(done.repaired) == 1
     assert await found_by(check_guards(owner)) == []
@@ -302,7 +302,7 @@ async def test_a_restore_makes_the_guards_of_the_apps_tables_again_with_what_the
     await owner.execute(ADOPTED)
     await owner.execute("drop function private.guard_clip() cascade")
 
-    done = await repair(owner)
+    done = await repair(owner, await read_guards(owner))
 
     assert done.repaired == [
         "function private.guard_clip()",
@@ -310,7 +310,7 @@ async def test_a_restore_makes_the_guards_of_the_apps_tables_again_with_what_the
         "no right of public to EXECUTE on function private.guard_clip()",
     ]
     assert await found_by(check_guards(owner)) == []
-    assert (await repair(owner)).repaired == []
+    assert (await repair(owner, await read_guards(owner))).repaired == []
 
 
 REFUSED = (

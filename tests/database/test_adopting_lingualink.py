@@ -15,7 +15,6 @@ from support.database import MIGRATOR, Database, cloned
 ADMIN = "a0000000-0000-4000-8000-000000000001"
 MODERATOR = "b0000000-0000-4000-8000-000000000002"
 LEARNER = "c0000000-0000-4000-8000-000000000003"
-MALLORY = "e0000000-0000-4000-8000-000000000005"
 STAFF = f"{ADMIN} admin  # the owner\n\nmoderator@lingualink.test moderator\n"
 ACCOUNTS = (
     "insert into auth.users (id, email) select id::uuid, email from (values "

@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
+from bootstrap.doctor import run_checks
 from database.arena import migrate_app
 from devstack.postgres import LocalPostgres, binaries
 from infrastructure.doctor.app import check_app_columns, check_cascades, check_functions, check_views
@@ -29,7 +30,6 @@ from infrastructure.doctor.database import (
     check_sizes,
 )
 from infrastructure.doctor.findings import Finding, Findings, Severity
-from infrastructure.doctor.run_checks import run_checks
 from infrastructure.postgres.address import DatabaseAddress
 from infrastructure.postgres.connections import connect
 from infrastructure.settings import Settings

@@ -128,6 +128,26 @@ def test_a_release_that_is_not_ready_is_taken_back(running: System) -> None:
     assert "not well: GET /health/ready answered 503, not 200" in said
 
 
+@pytest.mark.parametrize("at", ["the platform", "the visit"])
+def test_a_release_that_nobody_can_look_at_is_taken_back(running: System, at: str) -> None:
+    class Mumbles(Shelf):
+        """Answers what is no JSON, once the new image is there."""
+
+        def deploy(self, image: str) -> None:
+            super().deploy(image)
+            if image == NEW and at == "the platform":
+                raise ValueError("Expecting value: line 1 column 1 (char 0)")
+
+    nobody = Visitor(f"http://127.0.0.1:{free_port()}", "key", "smoke@lingualink.test", PASSWORD)
+    shelf, said = Mumbles(), list[str]()
+
+    released = Release(shelf, running.api_url, (nobody, nobody), said.append)(NEW, 0)
+
+    assert not released
+    assert shelf.served == [OLD, NEW, OLD]
+    assert any(line.startswith(("not well: ValueError(", "not well: ConnectError(")) for line in said)
+
+
 def test_a_rollback_looks_and_watches_as_a_release_does(
     running: System, visitors: tuple[Visitor, Visitor]
 ) -> None:

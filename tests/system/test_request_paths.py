@@ -45,11 +45,11 @@ class Bound:
 
 BOUNDS = {
     "GET /profile": Bound(33, 18, 1, 250),
-    "POST /wallet/transfers": Bound(81, 31, 4, 930),
-    "POST /vault/posts/{id}/validation": Bound(92, 32, 5, 1020),
+    "POST /wallet/transfers": Bound(80, 31, 4, 930),
+    "POST /vault/posts/{id}/validation": Bound(91, 32, 5, 1020),
 }
 PENDING = "select from private.realtime_outbox where delivered_at is null"
-RELAY = Bound(57, 12, 0)
+RELAY = Bound(56, 12, 0)
 """The HTTP client is our own, so its functions are among them."""
 
 

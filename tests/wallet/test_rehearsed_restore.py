@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bootstrap.doctor import run_checks
 from contract.backend import postgres_backend
 from contract.test_bookings import book
 from contract.test_transfers import pay
@@ -16,7 +17,6 @@ from domain.identity import Role
 from domain.wallet import TransactionKind
 from infrastructure.doctor.catalogue import expected
 from infrastructure.doctor.findings import Severity
-from infrastructure.doctor.run_checks import run_checks
 from infrastructure.postgres.ownership import OUR_TABLES
 from relay.test_the_app import app_of, serving
 from support.backend import settings_for

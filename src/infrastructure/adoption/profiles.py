@@ -133,7 +133,7 @@ async def find_people(connection: asyncpg.Connection, named: Named) -> Mapping[U
             raise NotConfirmed(f"Several accounts or profiles are called {who}; name one by its id.")
         if rows[0]["profile"] is None:
             raise NotConfirmed(f"The account {who} has no profile.")
-        user_id = UUID(int=rows[0]["profile"].int)
+        user_id = rows[0]["profile"]
         if user_id in found:
             raise NotConfirmed(f"{who} is named by id and by address.")
         found[user_id] = role

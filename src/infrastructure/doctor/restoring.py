@@ -10,8 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from domain.audit import AuditAction
-from infrastructure.doctor.app import read_guards
-from infrastructure.doctor.catalogue import drop_of, read_items, read_wanted, revoke_of, surplus_right
+from infrastructure.doctor.catalogue import Items, drop_of, read_items, read_wanted, revoke_of, surplus_right
 
 # It can be restored twice from one dump: the next epoch is above every epoch that a client may have seen.
 _RAISE_EPOCH: Final = """
@@ -37,6 +36,9 @@ select (select max(created_at) from public.wallet_transactions) as transaction,
 """
 
 
+NOTHING: Final = Items({}, {})
+
+
 @dataclass(frozen=True, slots=True)
 class Restored:
     """What was done: the new epoch, whether the role was made, and what was repaired.
@@ -54,8 +56,10 @@ class Restored:
     owed: int
 
 
-async def repair(connection: Any) -> Restored:
+async def repair(connection: Any, beside: Items = NOTHING) -> Restored:
     """Make again what is missing, raise the epoch, and look at what there is: one transaction, safe to repeat, audited.
+
+    *beside* is looked after too: what an adoption made on the app's tables.
 
     Raises:
         asyncpg.PostgresError: the database refused; nothing was done.
@@ -65,9 +69,8 @@ async def repair(connection: Any) -> Restored:
         if made_role:
             await connection.execute("create role lingualink_api login noinherit")
         await connection.execute("grant usage on schema public to lingualink_api")
-        guards = await read_guards(connection)
-        found = {**await read_items(connection), **guards.found}
-        wanted = {**await read_wanted(connection), **guards.wanted}
+        found = {**await read_items(connection), **beside.found}
+        wanted = {**await read_wanted(connection), **beside.wanted}
         repaired = []
         # Functions before the triggers that call them, tables' own things before the rights on them.
         for name in sorted(wanted, key=_order):

@@ -134,7 +134,7 @@ async def find_account(connection: Any, who: UUID | str) -> UUID:
         raise UserNotFound(f"There is no account {who}.")
     if len(rows) > 1:
         raise UserNotFound(f"Several accounts have the address {who}; name one by its id.")
-    user_id = UUID(int=rows[0]["id"].int)
+    user_id: UUID = rows[0]["id"]
     metadata = msgspec.json.decode(rows[0]["metadata"] or "null")
     await open_account(connection, user_id, display_fields(metadata))
     return user_id

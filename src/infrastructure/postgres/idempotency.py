@@ -149,7 +149,7 @@ async def earlier_many(
     """What keys that could not be claimed stand for already, by user and key."""
     rows = await connection.fetch(EARLIER_MANY, *map(list, zip(*taken, strict=True)), *_LIFETIMES)
     return {
-        (UUID(int=row["user_id"].int), row["key"]): _record_of(row)
+        (row["user_id"], row["key"]): _record_of(row)
         for row in rows
         if not row["expired"] and row["status"] is not None
     }

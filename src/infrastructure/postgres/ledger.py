@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
 
 import asyncpg
 
@@ -141,18 +140,11 @@ class PostgresLedgerSnapshot:
         given = (since and since.sealed_until, events_kept)
         for fault, query in STRAYS.items():
             async for row in self._connection.cursor(_GIVEN + query, *given, prefetch=PREFETCH):
-                subject = row["subject"]
-                yield Finding(
-                    fault,
-                    None if row["user_id"] is None else _plain(row["user_id"]),
-                    _plain(subject) if isinstance(subject, UUID) else subject,
-                    row["detail"],
-                )
+                yield Finding(fault, row["user_id"], row["subject"], row["detail"])
 
     async def seals(self) -> Sequence[Seal]:
         """See the port."""
-        rows = await self._connection.fetch(_SEALS)
-        return [Seal(row["id"], row["sealed_until"], row["digest"], row["previous_until"]) for row in rows]
+        return [Seal(**row) for row in await self._connection.fetch(_SEALS)]
 
     async def sealed_heads(self, seal: Seal) -> bytes:
         """See the port."""
@@ -163,10 +155,6 @@ class PostgresLedgerSnapshot:
     async def heads(self, seal: Seal) -> bytes:
         """See the port."""
         return bytes(await self._connection.fetchval(_SEAL_HEADS, seal.previous_until, seal.sealed_until))
-
-
-def _plain(value: UUID) -> UUID:
-    return UUID(int=value.int)
 
 
 def _entry(row: Any, prefix: str) -> Entry:

@@ -24,11 +24,6 @@ from infrastructure.postgres.queries import TRANSACTION_COLUMNS, WITHDRAWAL_COLU
 Stored = Mapping[str, Any] | RowMapping | asyncpg.Record
 
 
-def uuid_of(value: UUID | None) -> UUID | None:
-    """A plain UUID: the driver's own subclass is not one to everybody."""
-    return None if value is None else UUID(int=value.int)
-
-
 def wire_row(row: Stored, money: Iterable[str] = ()) -> Row:
     """*row* as it goes to the wire: the columns named in *money* become text, and so does a hash."""
     made: Row = dict(cast("Any", row).items())
@@ -42,16 +37,16 @@ def wire_row(row: Stored, money: Iterable[str] = ()) -> Row:
 def transaction_of(row: Stored) -> Transaction:
     """A ledger row."""
     return Transaction(
-        id=UUID(int=row["id"].int),
-        user_id=UUID(int=row["user_id"].int),
+        id=row["id"],
+        user_id=row["user_id"],
         kind=TransactionKind(row["kind"]),
         amount=Money(row["amount"]),
         balance_after=Money(row["balance_after"]),
         version=row["version"],
         created_at=row["created_at"],
         hash=row["hash"].hex(),
-        counterparty_id=uuid_of(row["counterparty_id"]),
-        reference_id=uuid_of(row["reference_id"]),
+        counterparty_id=row["counterparty_id"],
+        reference_id=row["reference_id"],
         note=row["note"],
     )
 
@@ -59,13 +54,13 @@ def transaction_of(row: Stored) -> Transaction:
 def withdrawal_of(row: Stored) -> Withdrawal:
     """A withdrawal."""
     return Withdrawal(
-        id=UUID(int=row["id"].int),
-        user_id=UUID(int=row["user_id"].int),
+        id=row["id"],
+        user_id=row["user_id"],
         amount=Money(row["amount"]),
         status=WithdrawalStatus(row["status"]),
-        transaction_id=UUID(int=row["transaction_id"].int),
+        transaction_id=row["transaction_id"],
         created_at=row["created_at"],
-        settled_by=uuid_of(row["settled_by"]),
+        settled_by=row["settled_by"],
         settled_at=row["settled_at"],
         reason=row["reason"],
     )
@@ -74,8 +69,8 @@ def withdrawal_of(row: Stored) -> Withdrawal:
 def post_of(row: Stored) -> Post:
     """A post."""
     return Post(
-        id=UUID(int=row["id"].int),
-        author_id=UUID(int=row["author_id"].int),
+        id=row["id"],
+        author_id=row["author_id"],
         kind=PostKind(row["kind"]),
         title=row["title"],
         body=row["body"],
@@ -83,7 +78,7 @@ def post_of(row: Stored) -> Post:
         dialect=row["dialect"],
         media_url=row["media_url"],
         validation_status=PostStatus(row["validation_status"]),
-        validated_by=uuid_of(row["validated_by"]),
+        validated_by=row["validated_by"],
         validated_at=row["validated_at"],
         validation_reason=row["validation_reason"],
         version=row["version"],
@@ -93,12 +88,11 @@ def post_of(row: Stored) -> Post:
 
 def user_of(row: Stored) -> User:
     """A user, from ``USER_COLUMNS``; somebody without a wallet holds nothing."""
-    user_id = UUID(int=row["id"].int)
     ban = None
     if row["reason"] is not None:
-        ban = Ban(user_id, row["reason"], UUID(int=row["banned_by"].int), row["banned_at"])
+        ban = Ban(row["id"], row["reason"], row["banned_by"], row["banned_at"])
     return User(
-        id=user_id,
+        id=row["id"],
         username=row["username"],
         full_name=row["full_name"],
         avatar_url=row["avatar_url"],
@@ -135,11 +129,8 @@ def wallet_of(row: Stored, owner_id: UUID, version: str = "version") -> Wallet:
 
 def usable_wallets(rows: Iterable[Stored]) -> dict[UUID, Wallet]:
     """The locked wallets whose users still exist; a deleted user's wallet is frozen."""
-    return {
-        (wallet := wallet_of(row, UUID(int=row["user_id"].int))).user_id: wallet
-        for row in rows
-        if row["owner_status"] != AccountStatus.DELETED
-    }
+    usable = (row for row in rows if row["owner_status"] != AccountStatus.DELETED)
+    return {row["user_id"]: wallet_of(row, row["user_id"]) for row in usable}
 
 
 def locked_post(row: Stored) -> LockedPost | DomainError:
@@ -152,8 +143,7 @@ def locked_post(row: Stored) -> LockedPost | DomainError:
         wallet = wallet_of(row, post.author_id, version="wallet_version")
     earning = None
     if row["earning_id"] is not None:
-        earning_id, amount = UUID(int=row["earning_id"].int), Money(row["earning_amount"])
-        earning = Earning(earning_id, amount, row["earning_reversed"])
+        earning = Earning(row["earning_id"], Money(row["earning_amount"]), row["earning_reversed"])
     rate = None if row["rate"] is None else Money(row["rate"])
     return LockedPost(post, wallet, earning, rate)
 
@@ -198,15 +188,15 @@ def _approval_of(row: Stored) -> Approval | None:
     if row["a_id"] is None:
         return None
     return Approval(
-        id=UUID(int=row["a_id"].int),
+        id=row["a_id"],
         action=row["a_action"],
-        target_id=UUID(int=row["a_target_id"].int),
+        target_id=row["a_target_id"],
         request=msgspec.json.decode(row["a_request"]),
-        requested_by=UUID(int=row["a_requested_by"].int),
+        requested_by=row["a_requested_by"],
         created_at=row["a_created_at"],
         expires_at=row["a_expires_at"],
         status=ApprovalStatus(row["a_status"]),
-        decided_by=uuid_of(row["a_decided_by"]),
+        decided_by=row["a_decided_by"],
         decided_at=row["a_decided_at"],
     )
 

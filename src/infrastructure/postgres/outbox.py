@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from uuid import UUID
 
 import asyncpg
 import structlog
@@ -131,17 +130,7 @@ class PostgresOutbox:
         """See the port."""
         async with in_time(self._pool) as connection:
             rows = await connection.fetch(_PENDING, limit, list(without))
-        return [
-            Message(
-                id=row["id"],
-                event_id=UUID(int=row["event_id"].int),
-                topic=row["topic"],
-                event=row["event"],
-                payload=row["payload"],
-                attempts=row["attempts"],
-            )
-            for row in rows
-        ]
+        return [Message(**row) for row in rows]
 
     async def delivered(self, ids: Collection[int]) -> None:
         """See the port."""
@@ -168,18 +157,7 @@ class PostgresOutbox:
         """See the port."""
         async with in_time(self._pool) as connection:
             rows = await connection.fetch(_DEAD_LETTERS, limit)
-        return [
-            DeadLetter(
-                id=row["id"],
-                event_id=UUID(int=row["event_id"].int),
-                topic=row["topic"],
-                event=row["event"],
-                attempts=row["attempts"],
-                dead_lettered_at=row["dead_lettered_at"],
-                why=row["why"],
-            )
-            for row in rows
-        ]
+        return [DeadLetter(**row) for row in rows]
 
     async def retry(self, ids: Collection[int] | None) -> Sequence[int]:
         """See the port."""
@@ -192,7 +170,7 @@ class PostgresOutbox:
         async with in_time(self._pool) as connection:
             row = await connection.fetchrow(_BACKLOG, COUNTED)
         assert row is not None  # noqa: S101 - an aggregate always has its row
-        return Backlog(row["pending"], row["oldest_pending_seconds"], row["dead_lettered"])
+        return Backlog(**row)
 
     async def drop(self, id: int, reason: str) -> bool:
         """Tell an event that is not delivered to nobody, ever; whether there was one. It is audited with *reason*.
