@@ -17,7 +17,8 @@ from domain.identity import Principal
 from domain.limits import Limits
 from domain.money import Money
 from domain.policies import Action, Target
-from domain.wallet import Transaction, TransactionKind, Wallet, reverse
+from domain.reversals import reverse
+from domain.wallet import Transaction, TransactionKind, Wallet
 
 CREDITS = frozenset({TransactionKind.BONUS, TransactionKind.REFUND})
 DEBITS = frozenset({TransactionKind.PENALTY})
