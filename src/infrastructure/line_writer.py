@@ -4,6 +4,7 @@ import asyncio
 import os
 import select
 from collections import deque
+from contextlib import suppress
 
 
 class LineWriter:
@@ -39,12 +40,13 @@ class LineWriter:
         """Write what waits."""
         self._loop = None
         together = b""
-        while self._waiting:
-            line = self._waiting.popleft()
-            if len(together) + len(line) > select.PIPE_BUF:
-                self._write(together)
-                together = b""
-            together += line
+        with suppress(IndexError):  # another thread may take the last one
+            while True:
+                line = self._waiting.popleft()
+                if len(together) + len(line) > select.PIPE_BUF:
+                    self._write(together)
+                    together = b""
+                together += line
         self._write(together)
 
     def _write(self, rest: bytes) -> None:

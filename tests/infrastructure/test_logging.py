@@ -162,6 +162,19 @@ def test_processes_that_share_a_pipe_do_not_write_into_each_others_lines() -> No
     assert sorted(line["n"] for line in lines) == sorted(list(range(4000)) * 4)
 
 
+def test_threads_that_write_at_once_lose_nothing() -> None:
+    """Whoever writes writes what waits, too: it may have been taken by another thread in the meantime."""
+    _, lines = run(
+        f"{REQUESTS}\nsys.setswitchinterval(1e-6)\n"
+        "def write(first):\n    for n in range(first, first + 3000): request_line({'n': n})\n"
+        "async def main():\n    threads = (asyncio.to_thread(write, n * 3000) for n in range(4))\n"
+        "    await asyncio.gather(*threads, turn(12000, 15000))\n"
+        "asyncio.run(main())"
+    )
+
+    assert sorted(line["n"] for line in lines) == list(range(15000))
+
+
 def test_the_same_failure_is_told_once_a_minute_with_a_count() -> None:
     now = [1000.0]
     chain = Chain(clock=lambda: now[0])

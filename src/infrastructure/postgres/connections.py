@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 from application.ops import AdoptionState, DatabaseState
 from domain.errors import Unavailable
 from infrastructure.postgres.address import DatabaseAddress
-from infrastructure.postgres.pool import Pool, map_database_errors
+from infrastructure.postgres.pool import Pool, map_database_errors, plan_once
 from infrastructure.postgres.tls import tls_context
 
 CONNECT_TIMEOUT_S: Final = 5
@@ -77,9 +77,11 @@ async def connected(
 def create_pool(address: DatabaseAddress, size: int) -> Pool:
     """A pool of *size* connections, opened when first used; it must be awaited or entered.
 
-    It does not wait for the database: a process starts without one, and says so in its readiness.
+    It does not wait for the database: a process starts without one, and says so in its readiness. What it asks is
+    planned once for each connection; a pooler in transaction mode keeps neither plans nor settings.
     """
-    return Pool(size, command_timeout=COMMAND_TIMEOUT_S, **connection_options(address))
+    init = None if address.transaction_pooler else plan_once
+    return Pool(size, command_timeout=COMMAND_TIMEOUT_S, init=init, **connection_options(address))
 
 
 def create_engine(address: DatabaseAddress) -> AsyncEngine:

@@ -16,6 +16,17 @@ DEADLINE_S: Final = 4.5
 IDLE_S: Final = 300.0
 """How long a connection is kept that nobody wants."""
 
+PLANNED_ONCE: Final = (
+    "plan_cache_mode = force_generic_plan",
+    *("enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off"),
+    "jit = off",  # the price of a scan that can't be avoided, as of the one row of the epoch, would turn it on
+)
+"""Settings with which a statement is planned once for each connection, and finds its rows by an index.
+
+Planned anew for each length of its arrays a read would cost the server two to four times as much; and a plan that was
+made while a table was small must not read all of it when it has grown.
+"""
+
 
 class Pool(asyncpg.Pool):
     """asyncpg's pool, in which nobody is passed by.
@@ -40,7 +51,12 @@ class Pool(asyncpg.Pool):
 
 
 async def _no_reset(_: object) -> None:
-    """Leave a returned connection as it is: no statement of ours sets session state, so a reset is a wasted trip."""
+    """Leave a returned connection as it is: it keeps its settings, and no statement of ours changes session state."""
+
+
+async def plan_once(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Give a new *connection* the settings of :data:`PLANNED_ONCE`."""
+    await connection.execute("; ".join(f"set {setting}" for setting in PLANNED_ONCE))
 
 
 @asynccontextmanager

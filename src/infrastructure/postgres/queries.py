@@ -10,20 +10,10 @@ locked there are two statements: the first waits for the locks, the second reads
 that it sees what was committed by whoever held them.
 """
 
-# Every statement of a transaction finds its rows by an index, and is planned once for each connection: planned anew for
-# each length of its arrays it would cost as much again, and a plan that was made while a table was small must not read
-# all of it when it has grown.
-BEGIN = (
-    "begin"
-    + "".join(
-        f"; set local {setting}"
-        for setting in (
-            "plan_cache_mode = force_generic_plan",
-            *("enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off"),
-            "jit = off",  # the price of a scan that can't be avoided, as of the one row of the epoch, would turn it on
-        )
-    )
-)
+from infrastructure.postgres.pool import PLANNED_ONCE
+
+# With the settings of a session (pool.py) once more, for a pooler may lend another one for each transaction.
+BEGIN = "; set local ".join(("begin", *PLANNED_ONCE))
 
 TRANSACTION_COLUMNS = (
     "id, user_id, kind, amount, balance_after, version, created_at, counterparty_id, reference_id, note, hash"

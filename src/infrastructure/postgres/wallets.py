@@ -24,6 +24,7 @@ from infrastructure.postgres.wallet_times import LAST_VERSION, NEWEST, STATEMENT
 
 FIRST_TIME: Final = datetime.min.replace(tzinfo=UTC)
 LAST_TIME: Final = datetime.max.replace(tzinfo=UTC)
+LAST_ID: Final = UUID(int=2**128 - 1)
 
 # Each begins with whether the owner's user is deleted: a token outlives its user, their account does not. Materialized,
 # so that it is asked once and not for every row.
@@ -70,7 +71,7 @@ _WITHDRAWALS = _OWNED.format(
   from public.wallet_withdrawals
   where user_id = $1
     and ($2::text is null or status = $2)
-    and ($3::timestamptz is null or (created_at, id) < ($3, $4::uuid))
+    and (created_at, id) < ($3, $4::uuid)
   order by created_at desc, id desc
   limit $5
 """  # noqa: S608 - our own column list
@@ -207,7 +208,7 @@ class PostgresWallets:
         self, principal: Principal, status: WithdrawalStatus | None, page: PageRequest[Position]
     ) -> Sequence[Row]:
         """See the port."""
-        at, last_id = (None, None) if page.after is None else (page.after.at, page.after.id)
+        at, last_id = (LAST_TIME, LAST_ID) if page.after is None else (page.after.at, page.after.id)
         return await self._owned(_WITHDRAWALS, ("amount",), principal, status, at, last_id, page.read_limit)
 
     async def _owned(
