@@ -103,13 +103,6 @@ BACKEND_ONLY = (
 # A trigger is named after its function; what stands behind two underscores tells two of one table apart. Triggers
 # fire in the order of their names: zz_ has the last word, after triggers of the app's that change the row.
 TRIGGERS = (
-    ("zz_guard_profile", f"before insert or update or delete on public.profiles {EACH_ROW}"),
-    ("zz_guard_post", f"before insert or update or delete on public.posts {EACH_ROW}"),
-    ("zz_refuse_banned_author", f"before insert or update on public.posts {EACH_ROW}"),
-    *(
-        ("zz_refuse_clients", f"before truncate on {table} {EACH_STATEMENT} when {CLIENT}")
-        for table in ("public.profiles", "public.posts")
-    ),
     *(
         (
             "zz_refuse_clients",
@@ -156,6 +149,12 @@ TRIGGERS = (
     ),
     ("zz_keep_withdrawal", f"before update or delete on public.wallet_withdrawals {EACH_ROW}"),
     ("zz_keep_withdrawal__all", f"before truncate on public.wallet_withdrawals {EACH_STATEMENT}"),
+    # Last, the app's tables: who writes them waits from here to the commit.
+    ("zz_guard_post", f"before insert or update or delete on public.posts {EACH_ROW}"),
+    ("zz_refuse_banned_author", f"before insert or update on public.posts {EACH_ROW}"),
+    ("zz_refuse_clients", f"before truncate on public.posts {EACH_STATEMENT} when {CLIENT}"),
+    ("zz_guard_profile", f"before insert or update or delete on public.profiles {EACH_ROW}"),
+    ("zz_refuse_clients", f"before truncate on public.profiles {EACH_STATEMENT} when {CLIENT}"),
 )
 
 UP = (

@@ -1,5 +1,6 @@
 """One payment, whatever stands between the page and the backend."""
 
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -75,6 +76,29 @@ async def test_a_payment_of_unknown_outcome_outlives_a_reload(enter: Enter) -> N
 
     await expect(tutor.get_by_text("Sent $0.35 to Lindiwe the learner.")).to_be_visible(timeout=30_000)
     await shows(tutor, had - Decimal("0.35"))
+
+
+async def test_whom_was_paid_is_said_by_name_as_soon_as_it_is_known(enter: Enter) -> None:
+    tutor = await enter("tutor")
+    fault, known = Fault(None, reached=True), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await known.wait()
+        await route.continue_()
+
+    await tutor.route("**/wallet/transfers", fault)
+    await pay(tutor, "Lindiwe the learner", "0.55")
+    await unknown(tutor)
+    await tutor.unroute("**/wallet/transfers", fault)
+    await tutor.route("**/rest/v1/profiles*", late)
+    await tutor.reload()
+    await unknown(tutor)
+
+    await tutor.get_by_role("button", name="Find out").click()
+    await expect(tutor.get_by_text("Sent $0.55 to somebody.")).to_be_visible()
+    known.set()
+
+    await expect(tutor.get_by_text("Sent $0.55 to Lindiwe the learner.")).to_be_visible()
 
 
 async def test_a_backend_that_is_down_is_said_and_the_payment_can_be_given_up(enter: Enter) -> None:

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from database.adoptees import adoptee, command
+from database.adoptees import adopt, adoptee, command
 from database.test_adopting_killed import running
 from devstack.adoptee import LINGUALINK
 from devstack.postgres import LocalPostgres
@@ -115,3 +115,42 @@ def test_nobody_waits_long(busy: Database) -> None:
     assert all(len(found) > 10 for found in waits.values())
     assert {doing: max(found) for doing, found in waits.items() if max(found) > LONGEST_WAIT_S} == {}
     assert command(busy, "adopt", "--report").stdout.splitlines()[1].startswith("found adopted")
+
+
+COUNTS = """
+create table public.had_alone (statement text, transaction xid8);
+create function public.count_alone() returns event_trigger language plpgsql security definer set search_path = '' as $$
+begin
+  if exists (
+    select from pg_locks where pid = pg_backend_pid() and relation = 'public.profiles'::regclass
+      and mode in ('ShareRowExclusiveLock', 'AccessExclusiveLock')
+  ) then
+    insert into public.had_alone values (current_query(), pg_current_xact_id());
+  end if;
+end
+$$;
+create event trigger count_alone on ddl_command_end execute function public.count_alone();
+"""
+MOST_ALONE = 4
+
+
+def test_a_transaction_has_the_people_alone_for_a_few_statements(cluster: LocalPostgres) -> None:
+    """Each statement is a way to the database and back, for which whoever edits a profile waits."""
+    with adoptee(cluster, LINGUALINK.replace(":id", "text")) as database:
+        asyncio.run(_as_superuser(database, COUNTS))
+        assert adopt(database).exit_code == 0
+        held = database.run(
+            "select array_agg(distinct left(statement, 80)) as statements, count(distinct statement) "
+            "from public.had_alone group by transaction"
+        )
+
+    assert held
+    assert [row["statements"] for row in held if row["count"] > MOST_ALONE] == []
+
+
+async def _as_superuser(database: Database, script: str) -> None:
+    connection = await asyncpg.connect(database.superuser_url)
+    try:
+        await connection.execute(script)
+    finally:
+        await connection.close()

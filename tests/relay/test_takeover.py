@@ -133,6 +133,18 @@ async def test_a_stopped_relay_finishes_what_is_in_flight(
     assert len(realtime.taken) == len(realtime.asked) >= 3
 
 
+async def test_a_relay_stops_well_where_its_lease_is_gone(
+    database: Database, realtime: FaultyRealtime
+) -> None:
+    with relay_process(database.service_url, realtime.url) as relay:
+        await leader([relay])
+        await database.fetch("drop table private.relay_lease")
+        relay.process.send_signal(signal.SIGTERM)
+        code = await asyncio.to_thread(relay.process.wait, 60)
+
+    assert code == 0
+
+
 async def test_an_idle_relay_writes_its_lease_seldom_and_a_standby_never(
     database: Database, supabase: SupabaseStack, realtime: FaultyRealtime
 ) -> None:

@@ -288,30 +288,29 @@ async def test_the_books_are_for_admins(system: System, client: httpx.AsyncClien
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
-async def test_days_that_are_over_are_summed_once(system: System, client: httpx.AsyncClient) -> None:
-    one, other, admin = await people(system)
-    await pay(client, one, other, "1.005", "a", "a")
-    aged = (
-        "set local session_replication_role = replica; "
-        "update public.wallet_transactions set created_at = created_at - interval '3 days'; "
-        "update private.ledger_entries set created_at = created_at - interval '3 days'"
-    )
-    for statement in aged.split("; ")[1:]:
-        await _unguarded(system, statement)
-
-    async with create_pool(system.database.service, 2) as pool:
+async def test_days_that_are_over_are_summed_once(alone: System) -> None:
+    async with api(alone) as client, create_pool(alone.database.service, 2) as pool:
+        one, other, admin = await people(alone)
+        await pay(client, one, other, "1.005", "a", "a")
+        for table in ("public.wallet_transactions", "private.ledger_entries"):
+            await _unguarded(alone, f"update {table} set created_at = {THREE_DAYS_AGO}")
         books = PostgresBooks(pool)
-        summed = [await books.sum_day() for _ in range(4)]
-        assert await books.imbalance() == 0
 
-    assert summed == [True, True, True, False]
-    answer = (await read(client, admin, "/vault/books")).json()
+        summed = [await books.sum_day() for _ in range(4)]
+
+        assert summed == [True, True, True, False]
+        assert await books.imbalance() == 0
+        answer = (await read(client, admin, "/vault/books")).json()
     assert answer["imbalance"] == "0.00"
-    [own] = await system.database.fetch(
+    [own] = await alone.database.fetch(
         "select sum(amount) as amount from private.ledger_days where account = 'wallets'"
     )
-    [rows] = await system.database.fetch("select sum(amount) as amount from public.wallet_transactions")
+    [rows] = await alone.database.fetch("select sum(amount) as amount from public.wallet_transactions")
     assert own["amount"] == rows["amount"] == Decimal(answer["accounts"][0]["total"])
+
+
+THREE_DAYS_AGO = "date_trunc('day', now() - interval '1 hour', 'UTC') - interval '60 hours'"
+"""A noon: three days are over since then, at any hour. A day is over when it has been so for an hour."""
 
 
 async def _unguarded(system: System, statement: str) -> None:

@@ -33,7 +33,7 @@ function usePayment<Path extends OwnPath>(site: Site, path: Path, done: (draft: 
   const [draft, setDraft] = useState<Draft>(EMPTY)
   const [isOpen, setOpen] = useState(false)
   const [isBusy, setBusy] = useState(false)
-  const [outcome, setOutcome] = useState('')
+  const [paid, setPaid] = useState<Draft>()
   const [problem, setProblem] = useState('')
   const amount = useRef<HTMLInputElement>(null)
 
@@ -50,7 +50,7 @@ function usePayment<Path extends OwnPath>(site: Site, path: Path, done: (draft: 
   async function submit(event: Event) {
     event.preventDefault()
     const parsed = Money.parse(draft.amount)
-    setOutcome('')
+    setPaid(undefined)
     if (parsed === null) {
       setProblem(words.noAmount)
       focusSoon(amount)
@@ -70,7 +70,7 @@ function usePayment<Path extends OwnPath>(site: Site, path: Path, done: (draft: 
     setOpen(unknown)
     setProblem(error ? [unknown && words.unknown, say(error)].filter(Boolean).join(' ') : '')
     if (data) {
-      setOutcome(done({ ...draft, amount: parsed.toString() }))
+      setPaid({ ...draft, amount: parsed.toString() })
       setDraft({ ...EMPTY, recipient })
     }
     focusSoon(amount)
@@ -83,6 +83,8 @@ function usePayment<Path extends OwnPath>(site: Site, path: Path, done: (draft: 
     focusSoon(amount)
   }
   const change = (part: Partial<Draft>) => setDraft((before) => ({ ...before, ...part }))
+  // Said anew with each rendering: a name, or another language, may come after it.
+  const outcome = paid && done(paid)
   return { draft, change, submit, giveUp, isOpen, isBusy, outcome, problem, amount }
 }
 
