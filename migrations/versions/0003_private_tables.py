@@ -10,7 +10,7 @@ depends_on = None
 TABLES = (
     *("ledger_entries", "ledger_days", "ledger_seals", "ledger_epoch", "approvals"),
     *("bans", "reward_rates", "audit_log", "idempotency_keys", "realtime_outbox", "relay_lease"),
-    *("legacy_tokens", "adopted_roles", "openings"),
+    *("legacy_tokens", "adopted_roles", "openings", "adopted_earnings"),
 )
 
 # Since 30 October 2026 Supabase grants nothing by itself; projects with older defaults did. Nothing is open here.
@@ -234,6 +234,13 @@ UP = (
       user_id uuid primary key,
       balance numeric,
       transaction_id uuid constraint openings_transaction_once unique,
+      taken_at timestamptz not null default clock_timestamp()
+    )
+    """,
+    """
+    -- Posts that the app had approved or paid for before an adoption: nobody is paid for one of them again.
+    create table private.adopted_earnings (
+      post_id uuid primary key,
       taken_at timestamptz not null default clock_timestamp()
     )
     """,

@@ -20,6 +20,7 @@ SERVICE = (
     ("select, insert (sealed_until, heads, digest)", "private.ledger_seals"),
     ("select", "private.ledger_epoch"),
     ("select", "private.openings"),
+    ("select", "private.adopted_earnings"),
     ("select, insert, update (status, decided_by, decided_at)", "private.approvals"),
     ("select, insert, update (reason, banned_by, banned_at), delete", "private.bans"),
     ("select, insert, update (amount, updated_at)", "private.reward_rates"),

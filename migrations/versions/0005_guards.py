@@ -99,6 +99,7 @@ BACKEND_ONLY = (
     ),
     *("private.schema_level", "private.realtime_outbox", "private.relay_lease", "private.legacy_tokens"),
     *("private.adoption", "private.adoption_steps", "private.adopted_roles", "private.openings"),
+    "private.adopted_earnings",
 )
 # A trigger is named after its function; what stands behind two underscores tells two of one table apart. Triggers
 # fire in the order of their names: zz_ has the last word, after triggers of the app's that change the row.
@@ -120,6 +121,7 @@ TRIGGERS = (
                 "private.audit_log",
                 "private.adopted_roles",
                 "private.openings",
+                "private.adopted_earnings",
             ),
         )
         for history in (

@@ -72,6 +72,7 @@ HIDDEN = (
     ),
     *("private.schema_level", "private.realtime_outbox", "private.relay_lease", "private.legacy_tokens"),
     *("private.adoption", "private.adoption_steps", "private.adopted_roles", "private.openings"),
+    "private.adopted_earnings",
 )
 # Posts are served through a view, which has its owner's rights.
 SERVED = (*(f"public.{table}" for table in ONLY if table != "posts"), *HIDDEN)

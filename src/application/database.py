@@ -29,7 +29,8 @@ O_co = TypeVar("O_co", covariant=True)
 class LockedPost:
     """A post with all that a decision on it must know; the author's wallet is locked too.
 
-    A deleted author has no wallet here: it is frozen. ``rate`` is what an approval pays, None where nothing was said.
+    A deleted author has no wallet here: it is frozen. ``rate`` is what an approval pays, None where nothing was said,
+    and for what an app of before had settled.
     """
 
     post: Post

@@ -17,6 +17,7 @@ from infrastructure.adoption.checks import (
     check_guards,
     check_old_money,
     check_private_columns,
+    read_guards,
 )
 from infrastructure.doctor.app import check_app_columns, check_cascades, check_functions, check_views
 from infrastructure.doctor.catalogue import check_catalogue, check_drift
@@ -176,7 +177,7 @@ async def restored(database: DatabaseAddress) -> list[str]:
         Unavailable: the database does not answer.
     """
     async with unlimited(database) as connection:
-        done = await repair(connection)
+        done = await repair(connection, await read_guards(connection))
     lines = [f"The epoch is {done.epoch} now: clients take what they read for the newest."]
     lines += [f"Made again: {name}." for name in done.repaired]
     if done.made_role:

@@ -13,6 +13,7 @@ from domain.audit import RequestInfo
 from web.problems import HttpProblem
 
 _VERSION: Final = re.compile(r'"([1-9][0-9]{0,9})"', re.ASCII)
+_WEIGHT: Final = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?", re.ASCII)
 
 # Declared for the OpenAPI document; the header itself is read below, so that a repeated one is seen.
 IfMatchHeader = Annotated[
@@ -109,6 +110,23 @@ class TrustedProxies:
 def values_of(scope: Mapping[str, Any], name: bytes) -> list[bytes]:
     """The values of the header *name* (lower case), one for each time that it stands in the request."""
     return [value for sent, value in scope["headers"] if sent == name]
+
+
+def accepts_rather(scope: Mapping[str, Any], wanted: str, usual: str) -> bool:
+    """Whether ``Accept`` (RFC 9110, section 12.5.1) names the media type *wanted* and likes *usual* no better.
+
+    A range whose weight is malformed says nothing.
+    """
+    sent = b",".join(values_of(scope, b"accept")).decode("latin-1").lower()
+    weights: dict[str, float] = {}
+    for part in sent.split(","):
+        media_range, *parameters = (word.strip() for word in part.split(";"))
+        given = [word.removeprefix("q=") for word in parameters if word.startswith("q=")] or ["1"]
+        if _WEIGHT.fullmatch(given[0]):
+            weights[media_range] = float(given[0])
+    ranges = (usual, f"{usual.partition('/')[0]}/*", "*/*")
+    of_usual = next((weights[one] for one in ranges if one in weights), 0.0)
+    return weights.get(wanted, 0.0) > 0 and weights[wanted] >= of_usual
 
 
 def seen_version(request: Request[Any, Any, Any]) -> int | None:

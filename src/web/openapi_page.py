@@ -7,7 +7,7 @@ from html import escape
 from typing import Any, Final
 
 import msgspec
-from litestar import Request
+from litestar import Request, Router
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from typing_extensions import override
 
@@ -38,6 +38,11 @@ class PlainPage(OpenAPIRenderPlugin):
     def __init__(self) -> None:
         super().__init__(path="/")
         self._page: bytes | None = None
+
+    @override
+    def receive_router(self, router: Router) -> None:
+        """Leave what is not there to the application: Litestar would send a page, and no problem document."""
+        router.routes[:] = [route for route in router.routes if "{" not in route.path]
 
     @override
     def render(self, request: Request[Any, Any, Any], openapi_schema: Json) -> bytes:

@@ -1,6 +1,6 @@
 """What the door promises whatever the decision behind it is, on every adapter."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -207,16 +207,23 @@ async def test_a_client_that_the_deployment_trusts_moves_money(backend: Backend)
     assert response.status == 201
 
 
+def _readings(backend: Backend, caller: Principal) -> Sequence[Awaitable[object]]:
+    """All that a caller can read of their own."""
+    wallet = ReadWallet(backend.accounts, backend.wallets)
+    return (
+        ReadProfile(backend.accounts)(caller),
+        wallet.balance(caller),
+        wallet.transactions(caller, TransactionFilter(), PageRequest(1)),
+        wallet.withdrawals(caller, None, PageRequest(1)),
+    )
+
+
 async def test_nothing_is_made_for_the_dead(backend: Backend) -> None:
     gone = await backend.newcomer(DisplayFields("ghost"))
     await backend.has_account_status(gone, AccountStatus.DELETED)
-    wallet = ReadWallet(backend.accounts, backend.wallets)
 
     for reading in (
-        ReadProfile(backend.accounts)(gone),
-        wallet.balance(gone),
-        wallet.transactions(gone, TransactionFilter(), PageRequest(1)),
-        wallet.withdrawals(gone, None, PageRequest(1)),
+        *_readings(backend, gone),
         pay(backend, gone, await backend.user(), "1"),
         backend.read_vault.user(gone, uuid4(), ORIGIN),
     ):
@@ -229,13 +236,7 @@ async def test_nothing_is_made_for_the_dead(backend: Backend) -> None:
 async def test_what_is_left_of_a_deleted_user_is_shown_to_nobody(backend: Backend) -> None:
     gone = await backend.user(balance="10.00")
     await backend.has_account_status(gone, AccountStatus.DELETED)
-    wallet = ReadWallet(backend.accounts, backend.wallets)
 
-    for reading in (
-        ReadProfile(backend.accounts)(gone),
-        wallet.balance(gone),
-        wallet.transactions(gone, TransactionFilter(), PageRequest(1)),
-        wallet.withdrawals(gone, None, PageRequest(1)),
-    ):
+    for reading in _readings(backend, gone):
         with pytest.raises(SessionRevoked):
             await reading

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.vault.adjustments import PostedReversal, ReverseCommand, ReverseTransaction
+from application.vault.adjustments import PostedReversal, ReverseTransaction
 from contract.backend import Backend
 from contract.test_bookings import book
 from contract.test_double_entry import totals
@@ -31,8 +31,7 @@ BONUS, PENALTY, REVERSAL = TransactionKind.BONUS, TransactionKind.PENALTY, Trans
 
 
 async def take_back(backend: Backend, admin: Principal, transaction_id: UUID) -> PostedReversal:
-    command = ReverseCommand(transaction_id, "by mistake")
-    return await ReverseTransaction(backend.transactions)(admin, command, ORIGIN)
+    return await ReverseTransaction(backend.transactions)(admin, transaction_id, "by mistake", ORIGIN)
 
 
 async def newest(backend: Backend, owner: Principal) -> Transaction:

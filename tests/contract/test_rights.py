@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from application.ports import PageRequest
-from application.vault.posts import ValidateCommand, ValidatePost
+from application.vault.posts import ValidatePost
 from application.vault.reading import UserFilter
 from application.vault.rewards import ChangeRewardRate
 from application.vault.users import ChangeUser, UserView
@@ -65,9 +65,9 @@ async def test_a_new_role_counts_from_the_next_request_on(backend: Backend) -> N
     post = await backend.post(await backend.user())
     await change_role(backend, admin, former, Role.USER)
 
-    command = ValidateCommand(post.id, Decision(PostStatus.REJECTED, None, None))
+    decision = Decision(PostStatus.REJECTED, None, None)
     with pytest.raises(Forbidden):
-        await ValidatePost(backend.transactions)(former, command, ORIGIN)
+        await ValidatePost(backend.transactions)(former, post.id, decision, ORIGIN)
 
 
 async def test_the_only_admin_keeps_the_role_and_is_told_why(backend: Backend) -> None:
@@ -151,9 +151,7 @@ async def test_a_rate_is_what_the_next_approval_pays(backend: Backend) -> None:
     action = RewardedAction.POST_APPROVED
 
     rate = await ChangeRewardRate(backend.transactions)(admin, action, Money(Decimal("2.50")), ORIGIN)
-    await ValidatePost(backend.transactions)(
-        admin, ValidateCommand(post.id, Decision(PostStatus.APPROVED, None, 1)), ORIGIN
-    )
+    await ValidatePost(backend.transactions)(admin, post.id, Decision(PostStatus.APPROVED, None, 1), ORIGIN)
 
     [row] = await backend.read_vault.reward_rates(admin, ORIGIN)
     assert row_as(row, RewardRate) == rate
@@ -179,8 +177,8 @@ async def test_a_rate_beyond_what_the_wallet_takes_does_not_stop_the_decision(ba
     author, moderator = await backend.user(balance="99999998.00"), await backend.user(Role.MODERATOR)
     post = await backend.post(author)
 
-    command = ValidateCommand(post.id, Decision(PostStatus.APPROVED, None, 1))
-    approved = await ValidatePost(backend.transactions)(moderator, command, ORIGIN)
+    decision = Decision(PostStatus.APPROVED, None, 1)
+    approved = await ValidatePost(backend.transactions)(moderator, post.id, decision, ORIGIN)
 
     [entry] = await backend.audit()
     assert approved.validation_status is PostStatus.APPROVED
@@ -190,12 +188,12 @@ async def test_a_rate_beyond_what_the_wallet_takes_does_not_stop_the_decision(ba
 async def test_going_back_to_pending_is_for_admins(backend: Backend) -> None:
     moderator, admin = await backend.user(Role.MODERATOR), await backend.user(Role.ADMIN)
     post = await backend.post(await backend.user(), validation_status=PostStatus.REJECTED)
-    command = ValidateCommand(post.id, Decision(PostStatus.PENDING, None, None))
+    decision = Decision(PostStatus.PENDING, None, None)
     validate = ValidatePost(backend.transactions)
 
     with pytest.raises(Forbidden):
-        await validate(moderator, command, ORIGIN)
-    reopened = await validate(admin, command, ORIGIN)
+        await validate(moderator, post.id, decision, ORIGIN)
+    reopened = await validate(admin, post.id, decision, ORIGIN)
 
     assert (reopened.validation_status, reopened.validated_by) == (PostStatus.PENDING, None)
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from application.vault.posts import ValidateCommand, ValidatePost
+from application.vault.posts import ValidatePost
 from contract.backend import Backend
 from domain.audit import AuditAction, RequestInfo
 from domain.errors import Forbidden, OwnPost, PostNotFound, PreconditionRequired, VersionMismatch
@@ -29,8 +29,8 @@ async def decide(
     seen: int | None = None,
     reason: str | None = None,
 ) -> Post:
-    command = ValidateCommand(post.id, Decision(status, reason, seen))
-    return await ValidatePost(backend.transactions)(moderator, command, ORIGIN)
+    decision = Decision(status, reason, seen)
+    return await ValidatePost(backend.transactions)(moderator, post.id, decision, ORIGIN)
 
 
 async def test_an_approval_pays_the_author_records_and_tells(backend: Backend) -> None:

@@ -19,14 +19,17 @@ from domain.identity import AccountStatus, Role
 from domain.money import Money
 from domain.posts import PostStatus
 from domain.rewards import RewardedAction
-from infrastructure.adoption.checks import check_frozen, check_guards, check_old_money
-from infrastructure.adoption.money import _OPEN, MONEY_RETIREMENT, MONEY_STEPS
+from domain.wallet import TransactionKind
+from infrastructure.adoption.checks import check_frozen, check_guards, check_old_money, read_guards
+from infrastructure.adoption.money import _OPEN, BATCH, MONEY_RETIREMENT, MONEY_STEPS
+from infrastructure.adoption.steps import in_batches
 from infrastructure.doctor.findings import Finding, Findings
+from infrastructure.doctor.restoring import repair
 from infrastructure.postgres.accounts import unfreeze
 from infrastructure.postgres.erasure import erase
 from support.clips import run_steps
 from support.database import Database
-from support.ledger import findings
+from support.ledger import findings, proven
 
 pytestmark = pytest.mark.anyio
 
@@ -80,7 +83,7 @@ async def test_no_balance_differs_by_a_cent_unless_it_is_listed(
     await fill(owner, seed, 2_300)
     before = await owner.fetch(BALANCES)
 
-    await owner.execute(_OPEN, "wallet.frozen")  # and killed after the first thousand
+    await owner.execute(_OPEN, UUID(int=0), "wallet.frozen")  # and killed after the first thousand
     await run_steps(owner, MONEY_STEPS)
 
     assert await owner.fetchval("select count(*) from private.openings") == 2_300
@@ -104,6 +107,52 @@ def _fits(balance: Decimal) -> bool:
     return balance == 0 or (
         balance.is_finite() and 0 < balance <= Decimal("99999999.9999") and balance == round(balance, 4)
     )
+
+
+ROWS_READ = """
+select sum(seq_tup_read + idx_tup_fetch)::int from pg_stat_user_tables
+where relname in ('profiles', 'openings')
+"""
+PEOPLE = 2_000
+
+
+async def test_a_batch_reads_its_own_people_however_many_are_done(owner: Any) -> None:
+    await fill(owner, 5, PEOPLE)
+    await owner.execute("analyze")
+    before = await _rows_read(owner)
+
+    await in_batches(owner, _OPEN.replace(f"limit {BATCH}", "limit 50"), "wallet.frozen")
+
+    assert await owner.fetchval("select count(*) from private.openings") == PEOPLE
+    assert await _rows_read(owner) - before < 10 * PEOPLE
+
+
+async def test_who_comes_while_batches_run_is_not_passed_over(owner: Any) -> None:
+    await fill(owner, 6, 20)
+    first, late = UUID(int=1), UUID(int=2)
+    await owner.execute("insert into public.profiles (id, balance) values ($1, 3)", first)
+    one = _OPEN.replace(f"limit {BATCH}", "limit 1")
+    assert await owner.fetchval(one, UUID(int=0), "wallet.frozen") == first
+
+    joins = "insert into public.profiles (id, balance) values ($1, 4) on conflict do nothing"
+
+    class Joining:
+        """The connection, on which somebody signs up behind the batches before the last one."""
+
+        async def fetchval(self, statement: str, since: UUID, *arguments: object) -> object:
+            if since.int > late.int:
+                await owner.execute(joins, late)
+            return await owner.fetchval(statement, since, *arguments)
+
+    await in_batches(Joining(), one, "wallet.frozen")  # type: ignore[arg-type]
+
+    assert await owner.fetchval("select balance from public.wallets where user_id = $1", late) == 4
+    assert await owner.fetchval("select count(*) from private.openings") == 22
+
+
+async def _rows_read(owner: Any) -> int:
+    await owner.execute("select pg_stat_force_next_flush()")
+    return int(await owner.fetchval(ROWS_READ))
 
 
 async def test_a_second_run_changes_nothing(owner: Any) -> None:
@@ -200,6 +249,30 @@ async def test_a_frozen_wallet_is_named_until_an_operator_unfreezes_it(owner: An
     assert tuple(row) == (UUID(ME), "paid by hand")
 
 
+async def test_what_the_app_paid_for_before_is_not_paid_again(owner: Any, clips_database: Database) -> None:
+    async with postgres_backend(clips_database) as backend:
+        author, moderator = await backend.user(), await backend.user(Role.MODERATOR)
+        approved = await backend.post(author, validation_status=PostStatus.APPROVED)
+        paid_for, voted_on, new = [await backend.post(author) for _ in range(3)]
+        earned = "insert into public.transactions (user_id, amount, type, reference_id) values ($1, 1, 'earning', $2)"
+        await owner.execute(earned, str(author.user_id).upper(), paid_for.id)
+        await owner.execute(earned, str(moderator.user_id), voted_on.id)  # who voted was paid, too
+        await run_steps(owner, MONEY_STEPS, {RewardedAction.POST_APPROVED: Money(Decimal(2))})
+
+        await decide(backend, moderator, approved, PostStatus.REJECTED, reason="copied")
+        again = await backend.read_post(approved.id)
+        await decide(backend, moderator, again, PostStatus.APPROVED, reason="not copied", seen=again.version)
+        for post in (paid_for, voted_on, new):
+            await decide(backend, moderator, post, PostStatus.APPROVED, seen=post.version)
+
+        rows = await backend.ledger(author)
+    assert [(row.kind, row.reference_id) for row in rows] == [
+        (TransactionKind.EARNING, voted_on.id),
+        (TransactionKind.EARNING, new.id),
+    ]
+    assert await proven(clips_database) == []
+
+
 async def test_a_rate_is_what_was_confirmed_and_nothing_else(owner: Any, clips_database: Database) -> None:
     await owner.execute("insert into public.reward_rates (action_type, amount) values ('post_approved', 900)")
 
@@ -244,6 +317,10 @@ insert into private.adoption (tables, posts_source, confirmed_by, adopted_at) va
             "zz_refuse_clients on public.transactions",
         ),
         (
+            "drop trigger write_post on private.posts",
+            "write_post on private.posts is missing",
+        ),
+        (
             "drop trigger zz_mirror_balance on public.wallets",
             "zz_mirror_balance on public.wallets is missing",
         ),
@@ -261,6 +338,26 @@ async def test_the_doctor_names_a_guard_of_the_apps_tables_that_is_gone(
     [finding] = await found_by(check_guards(owner))
     assert before == []
     assert named in finding.message
+    done = await repair(owner, await read_guards(owner))
+    assert [name for name in done.repaired if name in finding.message] == done.repaired
+    assert len(done.repaired) == 1
+    assert await found_by(check_guards(owner)) == []
+
+
+async def test_a_restore_makes_the_guards_of_the_apps_tables_again_with_what_they_call(owner: Any) -> None:
+    await run_steps(owner, MONEY_STEPS)
+    await owner.execute(ADOPTED)
+    await owner.execute("drop function private.guard_clip() cascade")
+
+    done = await repair(owner, await read_guards(owner))
+
+    assert done.repaired == [
+        "function private.guard_clip()",
+        *(f"trigger zz_guard_clip on public.{table}" for table in ("video_clips", "voice_clips")),
+        "no right of public to EXECUTE on function private.guard_clip()",
+    ]
+    assert await found_by(check_guards(owner)) == []
+    assert (await repair(owner, await read_guards(owner))).repaired == []
 
 
 REFUSED = (

@@ -68,6 +68,58 @@ OBSTACLES = {
         ),
         "mirror_refused public.transactions.currency",
     ),
+    **{
+        f"transactions that {what}": (
+            f"{UUIDS}; delete from public.transactions; alter table public.transactions {change}",
+            obstacle,
+        )
+        for what, change, obstacle in (
+            (
+                "say what for",
+                "alter description set not null",
+                "mirror_refused public.transactions.description",
+            ),
+            (
+                "name something",
+                "alter reference_id set not null",
+                "mirror_refused public.transactions.reference_id",
+            ),
+            (
+                "know no debt",
+                "add constraint up check (amount > 0)",
+                "mirror_refused public.transactions.amount",
+            ),
+            (
+                "go one way each",
+                "add constraint signed check ((amount < 0) = (type in ('withdrawal', 'fund_lock')))",
+                "mirror_refused public.transactions",
+            ),
+            (
+                "take short words",
+                "alter description type varchar(99)",
+                "not_checked public.transactions",
+            ),
+            ("take small sums", "alter amount type numeric(7, 2)", "not_checked public.transactions"),
+            (
+                "refer to clips",
+                "add foreign key (reference_id) references public.voice_clips (id)",
+                "mirror_refused public.transactions.reference_id",
+            ),
+            ("are few", "add unique (user_id, type)", "mirror_refused public.transactions"),
+        )
+    },
+    "clips whose status is a number": (
+        (
+            UUIDS + "; alter table public.video_clips alter status drop default, "
+            "alter status type int using null"
+        ),
+        "type public.video_clips.status",
+    ),
+    "clips whose status is another word": (
+        UUIDS
+        + "; alter table public.video_clips add constraint known check (status <> 'rejected') not valid",
+        "status_check public.video_clips.status",
+    ),
     "a clip of nobody's id": (
         LINGUALINK.replace(":id", "text")
         + "; alter table public.voice_clips drop constraint voice_clips_user_id_fkey; "

@@ -32,6 +32,7 @@ PRIVILEGES = {
     "public.wallets.updated_at": "UPDATE",
     "public.wallets.hash": "UPDATE",
     "private.openings": "SELECT",
+    "private.adopted_earnings": "SELECT",
     "public.wallet_transactions": "INSERT, SELECT",
     "public.wallet_withdrawals": "INSERT, SELECT",
     "public.wallet_withdrawals.status": "UPDATE",

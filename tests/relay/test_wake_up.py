@@ -13,6 +13,9 @@ from application.wallet.withdrawals import WithdrawCommand, WithdrawFunds
 from contract.backend import key_of, postgres_backend
 from domain.errors import InsufficientFunds
 from domain.money import Money
+from infrastructure.postgres import notifications
+from infrastructure.postgres.address import DatabaseAddress
+from infrastructure.postgres.connections import connect
 from infrastructure.postgres.notifications import CHANNEL, GAP_S, OutboxNotifications
 from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.transactions import PostgresDatabase
@@ -84,6 +87,22 @@ async def test_a_lost_connection_is_made_again(database: Database) -> None:
         )
         async with asyncio.timeout(30):
             await woken.wait()
+        assert channel.listening
+
+
+async def test_a_mistake_does_not_end_the_connection_for_good(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mistakes = [ZeroDivisionError()]
+
+    async def mistaken_once(address: DatabaseAddress) -> asyncpg.Connection:
+        if mistakes:
+            raise mistakes.pop()
+        return await connect(address)
+
+    monkeypatch.setattr(notifications, "connect", mistaken_once)
+    channel, woken = OutboxNotifications(database.service), asyncio.Event()
+    async with asyncio.timeout(30), connected(channel, woken):
         assert channel.listening
 
 

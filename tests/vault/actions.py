@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 
 from application.ports import PageRequest
 from application.transactions import Transactions
-from application.vault.adjustments import AdjustBalance, AdjustCommand, ReverseCommand, ReverseTransaction
+from application.vault.adjustments import AdjustBalance, AdjustCommand, ReverseTransaction
 from application.vault.approvals import DecideApproval, DecideCommand
-from application.vault.posts import ValidateCommand, ValidatePost
+from application.vault.posts import ValidatePost
 from application.vault.reading import AuditFilter, ReadVault
 from application.vault.rewards import ChangeRewardRate
 from application.vault.users import ChangeUser
@@ -72,7 +72,7 @@ async def _book(at: Call) -> None:
 
 async def _decide(at: Call, status: PostStatus) -> None:
     validate = ValidatePost(at.transactions)
-    await validate(at.me, ValidateCommand(at.target, Decision(status, None, None)), ORIGIN)
+    await validate(at.me, at.target, Decision(status, None, None), ORIGIN)
 
 
 async def _read_balance(at: Call) -> None:
@@ -86,7 +86,7 @@ CALLS: Mapping[Action, Callable[[Call], Awaitable[object]]] = {
     Action.WITHDRAW: _withdraw,
     Action.ADJUST_BALANCE: _book,
     Action.REVERSE_TRANSACTION: lambda at: ReverseTransaction(at.transactions)(
-        at.me, ReverseCommand(at.target, "by mistake"), ORIGIN
+        at.me, at.target, "by mistake", ORIGIN
     ),
     Action.READ_BOOKS: lambda at: at.read_vault.books(at.me, None, ORIGIN),
     Action.READ_APPROVALS: lambda at: at.read_vault.approvals(

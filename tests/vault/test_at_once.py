@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from application.vault.posts import ValidateCommand, ValidatePost
+from application.vault.posts import ValidatePost
 from application.vault.users import ChangeUser
 from contract.backend import PostgresBackend, postgres_backend
 from domain.audit import AuditAction, RequestInfo
@@ -79,8 +79,8 @@ class Bystander:
 
 
 async def decide(backend: PostgresBackend, who: Principal, post: Post, status: PostStatus) -> Post:
-    command = ValidateCommand(post.id, Decision(status, "because", post.version))
-    return await ValidatePost(backend.transactions)(who, command, ORIGIN)
+    decision = Decision(status, "because", post.version)
+    return await ValidatePost(backend.transactions)(who, post.id, decision, ORIGIN)
 
 
 async def change_role(backend: PostgresBackend, who: Principal, whom: Principal, role: Role) -> object:

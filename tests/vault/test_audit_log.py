@@ -7,7 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from application.vault.posts import ValidateCommand, ValidatePost
+from application.vault.posts import ValidatePost
 from application.vault.rewards import ChangeRewardRate
 from application.vault.users import ChangeUser
 from contract.backend import PostgresBackend, postgres_backend
@@ -88,10 +88,10 @@ async def test_where_nothing_can_be_recorded_nothing_happens(
     admin, author = await backend.user(Role.ADMIN), await backend.user()
     post = await backend.post(author)
     await database.fetch("revoke insert on private.audit_log from lingualink_api")
-    approve = ValidateCommand(post.id, Decision(PostStatus.APPROVED, None, 1))
+    approve = Decision(PostStatus.APPROVED, None, 1)
 
     for act in (
-        ValidatePost(backend.transactions)(admin, approve, ORIGIN),
+        ValidatePost(backend.transactions)(admin, post.id, approve, ORIGIN),
         ChangeUser(backend.transactions).role(admin, author.user_id, Role.ADMIN, ORIGIN),
         ChangeUser(backend.transactions).ban(admin, author.user_id, "spam", ORIGIN),
         ChangeRewardRate(backend.transactions)(

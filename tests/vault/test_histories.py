@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from application.vault.posts import ValidateCommand, ValidatePost
+from application.vault.posts import ValidatePost
 from application.vault.rewards import ChangeRewardRate
 from application.vault.users import ChangeUser
 from contract.backend import Backend, MemoryBackend, postgres_backend
@@ -120,7 +120,7 @@ class Histories(RuleBasedStateMachine):
             who,
             decision.action,
             author,
-            use_case(self.people[who], ValidateCommand(post.id, decision), ORIGIN),
+            use_case(self.people[who], post.id, decision, ORIGIN),
         )
         if isinstance(result, Post) and result.validation_status is not post.validation_status:
             assert (post.validation_status, status) in TRANSITIONS

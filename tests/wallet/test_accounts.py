@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from application.ports import PageRequest
 from application.profile import ReadProfile
-from application.vault.posts import ValidateCommand, ValidatePost
+from application.vault.posts import ValidatePost
 from application.wallet.reading import ReadWallet, TransactionFilter
 from contract.backend import PostgresBackend
 from contract.test_transfers import pay
@@ -65,8 +65,10 @@ async def test_an_author_who_never_came_gets_a_wallet_when_a_post_of_theirs_is_p
 
     async def approve() -> None:
         post = await backend.post(author)
-        command = ValidateCommand(post.id, Decision(PostStatus.APPROVED, None, post.version))
-        await ValidatePost(backend.transactions)(moderator, command, RequestInfo("request", "192.0.2.1"))
+        decision = Decision(PostStatus.APPROVED, None, post.version)
+        await ValidatePost(backend.transactions)(
+            moderator, post.id, decision, RequestInfo("request", "192.0.2.1")
+        )
 
     await approve()
     assert await database.fetch(wallets, author.user_id) == []

@@ -24,6 +24,7 @@ BESIDE_THE_LEDGER = {
     "private.adoption": "how the database came to be ours",
     "private.adoption_steps": "how the database came to be ours",
     "private.adopted_roles": "what roles were before, and are no more",
+    "private.adopted_earnings": "what is not paid any more; what was, is no row of the ledger",
 }
 NOTHING_RESTS_ON = {
     "public.wallets.frozen": "who may pay, not what was paid",

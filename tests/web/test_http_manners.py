@@ -294,3 +294,34 @@ async def test_every_answer_is_private_and_names_the_release(http: httpx.AsyncCl
     assert answer.headers["x-release"]
     assert answer.headers["x-request-id"] not in {"", "mine"}
     assert "strict-transport-security" not in answer.headers
+
+
+# --- What the caller likes to read
+
+CSV = ["text/csv", "TEXT/CSV", "text/csv; q=0.5", "application/json, text/csv", "text/html;q=inf, text/csv"]
+JSON = [
+    *("", "*/*", "text/*", "application/json", "application/json, text/plain, */*", "text/html, */*;q=0.8"),
+    *("text/csv;q=0", "text/csv;q=0.1, application/json", "text/csv;q=0.1, */*"),
+    *("text/csv;q=inf", "text/csv;q=1e309", "text/csv;q=nan", "text/csv;q=-1", "text/csv;q=", ",;q"),
+]
+
+
+@pytest.mark.parametrize(
+    ("accept", "answered"), [*((a, "text/csv") for a in CSV), *((a, "application/json") for a in JSON)]
+)
+async def test_a_statement_is_a_table_for_those_who_ask_for_one(
+    http: httpx.AsyncClient, payer: Account, accept: str, answered: str
+) -> None:
+    answer = await http.get("/wallet/statement", headers={**payer.headers(), "Accept": accept})
+
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, answered)
+
+
+@pytest.mark.parametrize(
+    "path", ["/schema/nothing", "/schema/openapi.yaml", "/health/nothing", "/wallet/nothing"]
+)
+async def test_what_is_not_there_is_a_problem_wherever_it_is_not(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.get(path)
+
+    assert is_problem(answer)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

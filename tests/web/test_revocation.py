@@ -124,16 +124,16 @@ async def changed_under_load(
     return before, after
 
 
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        (sign_out, "session_revoked"),
-        (end_session, "session_revoked"),
-        (delete, "session_revoked"),
-        (ban_here, "banned"),
-        (ban_in_auth, "banned"),
-    ],
-)
+REVOCATIONS = [
+    (sign_out, "session_revoked"),
+    (end_session, "session_revoked"),
+    (delete, "session_revoked"),
+    (ban_here, "banned"),
+    (ban_in_auth, "banned"),
+]
+
+
+@pytest.mark.parametrize(("change", "code"), REVOCATIONS)
 async def test_money_stops_within_a_second(system: System, enter: Enter, change: Change, code: str) -> None:
     person, other = await enter(balance="50.00"), await enter()
     async with api(system, person.token) as client:
@@ -150,17 +150,7 @@ async def test_money_stops_within_a_second(system: System, enter: Enter, change:
     assert {one.answer.json()["code"] for one in after} == {code}
 
 
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        (sign_out, "session_revoked"),
-        (end_session, "session_revoked"),
-        (delete, "session_revoked"),
-        (ban_here, "banned"),
-        (ban_in_auth, "banned"),
-        (demote, "forbidden"),
-    ],
-)
+@pytest.mark.parametrize(("change", "code"), [*REVOCATIONS, (demote, "forbidden")])
 async def test_the_vault_shuts_within_a_second(
     system: System, enter: Enter, change: Change, code: str
 ) -> None:

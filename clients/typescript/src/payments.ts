@@ -85,13 +85,23 @@ class StoredAttempt<Path extends PaymentPath> implements PaymentAttempt<Path> {
 
   constructor(private readonly options: PaymentAttemptOptions<Path>) {}
 
-  submit = (init: CallInit<'post', Path>): Promise<CallAnswer<'post', Path>> => {
+  submit = async (init: CallInit<'post', Path>): Promise<CallAnswer<'post', Path>> => {
     const draft = canonical({ body: init.body, path: pathOf(init) })
-    const running = this.underWay.get(draft)
-    if (running) return running
-    const run = this.send(draft, init).finally(() => this.underWay.delete(draft))
-    this.underWay.set(draft, run)
-    return run
+    const limit = new Limit(PREPARATION, (init as CallOptions).signal)
+    try {
+      const slot = await limit.enforce(this.slot())
+      // Somebody else may have signed in since: their payment is another one.
+      const place = `${slot} ${draft}`
+      const running = this.underWay.get(place)
+      if (running) return await running
+      const run = this.send(slot, draft, init, limit).finally(() => this.underWay.delete(place))
+      this.underWay.set(place, run)
+      return await run
+    } catch (cause) {
+      return notSent(cause)
+    } finally {
+      limit.end()
+    }
   }
 
   pending = async (): Promise<PaymentDraft<Path> | null> => {
@@ -105,19 +115,20 @@ class StoredAttempt<Path extends PaymentPath> implements PaymentAttempt<Path> {
     await this.options.storage.removeItem(await this.slot())
   }
 
-  private async send(draft: string, init: CallInit<'post', Path>): Promise<CallAnswer<'post', Path>> {
+  private async send(
+    slot: string,
+    draft: string,
+    init: CallInit<'post', Path>,
+    limit: Limit,
+  ): Promise<CallAnswer<'post', Path>> {
     const { backend, path, storage } = this.options
-    let attempt: { slot: string; key: string; isOpen: boolean }
-    const limit = new Limit(PREPARATION, (init as CallOptions).signal)
+    let attempt: { key: string; isOpen: boolean }
     try {
-      attempt = await limit.enforce(this.prepare(draft))
+      attempt = await limit.enforce(this.prepare(slot, draft))
     } catch (cause) {
-      const error = localProblem('not_sent', 'The payment could not be remembered, and was not sent.', cause)
-      return { error, response: Response.error() } as unknown as CallAnswer<'post', Path>
-    } finally {
-      limit.end()
+      return notSent(cause)
     }
-    const { slot, key, isOpen } = attempt
+    const { key, isOpen } = attempt
     const params = { ...init.params, header: { [IDEMPOTENCY_KEY]: key } }
     const post = backend.POST as unknown as (path: Path, init: object) => Promise<CallAnswer<'post', Path>>
     const answer = await post(path, { ...init, params })
@@ -133,13 +144,12 @@ class StoredAttempt<Path extends PaymentPath> implements PaymentAttempt<Path> {
   }
 
   /** The draft's key, stored before anything is sent; `isOpen` where it was sent before. */
-  private async prepare(draft: string): Promise<{ slot: string; key: string; isOpen: boolean }> {
-    const slot = await this.slot()
+  private async prepare(slot: string, draft: string): Promise<{ key: string; isOpen: boolean }> {
     const stored = await this.read(slot)
-    if (stored?.draft === draft) return { slot, key: stored.key, isOpen: true }
+    if (stored?.draft === draft) return { key: stored.key, isOpen: true }
     const key = newIdempotencyKey()
     await this.options.storage.setItem(slot, JSON.stringify({ draft, key } satisfies Stored))
-    return { slot, key, isOpen: false }
+    return { key, isOpen: false }
   }
 
   private async read(slot: string): Promise<Stored | null> {
@@ -159,6 +169,11 @@ class StoredAttempt<Path extends PaymentPath> implements PaymentAttempt<Path> {
       .filter(Boolean)
       .join(' ')
   }
+}
+
+function notSent<Path extends PaymentPath>(cause: unknown): CallAnswer<'post', Path> {
+  const error = localProblem('not_sent', 'The payment could not be remembered, and was not sent.', cause)
+  return { error, response: Response.error() } as unknown as CallAnswer<'post', Path>
 }
 
 /** Whether nothing is left to be learned of the key: it was used up, or never left this device unanswered. */

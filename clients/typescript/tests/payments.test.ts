@@ -9,7 +9,7 @@ import {
   unwrap,
 } from '../src/index.js'
 import { give, type Person, signIn, signUp, supabaseClient, system } from './people.js'
-import { type Answer, cut, passing, problem } from './servers.js'
+import { type Answer, cut, passing, problem, silence } from './servers.js'
 
 const PATH = '/wallet/transfers'
 
@@ -85,6 +85,29 @@ test('a double click is one payment', async () => {
   const [one, other] = await Promise.all([attempt.submit({ body }), attempt.submit({ body: { ...body } })])
   expect(other).toBe(one)
   expect(await balance(payer)).toBe('6.00')
+})
+
+test('the same draft of whoever signs in next is a payment of theirs, while the first is still under way', async () => {
+  const proxy = await passing(system.api, 'before', silence)
+  const [first, second, payee] = await Promise.all([
+    signUp({ balance: '10.00' }),
+    signUp({ balance: '10.00' }),
+    signUp(),
+  ])
+  const supabase = supabaseClient()
+  const backend = createBackendClient({ url: proxy.url, supabase, retry: { attempts: 1 } })
+  const attempt = paymentAttempt({ backend, path: PATH, storage: memory() })
+  const draft = { body: { recipient_id: payee.id, amount: '4.00' } }
+  await signIn(supabase, first.email)
+  const ending = new AbortController()
+  const lost = attempt.submit({ ...draft, signal: ending.signal })
+  await expect.poll(() => proxy.asked.length, { timeout: 30_000 }).toBe(1)
+  await signIn(supabase, second.email)
+  const { data } = await attempt.submit(draft)
+  ending.abort()
+  expect((await lost).data).toBeUndefined()
+  expect(data?.transaction.user_id).toBe(second.id)
+  expect(await balance(first)).toBe('10.00')
 })
 
 test('a refused draft can be paid as soon as the money is there', async () => {

@@ -17,7 +17,8 @@ from domain.identity import Principal
 from domain.limits import Limits
 from domain.money import Money
 from domain.policies import Action, Target
-from domain.wallet import Transaction, TransactionKind, Wallet, reverse
+from domain.reversals import reverse
+from domain.wallet import Transaction, TransactionKind, Wallet
 
 CREDITS = frozenset({TransactionKind.BONUS, TransactionKind.REFUND})
 DEBITS = frozenset({TransactionKind.PENALTY})
@@ -111,14 +112,6 @@ class AdjustBalance:
 
 
 @dataclass(frozen=True, slots=True)
-class ReverseCommand:
-    """Which transaction, and why it is taken back."""
-
-    transaction_id: UUID
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class PostedReversal:
     """The rows that took a transaction back, what its wallet could not give, and whether they were there before."""
 
@@ -134,7 +127,7 @@ class ReverseTransaction:
         self._transactions = transactions
 
     async def __call__(
-        self, principal: Principal, command: ReverseCommand, request: RequestInfo
+        self, principal: Principal, transaction_id: UUID, reason: str, request: RequestInfo
     ) -> PostedReversal:
         """The rows that take it back; those of the first time where it was done already.
 
@@ -146,9 +139,7 @@ class ReverseTransaction:
             InsufficientFunds, BalanceLimit: nothing of it can be taken back now.
             Unavailable: the database does not answer.
         """
-        audit = AuditContext(
-            Action.REVERSE_TRANSACTION, request, command.transaction_id, reason=command.reason
-        )
+        audit = AuditContext(Action.REVERSE_TRANSACTION, request, transaction_id, reason=reason)
 
         def decide(tx: Tx[LockedTransaction]) -> PostedReversal:
             locked = tx.locked
@@ -175,7 +166,7 @@ class ReverseTransaction:
             )
             return PostedReversal(reversal.rows, reversal.shortfall, is_new=True)
 
-        return await self._transactions.run(principal, audit, TransactionLock(command.transaction_id), decide)
+        return await self._transactions.run(principal, audit, TransactionLock(transaction_id), decide)
 
 
 def _wallet(locked: LockedTransaction, row: Transaction) -> Wallet:

@@ -1,6 +1,5 @@
 """Decisions on posts: the decision, the reward, the record and the events commit together."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from application.database import LockedPost, PostLock
@@ -15,22 +14,16 @@ from domain.rewards import Reward, settle_reward
 from domain.wallet import TransactionKind
 
 
-@dataclass(frozen=True, slots=True)
-class ValidateCommand:
-    """Which post, and what is decided on it."""
-
-    post_id: UUID
-    decision: Decision
-
-
 class ValidatePost:
     """A moderator approves or rejects, an admin opens again. Money never stops a decision."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    async def __call__(self, principal: Principal, command: ValidateCommand, request: RequestInfo) -> Post:
-        """The post after the decision; unchanged where the decision already held.
+    async def __call__(
+        self, principal: Principal, post_id: UUID, decision: Decision, request: RequestInfo
+    ) -> Post:
+        """The post after the *decision*; unchanged where the decision already held.
 
         Raises:
             Unauthenticated, Forbidden: the caller may not, or it is their own post.
@@ -39,9 +32,8 @@ class ValidatePost:
             InvalidInput: a changed decision needs a reason.
             Unavailable: the database does not answer.
         """
-        decision = command.decision
         requested = details(status=decision.status, version=decision.seen_version)
-        audit = AuditContext(decision.action, request, command.post_id, requested, decision.reason)
+        audit = AuditContext(decision.action, request, post_id, requested, decision.reason)
 
         def decide(tx: Tx[LockedPost]) -> Post:
             before = tx.locked.post
@@ -60,7 +52,7 @@ class ValidatePost:
             )
             return after
 
-        return await self._transactions.run(principal, audit, PostLock(command.post_id), decide)
+        return await self._transactions.run(principal, audit, PostLock(post_id), decide)
 
 
 def _details_of(post: Post) -> AuditDetails:

@@ -5,10 +5,10 @@ from typing import Final
 import asyncpg
 
 from infrastructure.adoption.money import MIRRORS, money_guards, money_mirrors
-from infrastructure.adoption.posts import post_guards
+from infrastructure.adoption.posts import SHOWING, post_guards
 from infrastructure.adoption.profiles import READABLE_COLUMNS
 from infrastructure.adoption.shape import PostsSource, is_credential, is_private, read_shape
-from infrastructure.doctor.catalogue import compare, read_items
+from infrastructure.doctor.catalogue import Items, compare, read_items
 from infrastructure.doctor.findings import SHOWN, Findings, error, listed, warning
 
 _UNFINISHED = "select begun_at from private.adoption where adopted_at is null"
@@ -52,18 +52,24 @@ async def check_adoption(connection: asyncpg.Connection) -> Findings:
         )
 
 
-async def check_guards(connection: asyncpg.Connection) -> Findings:
-    """Find what an adoption made on the app's tables, and is missing, altered or disabled."""
+async def read_guards(connection: asyncpg.Connection) -> Items:
+    """The triggers that an adoption made; none where nothing was adopted, or not to the end."""
+    wanted: dict[str, str] = {}
+    shape = await read_shape(connection)
     for posts_source, retired_at in await connection.fetch(_ADOPTED):
-        shape = await read_shape(connection)
-        wanted = dict(money_guards(shape))
+        wanted |= money_guards(shape)
         if posts_source == PostsSource.CLIPS:
-            wanted |= post_guards(shape)
+            wanted |= {**post_guards(shape), **SHOWING}
         if retired_at is None:
             wanted |= money_mirrors(shape)
-        found = await read_items(connection, shape.tables)
-        for finding in compare({name: sql for name, sql in found.items() if name in wanted}, wanted):
-            yield finding
+    found = await read_items(connection, [*shape.tables, "private.posts"]) if wanted else {}
+    return Items({name: sql for name, sql in found.items() if name in wanted}, wanted)
+
+
+async def check_guards(connection: asyncpg.Connection) -> Findings:
+    """Find what an adoption made on the app's tables, and is missing, altered or disabled."""
+    for finding in compare(*await read_guards(connection)):
+        yield finding
 
 
 async def check_frozen(connection: asyncpg.Connection) -> Findings:

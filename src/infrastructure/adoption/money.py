@@ -5,13 +5,15 @@ wrote money before must be switched off: the doctor tells when it was not. These
 """
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Final
 
 import asyncpg
 
 from domain.audit import AuditAction
 from domain.money import LIMIT, PLACES
-from infrastructure.adoption.obstacles import MIRRORED
+from infrastructure.adoption.mirrored import MIRRORED
+from infrastructure.adoption.posts import clip_tables
 from infrastructure.adoption.shape import PROFILES, TRANSACTIONS, Shape
 from infrastructure.adoption.steps import Adoption, Step, attach, in_batches, trigger
 from infrastructure.doctor.catalogue import expected
@@ -26,13 +28,15 @@ MIRRORS: Final = "money.mirrors"
 _FITS: Final = f"balance > 0 and balance <= {LIMIT} and balance = round(balance, {PLACES})"
 # NaN is above every number in PostgreSQL: it is not zero, and does not fit.
 _ODD: Final = f"balance <> 0 and not ({_FITS})"
-# $1 the word of the audit log. Who is left has no record yet, so that a batch that was cut off is done again.
+# $1 from whom on, $2 the word of the audit log. Who is left has no record yet, so that a batch that was cut off is done
+# again.
 _OPEN: Final = f"""
 with taken as materialized (
   select p.id::uuid as user_id, p.balance::numeric as balance
   from public.profiles p
-  where not exists (select from private.openings o where o.user_id = p.id::uuid)
-  limit {BATCH}
+  where p.id::uuid >= $1
+    and not exists (select from private.openings o where o.user_id >= $1 and o.user_id = p.id::uuid)
+  order by p.id::uuid limit {BATCH}
 ), given as (
   select user_id, balance as amount from taken where {_FITS}
 ), {OPENING}, odd as (
@@ -42,13 +46,31 @@ with taken as materialized (
   on conflict (user_id) do update set frozen = true
 ), audited as (
   insert into private.audit_log (id, operator, action, target_id, before, after, reason, request_id, occurred_at)
-  select gen_random_uuid(), session_user, $1, user_id, jsonb_build_object('balance', balance::text), '{{}}',
+  select gen_random_uuid(), session_user, $2, user_id, jsonb_build_object('balance', balance::text), '{{}}',
          'no wallet can hold this balance', 'lingualink adopt', clock_timestamp()
   from odd
+), recorded as (
+  insert into private.openings (user_id, balance, transaction_id)
+  select t.user_id, t.balance, h.id from taken t left join hashed h on h.user_id = t.user_id
 )
-insert into private.openings (user_id, balance, transaction_id)
-select t.user_id, t.balance, h.id from taken t left join hashed h on h.user_id = t.user_id
+select user_id from taken order by user_id desc limit 1
 """  # noqa: S608 - our own text
+# {clips} are (id, author, settled).
+_SETTLED: Final = """
+with clips as (
+  {clips}
+)
+insert into private.adopted_earnings (post_id)
+select id from clips where settled {paid_for}
+on conflict do nothing
+"""
+# Who voted was paid for the clip, too: only what its author got counts.
+_PAID_FOR: Final = """
+union
+select c.id from clips c join public.transactions t
+  on lower(t.reference_id::text) = lower(c.id::text) and lower(t.user_id::text) = lower(c.author)
+where t.type = 'earning'
+"""
 # $1 action, $2 amount, $3 the word of the audit log
 _SET_RATE: Final = """
 with before as (
@@ -99,6 +121,22 @@ async def _let_go(connection: asyncpg.Connection, adoption: Adoption) -> None:
         await connection.execute(f"drop {name.replace('trigger', 'trigger if exists', 1)}")
 
 
+async def _settle_earnings(connection: asyncpg.Connection, adoption: Adoption) -> None:
+    shape = adoption.shape
+    clips = [
+        f"select id::uuid as id, user_id::text as author, {_is_settled(shape, table)} as settled from {table}"  # noqa: S608
+        for table in clip_tables(shape)
+    ]
+    paid_for = _PAID_FOR if shape.has(TRANSACTIONS, "reference_id", "user_id", "type") else ""
+    await connection.execute(_SETTLED.format(clips=" union all ".join(clips), paid_for=paid_for))
+
+
+def _is_settled(shape: Shape, table: str) -> str:
+    """Whether the app of before had approved a clip, or let it earn."""
+    marks = [f"coalesce({name}, false)" for name in ("is_monetization_unlocked",) if shape.has(table, name)]
+    return " or ".join(["coalesce(status = 'approved', false)", *marks])
+
+
 async def _set_rates(connection: asyncpg.Connection, adoption: Adoption) -> None:
     for action, rate in adoption.rates.items():
         await connection.execute(_SET_RATE, action, rate.amount, AuditAction.REWARD_RATE_CHANGED)
@@ -117,6 +155,13 @@ MONEY_STEPS: Final = (
         lambda connection, _: in_batches(connection, _OPEN, AuditAction.WALLET_FROZEN),
         in_transaction=False,
         applies=_has_balances,
+    ),
+    Step(
+        "money.earned",
+        "clips that were approved or paid for before are settled: nobody is paid for one of them again",
+        _settle_earnings,
+        in_transaction=False,
+        applies=attrgetter("has_clips"),
     ),
     Step(
         MIRRORS,

@@ -6,11 +6,11 @@ from typing import Final
 
 import asyncpg
 
-from domain.wallet import TRANSFERS
+from domain.posts import PostStatus
+from infrastructure.adoption.mirrored import look_at_mirrored
 from infrastructure.adoption.observations import Look, Observation, Part
 from infrastructure.adoption.rows import look_at_ids
-from infrastructure.adoption.shape import APP_TABLES, PROFILES, TRANSACTIONS, Shape
-from infrastructure.doctor.catalogue import expected
+from infrastructure.adoption.shape import APP_TABLES, PROFILES, Shape
 from infrastructure.postgres.migrations import MADE_FIRST
 from infrastructure.postgres.ownership import APP_POSTS, OUR_TABLES
 
@@ -43,17 +43,19 @@ from pg_class c where c.oid = to_regclass($1)
 """
 
 
-MIRRORED: Final = ("id", "user_id", "amount", "type", "reference_id", "description", "created_at")
-"""The columns of the app's ``transactions`` in which builds in the field go on reading."""
-_CHECKS_OF_TYPE: Final = """
+_CHECKS_OF_STATUS: Final = """
 select k.conname::text as name, pg_get_expr(k.conbin, k.conrelid) as condition
-from pg_constraint k join pg_attribute a on a.attrelid = k.conrelid and a.attname = 'type'
+from pg_constraint k join pg_attribute a on a.attrelid = k.conrelid and a.attname = 'status'
 where k.conrelid = to_regclass($1) and k.contype = 'c' and k.conkey = array[a.attnum]
 order by 1
 """
 
-_CLIP: Final = ("id", "user_id", "status", "created_at")
-"""What a table of clips must have to be one of posts."""
+_CLIP: Final = {
+    **dict.fromkeys(("id", "user_id"), ("uuid", *_TEXTS)),
+    "status": _TEXTS,
+    "created_at": ("timestamp with time zone", "timestamp without time zone"),
+}
+"""What a table of clips must have to be one of posts, and what the service can read it as."""
 _SAME_IDS = """
 select v.id::text from public.voice_clips v join public.video_clips w on lower(w.id::text) = lower(v.id::text)
 order by 1
@@ -68,8 +70,7 @@ async def check_obstacles(connection: asyncpg.Connection, shape: Shape) -> Seque
         await _see_profiles(look, shape)
     await look_at_ids(look, shape, READ_IDS)
     await _see_clips(look, shape)
-    if shape.has(TRANSACTIONS, *MIRRORED):
-        await _see_mirrored(look, shape)
+    await look_at_mirrored(look, shape)
     return look.seen
 
 
@@ -107,29 +108,23 @@ async def _see_profiles(look: Look, shape: Shape) -> None:
 async def _see_clips(look: Look, shape: Shape) -> None:
     """Clips become posts, and one post has one id."""
     for table in APP_POSTS:
-        for name in _CLIP:
-            if table in shape.tables and not shape.has(table, name):
-                look.see("type", f"{table}.{name}", "is not there")
+        if table in shape.tables:
+            await _see_clip_table(look, shape, table)
     if all(shape.has(table, "id") for table in APP_POSTS):
         where = "public.voice_clips.id"
         if twice := [row["id"] for row in await look.ask(where, _SAME_IDS)]:
             look.see("id_twice", where, "is the id of a video clip too", len(twice), twice)
 
 
-async def _see_mirrored(look: Look, shape: Shape) -> None:
-    """Rows of the ledger are written there too: what would refuse one would refuse the payment."""
-    for name, column in shape.columns[TRANSACTIONS].items():
-        if column.required and not column.has_default and name not in MIRRORED:
-            look.see("mirror_refused", f"{TRANSACTIONS}.{name}", "must have a value, and has no default")
-    where = f"{TRANSACTIONS}.type"
-    for name, condition in await look.ask(where, _CHECKS_OF_TYPE, TRANSACTIONS):
-        words = f"select type from unnest($1::text[]) as word (type) where not ({condition})"  # noqa: S608
-        if refused := [row["type"] for row in await look.ask(where, words, _mirrored_types())]:
-            said = f"{name} refuses what the service writes for builds in the field"
-            look.see("mirror_refused", where, said, len(refused), refused)
-
-
-def _mirrored_types() -> list[str]:
-    """What ``private.mirror_transaction`` writes as a type: all words that it names but those that it translates."""
-    function = expected().items["function private.mirror_transaction()"]
-    return sorted({*re.findall(r"'([a-z_]+)'", function)} - TRANSFERS)
+async def _see_clip_table(look: Look, shape: Shape, table: str) -> None:
+    for name, allowed in _CLIP.items():
+        found = shape.type_of(table, name)
+        if found is None:
+            look.see("type", f"{table}.{name}", "is not there")
+        elif re.sub(r"\(\d+\)", "", found) not in allowed:
+            look.see("type", f"{table}.{name}", f"is {found}; the service can read {' or '.join(allowed)}")
+    where = f"{table}.status"
+    for name, condition in await look.ask(where, _CHECKS_OF_STATUS, table):
+        words = f"select status from unnest($1::text[]) as word (status) where not ({condition})"  # noqa: S608
+        if refused := [row["status"] for row in await look.ask(where, words, list(PostStatus))]:
+            look.see("status_check", where, f"{name} refuses what is decided", len(refused), refused)

@@ -108,6 +108,15 @@ def post_guards(shape: Shape) -> Mapping[str, str]:
     return guards
 
 
+SHOWING: Final = {
+    "trigger write_post on private.posts": (
+        "CREATE TRIGGER write_post INSTEAD OF DELETE OR UPDATE ON private.posts FOR EACH ROW "
+        "EXECUTE FUNCTION private.write_post()"
+    )
+}
+"""The trigger that writes through the view of all posts, in the same form."""
+
+
 async def _prepare(connection: asyncpg.Connection, adoption: Adoption) -> None:
     """Add our columns; refused where an id is a voice clip's and a video clip's: nobody can say which is meant."""
     if len(clip_tables(adoption.shape)) == len(CLIPS) and (twice := await connection.fetchval(_TWICE)):
@@ -125,10 +134,7 @@ async def _index(connection: asyncpg.Connection, adoption: Adoption) -> None:
 async def _show(connection: asyncpg.Connection, adoption: Adoption) -> None:
     """Let the view of all posts show the clips, and write to them."""
     await connection.execute(posts_view(adoption.shape))
-    await connection.execute(
-        "create or replace trigger write_post instead of update or delete on private.posts for each row "
-        "execute function private.write_post()"
-    )
+    await attach(connection, SHOWING)
 
 
 POST_STEPS: Final = (

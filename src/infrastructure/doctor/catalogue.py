@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 from alembic.autogenerate import compare_metadata
@@ -112,6 +112,13 @@ class Catalogue:
 
     level: int
     items: Mapping[str, str]
+
+
+class Items(NamedTuple):
+    """What there is, and what there should be: the SQL that makes each thing, by what the thing is."""
+
+    found: Mapping[str, str]
+    wanted: Mapping[str, str]
 
 
 def expected() -> Catalogue:

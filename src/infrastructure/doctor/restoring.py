@@ -1,7 +1,8 @@
 """After a restore: what a dump does not hold is made again, and an epoch begins.
 
 A dump of a database holds no roles, and a restore into a Supabase project may leave out what stands on Supabase's own
-tables. What is missing or altered is made as the doctor's catalogue has it.
+tables. What is missing or altered is made as the doctor's catalogue has it, and what an adoption made on the app's
+tables as it would make it.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from domain.audit import AuditAction
-from infrastructure.doctor.catalogue import drop_of, read_items, read_wanted, revoke_of, surplus_right
+from infrastructure.doctor.catalogue import Items, drop_of, read_items, read_wanted, revoke_of, surplus_right
 
 # It can be restored twice from one dump: the next epoch is above every epoch that a client may have seen.
 _RAISE_EPOCH: Final = """
@@ -35,6 +36,9 @@ select (select max(created_at) from public.wallet_transactions) as transaction,
 """
 
 
+NOTHING: Final = Items({}, {})
+
+
 @dataclass(frozen=True, slots=True)
 class Restored:
     """What was done: the new epoch, whether the role was made, and what was repaired.
@@ -52,8 +56,10 @@ class Restored:
     owed: int
 
 
-async def repair(connection: Any) -> Restored:
+async def repair(connection: Any, beside: Items = NOTHING) -> Restored:
     """Make again what is missing, raise the epoch, and look at what there is: one transaction, safe to repeat, audited.
+
+    *beside* is looked after too: what an adoption made on the app's tables.
 
     Raises:
         asyncpg.PostgresError: the database refused; nothing was done.
@@ -63,7 +69,8 @@ async def repair(connection: Any) -> Restored:
         if made_role:
             await connection.execute("create role lingualink_api login noinherit")
         await connection.execute("grant usage on schema public to lingualink_api")
-        found, wanted = await read_items(connection), await read_wanted(connection)
+        found = {**await read_items(connection), **beside.found}
+        wanted = {**await read_wanted(connection), **beside.wanted}
         repaired = []
         # Functions before the triggers that call them, tables' own things before the rights on them.
         for name in sorted(wanted, key=_order):

@@ -43,7 +43,7 @@ class OutboxNotifications:
         while True:
             try:
                 await self._use_connection(on_notified)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except Exception as error:  # a loop that ended would tell nobody, and relays would poll for ever
                 known = diagnose(error)
                 log.warning(
                     "notifications.disconnected", cause=known.cause if known else type(error).__name__

@@ -169,7 +169,8 @@ where {_REFUSALS.format(period="$2", kept="$3")} < $3
 
 # $1 user, $2 session, $3 what is locked, $4 the roles for which it is.
 _MAY_SEE = "exists (select from caller where caller_role = any ($4::text[]))"
-# What a post earned, whether that was taken back, and what an approval pays: the post's lock orders all of it.
+# What a post earned, whether that was taken back, and what an approval pays: the post's lock orders all of it. What was
+# settled before an adoption is settled: nothing was said of what another approval pays.
 READ_POST = f"""
 with {CALLER}, post as materialized (
   select {POST_COLUMNS} from private.posts where id = $3 and {_MAY_SEE}
@@ -182,7 +183,10 @@ select c.*, p.*, w.balance, w.version as wallet_version, w.hash, {EPOCH},
        exists (
          select from public.wallet_transactions r where r.kind = 'reversal' and r.reference_id = e.id
        ) as earning_reversed,
-       (select amount from private.reward_rates where action = 'post_approved') as rate,
+       (
+         select amount from private.reward_rates
+         where action = 'post_approved' and not exists (select from private.adopted_earnings where post_id = p.id)
+       ) as rate,
        clock_timestamp() as now
 from caller c left join post p on true left join wallet w on true
 left join public.wallet_transactions e on e.kind = 'earning' and e.reference_id = p.id

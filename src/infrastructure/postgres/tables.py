@@ -423,6 +423,16 @@ class OpeningRow(Base):
     taken_at: Mapped[Clock]
 
 
+class AdoptedEarningRow(Base):
+    """A row of ``private.adopted_earnings``: a post that the app had approved or paid for before an adoption."""
+
+    __tablename__ = "adopted_earnings"
+    __table_args__ = PRIVATE
+
+    post_id: Mapped[UUID] = mapped_column(primary_key=True)
+    taken_at: Mapped[Clock]
+
+
 class SchemaLevelRow(Base):
     """The one row of ``private.schema_level``."""
 

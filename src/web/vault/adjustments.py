@@ -9,7 +9,7 @@ from litestar import Controller, Response, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
-from application.vault.adjustments import AdjustBalance, AdjustCommand, ReverseCommand, ReverseTransaction
+from application.vault.adjustments import AdjustBalance, AdjustCommand, ReverseTransaction
 from domain.money import Money
 from domain.policies import Action, error_codes
 from domain.wallet import TransactionKind
@@ -103,8 +103,9 @@ class AdjustmentsController(Controller):
         data: JSONBody[ReversalIn],
     ) -> Response[ReversalOut]:
         """Take an adjustment or a transfer back, once; the same request again changes nothing. For admins."""
-        command = ReverseCommand(UUID(transaction_id), data.reason)
-        posted = await reverse_transaction(request.user, command, request_info(request))
+        posted = await reverse_transaction(
+            request.user, UUID(transaction_id), data.reason, request_info(request)
+        )
         answer = wire(ReversalOut, {"transactions": posted.transactions, "shortfall": posted.shortfall})
         answer.status_code = 201 if posted.is_new else 200
         return answer

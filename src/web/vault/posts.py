@@ -9,7 +9,7 @@ from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, JSONBody
 
 from application.ports import PageRequest, Position, Row
-from application.vault.posts import ValidateCommand, ValidatePost
+from application.vault.posts import ValidatePost
 from application.vault.reading import COUNTED_TO, PostFilter, ReadVault
 from domain.errors import InvalidCursor, PostNotFound
 from domain.policies import Action, error_codes
@@ -141,5 +141,5 @@ class PostsController(Controller):
     ) -> Response[PostOut]:
         """Decide on a post. The first approval of its life pays the author, in the same transaction."""
         decision = Decision(data.status, data.reason, seen_version(request))
-        command = ValidateCommand(UUID(post_id), decision)
-        return wire(PostOut, await validate_post(request.user, command, request_info(request)))
+        post = await validate_post(request.user, UUID(post_id), decision, request_info(request))
+        return wire(PostOut, post)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 from dishka import FromDishka
-from litestar import Controller, Response, get, post
+from litestar import Controller, MediaType, Response, get, post
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from application.ports import PageRequest
@@ -19,6 +19,7 @@ from domain.wallet import TransactionKind
 from web.authentication import SessionRequest
 from web.bodies import AmountField, MoneyText, NoteField, UuidField, wire
 from web.endpoints import Currency, inject
+from web.headers import accepts_rather
 from web.idempotency import IdempotencyKeyHeader, keyed, sent
 from web.openapi import problems
 from web.pagination import Cursor, Cursors, Limit
@@ -106,7 +107,7 @@ class WalletController(Controller):
         end = instant("until", until) or datetime.now(UTC)
         begin = instant("from", since) or end.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         found = await read_wallet.statement(request.user, begin, end)
-        if request.accept.best_match(["application/json", "text/csv"]) == "text/csv":
+        if accepts_rather(request.scope, "text/csv", MediaType.JSON):
             return csv_response(found)
         answer = wire(StatementOut, to_statement(found, request.user.user_id, currency))
         answer.headers["Vary"] = "Accept"
