@@ -14,7 +14,7 @@ import structlog
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.server import ServerState
 
-from web.problems import MEDIA_TYPE, STATUS_OF, TITLES, Problem
+from web.problems import MEDIA_TYPE, STATUS_OF, TITLES, UNAVAILABLE_RETRY_S, Problem
 
 _NO_VALUE: Final = bytes({*range(0x20), 0x7F} - {0x09})
 """What a header's value has none of (RFC 9110, section 5.5): with it, one value could become two headers."""
@@ -92,9 +92,14 @@ class Exchange:
     # ---------------------------------------------------------------- the application's side
 
     async def run(self, app: Any) -> None:
-        """Have *app* answer. It must: where it fails to, the client gets ``internal_error``, or a cut."""
+        """Have *app* answer. It must: where it fails to, the client gets ``internal_error``, or a cut.
+
+        A client whose request is cancelled gets ``unavailable``: another process can tell what became of it.
+        """
         try:
             await app(self.scope, self.receive, self.send)
+        except asyncio.CancelledError:
+            self._fail("unavailable")
         except BaseException:
             log.exception("request.crashed")
             self._fail()
@@ -179,12 +184,12 @@ class Exchange:
         if not more:
             self._end()
 
-    def _fail(self) -> None:
+    def _fail(self, code: str = "internal_error") -> None:
         """End an exchange that the application left open."""
         self.keep_alive = False
         if not self.begun and not self.disconnected:
             request_id = self.scope.get("state", {}).get("request_id", "")
-            self._connection.transport.write(problem_bytes("internal_error", request_id))
+            self._connection.transport.write(problem_bytes(code, request_id))
         self._end()
 
     def _end(self) -> None:
@@ -200,11 +205,16 @@ _WITHOUT_BODY: Final = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 def problem_bytes(code: str, request_id: str) -> bytes:
     """A whole answer for where there is no application: the problem that *code* stands for. The connection closes."""
     body = msgspec.json.encode(Problem.of(code, TITLES[code], request_id))
+    later = b"retry-after: %d\r\n" % UNAVAILABLE_RETRY_S if code == "unavailable" else b""
     head = (
-        b"content-type: %b\r\ncontent-length: %d\r\ncache-control: no-store\r\n"
+        b"content-type: %b\r\ncontent-length: %d\r\ncache-control: no-store\r\n%b"
         b"x-request-id: %b\r\nconnection: close\r\n\r\n"
     )
-    return _status_line(STATUS_OF[code]) + head % (MEDIA_TYPE.encode(), len(body), request_id.encode()) + body
+    return (
+        _status_line(STATUS_OF[code])
+        + head % (MEDIA_TYPE.encode(), len(body), later, request_id.encode())
+        + body
+    )
 
 
 @lru_cache(128)

@@ -6,6 +6,7 @@ Workers are forked from a parent that runs no loop and no thread, so they start 
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,9 +48,7 @@ def run_workers(
     """
     with _signals() as signals:
         pool = WorkerPool(run_worker, on_end)
-        for _ in range(count):
-            pool.start()
-        status = _until_asked(pool, signals)
+        status = _until_asked(pool, count, signals)
         on_stop()
         pool.stop()
         while pool.workers:
@@ -60,21 +59,22 @@ def run_workers(
     return status
 
 
-def _until_asked(pool: "WorkerPool", signals: socket.socket) -> int:
-    """Replace the dead until a signal comes (0) or a worker can't start (3)."""
-    while signals not in wait([signals, *pool.sentinels]):
-        young = pool.youngest_uptime < MIN_UPTIME_S
-        codes = pool.reap()
-        if CANNOT_START in codes:
-            log.error("workers.cannot_start")
-            return CANNOT_START
-        log.warning("workers.died", exit_codes=codes)
-        if young and wait([signals], timeout=PAUSE_S):
-            break
-        for _ in codes:
-            pool.start()
-    signals.recv(64)  # answered: left there it would be taken for a second one
-    return 0
+def _until_asked(pool: "WorkerPool", count: int, signals: socket.socket) -> int:
+    """Have *count* workers, whoever dies, until a signal comes (0) or a worker can't start (3)."""
+    while True:
+        is_whole = pool.fill(count)
+        ready = wait([signals, *pool.sentinels], None if is_whole else PAUSE_S)
+        if ready and signals not in ready:
+            young = pool.youngest_uptime < MIN_UPTIME_S
+            codes = pool.reap()
+            if CANNOT_START in codes:
+                log.error("workers.cannot_start")
+                return CANNOT_START
+            log.warning("workers.died", exit_codes=codes)
+            ready = wait([signals], PAUSE_S if young else 0)
+        if signals in ready:
+            signals.recv(64)  # answered: left there it would be taken for a second one
+            return 0
 
 
 class WorkerPool:
@@ -99,8 +99,17 @@ class WorkerPool:
         """Seconds since the last start."""
         return time.monotonic() - self._youngest
 
-    def start(self) -> None:
-        """Start one more."""
+    def fill(self, count: int) -> bool:
+        """Start as many as are missing of *count*; False where the system has no room for one now."""
+        try:
+            while len(self.workers) < count:
+                self._start()
+        except OSError as error:
+            log.warning("workers.not_started", error=str(error))
+            return False
+        return True
+
+    def _start(self) -> None:
         worker = self._processes.Process(target=self._work)
         # Held back until the worker has a handler: before that the signal would kill it.
         signal.pthread_sigmask(signal.SIG_BLOCK, {*STOP, HURRY})
@@ -113,7 +122,11 @@ class WorkerPool:
 
     def _work(self) -> None:
         os.close(self._here)
-        self._run_worker(self._gone)
+        try:
+            self._run_worker(self._gone)
+        except Exception:
+            log.exception("workers.failed")  # multiprocessing would print it as it is, secrets and all
+            sys.exit(1)
 
     def stop(self) -> None:
         """Ask all of them to stop."""

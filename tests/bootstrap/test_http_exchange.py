@@ -36,7 +36,7 @@ def part(body: bytes, *, more: bool = False) -> dict[str, Any]:
     return {"type": "http.response.body", "body": body, "more_body": more}
 
 
-ANSWERS: dict[str, list[dict[str, Any] | Exception]] = {
+ANSWERS: dict[str, list[dict[str, Any] | BaseException]] = {
     **{name: [start(headers), part(b"four")] for name, headers in ODD.items()},
     "four": [start(), part(b"four")],
     "too short": [start(), part(b"an")],
@@ -44,6 +44,7 @@ ANSWERS: dict[str, list[dict[str, Any] | Exception]] = {
     "a body without a head": [part(b"four")],
     "nothing": [],
     "a failure before it begins": [ValueError()],
+    "a cancellation": [asyncio.CancelledError()],
     "a failure after it began": [start(), part(b"an", more=True), ValueError()],
     "parts": [start([]), part(b"one ", more=True), part(b"", more=True), part(b"two", more=True), part(b"")],
 }
@@ -66,7 +67,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     while name not in ANSWERS and (await receive())["type"] != "http.disconnect":
         pass
     for message in ANSWERS.get(name, []):
-        if isinstance(message, Exception):
+        if isinstance(message, BaseException):
             raise message
         await send(message)
 
@@ -94,6 +95,17 @@ async def test_an_answer_that_is_none_is_a_problem_and_a_line_in_the_log(url: st
     assert [line["event"] for line in logs if line["log_level"] == "error"] == [
         "request.unanswered" if name == "nothing" else "request.crashed"
     ]
+
+
+async def test_whose_request_is_cut_off_is_to_ask_again(url: str) -> None:
+    """A process that goes away made no mistake: another one knows what became of it, by its key."""
+    with capture_logs() as logs:
+        async with asyncio.timeout(20), connection(url) as (reader, writer):
+            writer.write(target("a cancellation"))
+            answer = await read_answer(reader)
+
+    assert (answer.status, answer.json()["code"], answer.headers["retry-after"]) == (503, "unavailable", "1")
+    assert [line for line in logs if line["log_level"] == "error"] == []
 
 
 async def test_an_answer_that_breaks_off_is_cut_so_that_nobody_takes_it_for_whole(url: str) -> None:

@@ -250,8 +250,9 @@ async def test_what_does_not_finish_in_time_is_cut_off_and_rolled_back(
     [wallet] = await database.fetch("select balance from public.wallets where user_id = $1", UUID(sender.id))
 
     assert code == 0
+    # Not "our mistake": the same key asked of another process tells what became of it.
     assert isinstance(answer, httpx.TransportError) or (
-        isinstance(answer, httpx.Response) and answer.status_code >= 500
+        isinstance(answer, httpx.Response) and answer.json()["code"] == "unavailable"
     )
     assert wallet["balance"] == 10
 

@@ -56,3 +56,65 @@ def test_a_second_signal_is_passed_on_as_another() -> None:
 
     assert first == [b"SIGTERM\n"] * WORKERS
     assert second == [b"SIGUSR1"] * WORKERS
+
+
+FAILING = """
+import os, sys
+from bootstrap import worker_pool
+from infrastructure.logging import configure_logging
+from infrastructure.settings import Environment
+
+def worker(parent_gone):
+    os.write(1, b"up\\n")
+    raise ConnectionError("postgresql://me:hunter22-hunter22@db/x does not answer")
+
+configure_logging(Environment())
+worker_pool.PAUSE_S = 0.05
+raise SystemExit(worker_pool.run_workers(1, worker, on_stop=lambda: None, on_end=lambda pid: None))
+"""
+
+
+def test_what_ends_a_worker_is_told_by_the_log_alone() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", FAILING], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        lines: list[bytes] = []
+        while lines.count(b"up\n") < 3:  # replaced, and replaced again
+            lines.append(process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        rest, printed = process.communicate()
+
+    logged = b"".join(lines) + rest
+    assert b'"workers.failed"' in logged
+    assert b"hunter22" not in logged
+    assert printed == b""
+
+
+NO_ROOM = """
+import os
+from bootstrap import worker_pool
+
+fork, left = os.fork, [BlockingIOError(11, "no room"), None, BlockingIOError(11, "no room"), None]
+
+def fork_if_there_is_room():
+    if (error := left.pop(0)) is not None:
+        raise error
+    return fork()
+
+def worker(parent_gone):
+    os.write(1, b"up\\n")
+    os._exit(1)
+
+os.fork = fork_if_there_is_room
+worker_pool.PAUSE_S = 0.05
+worker_pool.run_workers(1, worker, on_stop=lambda: None, on_end=lambda pid: left or os._exit(0))
+"""
+
+
+def test_where_there_is_no_room_for_a_worker_it_is_started_later() -> None:
+    """A parent that ended over it would leave the others behind, with nobody to stop them."""
+    done = subprocess.run([sys.executable, "-c", NO_ROOM], capture_output=True, check=False)
+
+    assert done.stdout.count(b"up\n") == 2
+    assert done.returncode == 0

@@ -21,7 +21,8 @@ from domain.posts import PostStatus
 from domain.rewards import RewardedAction
 from domain.wallet import TransactionKind
 from infrastructure.adoption.checks import check_frozen, check_guards, check_old_money, read_guards
-from infrastructure.adoption.money import _OPEN, MONEY_RETIREMENT, MONEY_STEPS
+from infrastructure.adoption.money import _OPEN, BATCH, MONEY_RETIREMENT, MONEY_STEPS
+from infrastructure.adoption.steps import in_batches
 from infrastructure.doctor.findings import Finding, Findings
 from infrastructure.doctor.restoring import repair
 from infrastructure.postgres.accounts import unfreeze
@@ -82,7 +83,7 @@ async def test_no_balance_differs_by_a_cent_unless_it_is_listed(
     await fill(owner, seed, 2_300)
     before = await owner.fetch(BALANCES)
 
-    await owner.execute(_OPEN, "wallet.frozen")  # and killed after the first thousand
+    await owner.execute(_OPEN, UUID(int=0), "wallet.frozen")  # and killed after the first thousand
     await run_steps(owner, MONEY_STEPS)
 
     assert await owner.fetchval("select count(*) from private.openings") == 2_300
@@ -106,6 +107,52 @@ def _fits(balance: Decimal) -> bool:
     return balance == 0 or (
         balance.is_finite() and 0 < balance <= Decimal("99999999.9999") and balance == round(balance, 4)
     )
+
+
+ROWS_READ = """
+select sum(seq_tup_read + idx_tup_fetch)::int from pg_stat_user_tables
+where relname in ('profiles', 'openings')
+"""
+PEOPLE = 2_000
+
+
+async def test_a_batch_reads_its_own_people_however_many_are_done(owner: Any) -> None:
+    await fill(owner, 5, PEOPLE)
+    await owner.execute("analyze")
+    before = await _rows_read(owner)
+
+    await in_batches(owner, _OPEN.replace(f"limit {BATCH}", "limit 50"), "wallet.frozen")
+
+    assert await owner.fetchval("select count(*) from private.openings") == PEOPLE
+    assert await _rows_read(owner) - before < 10 * PEOPLE
+
+
+async def test_who_comes_while_batches_run_is_not_passed_over(owner: Any) -> None:
+    await fill(owner, 6, 20)
+    first, late = UUID(int=1), UUID(int=2)
+    await owner.execute("insert into public.profiles (id, balance) values ($1, 3)", first)
+    one = _OPEN.replace(f"limit {BATCH}", "limit 1")
+    assert await owner.fetchval(one, UUID(int=0), "wallet.frozen") == first
+
+    joins = "insert into public.profiles (id, balance) values ($1, 4) on conflict do nothing"
+
+    class Joining:
+        """The connection, on which somebody signs up behind the batches before the last one."""
+
+        async def fetchval(self, statement: str, since: UUID, *arguments: object) -> object:
+            if since.int > late.int:
+                await owner.execute(joins, late)
+            return await owner.fetchval(statement, since, *arguments)
+
+    await in_batches(Joining(), one, "wallet.frozen")  # type: ignore[arg-type]
+
+    assert await owner.fetchval("select balance from public.wallets where user_id = $1", late) == 4
+    assert await owner.fetchval("select count(*) from private.openings") == 22
+
+
+async def _rows_read(owner: Any) -> int:
+    await owner.execute("select pg_stat_force_next_flush()")
+    return int(await owner.fetchval(ROWS_READ))
 
 
 async def test_a_second_run_changes_nothing(owner: Any) -> None:

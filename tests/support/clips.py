@@ -19,11 +19,12 @@ _HAS_CLIPS: Final = "select to_regclass('public.voice_clips') is not null"
 
 
 async def make_clips(database: Database) -> None:
-    """Give a database at head the app's tables, and take their clips over as posts."""
+    """Give a database at head the app's tables, unless it was adopted with them, and take their clips over as posts."""
     connection = await asyncpg.connect(database.migrator_url)
     try:
-        await connection.execute(APP_TABLES)
-        await run_steps(connection, POST_STEPS)
+        if not await connection.fetchval(_HAS_CLIPS):
+            await connection.execute(APP_TABLES)
+            await run_steps(connection, POST_STEPS)
     finally:
         await connection.close()
 

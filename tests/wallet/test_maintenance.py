@@ -79,3 +79,24 @@ async def test_the_loop_outlives_trouble_and_stops_when_asked(
     # The keys' trouble ends the first round, the books' the second: the third purges again, and sums both days.
     assert keys.limits == [BATCH] * 3
     assert books.steps == []
+
+
+async def test_a_loop_that_is_asked_to_stop_ends_after_the_step_in_hand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A round may take minutes, and a platform waits for half of one."""
+    monkeypatch.setattr(maintenance, "EVERY_S", 0.001)
+    keys, books = MemoryKeys(*([BATCH] * 1000)), MemoryBooks(RuntimeError("nobody asks"))
+    loop = MaintenanceWorker(keys, books, NoLegacyTokens(), lambda: None)
+    purge = keys.purge
+
+    async def purge_and_stop(limit: int) -> int:
+        loop.stop()
+        return await purge(limit)
+
+    monkeypatch.setattr(keys, "purge", purge_and_stop)
+
+    await asyncio.wait_for(loop.run(), 60)
+
+    assert keys.limits == [BATCH]
+    assert len(books.steps) == 4

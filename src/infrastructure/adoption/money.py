@@ -28,13 +28,15 @@ MIRRORS: Final = "money.mirrors"
 _FITS: Final = f"balance > 0 and balance <= {LIMIT} and balance = round(balance, {PLACES})"
 # NaN is above every number in PostgreSQL: it is not zero, and does not fit.
 _ODD: Final = f"balance <> 0 and not ({_FITS})"
-# $1 the word of the audit log. Who is left has no record yet, so that a batch that was cut off is done again.
+# $1 from whom on, $2 the word of the audit log. Who is left has no record yet, so that a batch that was cut off is done
+# again.
 _OPEN: Final = f"""
 with taken as materialized (
   select p.id::uuid as user_id, p.balance::numeric as balance
   from public.profiles p
-  where not exists (select from private.openings o where o.user_id = p.id::uuid)
-  limit {BATCH}
+  where p.id::uuid >= $1
+    and not exists (select from private.openings o where o.user_id >= $1 and o.user_id = p.id::uuid)
+  order by p.id::uuid limit {BATCH}
 ), given as (
   select user_id, balance as amount from taken where {_FITS}
 ), {OPENING}, odd as (
@@ -44,12 +46,14 @@ with taken as materialized (
   on conflict (user_id) do update set frozen = true
 ), audited as (
   insert into private.audit_log (id, operator, action, target_id, before, after, reason, request_id, occurred_at)
-  select gen_random_uuid(), session_user, $1, user_id, jsonb_build_object('balance', balance::text), '{{}}',
+  select gen_random_uuid(), session_user, $2, user_id, jsonb_build_object('balance', balance::text), '{{}}',
          'no wallet can hold this balance', 'lingualink adopt', clock_timestamp()
   from odd
+), recorded as (
+  insert into private.openings (user_id, balance, transaction_id)
+  select t.user_id, t.balance, h.id from taken t left join hashed h on h.user_id = t.user_id
 )
-insert into private.openings (user_id, balance, transaction_id)
-select t.user_id, t.balance, h.id from taken t left join hashed h on h.user_id = t.user_id
+select user_id from taken order by user_id desc limit 1
 """  # noqa: S608 - our own text
 # {clips} are (id, author, settled).
 _SETTLED: Final = """

@@ -33,11 +33,16 @@ alter table public.profiles
 """
 _TIMES = ("created_at", "updated_at")
 _FILL = """
-update public.profiles
-set role = coalesce(role, 'user'), created_at = coalesce(created_at, now()), updated_at = coalesce(updated_at, now())
-where id in (
-  select id from public.profiles where role is null or created_at is null or updated_at is null limit 1000
+with filled as (
+  update public.profiles
+  set role = coalesce(role, 'user'), created_at = coalesce(created_at, now()), updated_at = coalesce(updated_at, now())
+  where id in (
+    select id from public.profiles
+    where id::uuid >= $1 and (role is null or created_at is null or updated_at is null) order by id::uuid limit 1000
+  )
+  returning id::uuid as id
 )
+select id from filled order by id desc limit 1
 """
 _NULLABLE = """
 select exists (

@@ -50,9 +50,16 @@ class Step:
 
 
 async def in_batches(connection: asyncpg.Connection, statement: str, *arguments: object) -> None:
-    """Run *statement*, which must bound how many rows it changes, until it changes none; each run commits by itself."""
-    while not (await connection.execute(statement, *arguments)).endswith(" 0"):
-        pass
+    """Run *statement* until nothing is left to do; each run commits by itself.
+
+    It does so many people from the id $1 on, in the order of ids, and answers with the last one's, null where there was
+    none: so a batch does not look again at those before it. Who came meanwhile is found by another pass.
+    """
+    is_left = True
+    while is_left:
+        is_left, since = False, UUID(int=0)
+        while (last := await connection.fetchval(statement, since, *arguments)) is not None:
+            is_left, since = True, last
 
 
 _IS_VALID = "select indisvalid from pg_index where indexrelid = to_regclass($1)"

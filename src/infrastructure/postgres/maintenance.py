@@ -105,8 +105,12 @@ class PostgresLegacyTokens:
             await connection.execute(_RECORD, accepted_at)
 
 
-async def purge_idempotency_keys(keys: IdempotencyKeys) -> int:
-    """Delete what is due, at most 100 000 keys a run; how many were deleted.
+def _never() -> bool:
+    return False
+
+
+async def purge_idempotency_keys(keys: IdempotencyKeys, ends: Callable[[], bool] = _never) -> int:
+    """Delete what is due, at most 100 000 keys a run, or until *ends*; how many were deleted.
 
     In small steps, each a transaction of its own, so that no request ever waits for it. Any number of processes may
     run it at once: they share the work.
@@ -118,15 +122,18 @@ async def purge_idempotency_keys(keys: IdempotencyKeys) -> int:
     for _ in range(MAX_BATCHES):
         batch = await keys.purge(BATCH)
         purged += batch
-        if batch < BATCH:
+        if batch < BATCH or ends():
             break
     return purged
 
 
-async def sum_days(books: Books) -> int:
-    """Sum what is due, each day a transaction of its own; how many days. Any number of processes may do it at once."""
+async def sum_days(books: Books, ends: Callable[[], bool] = _never) -> int:
+    """Sum what is due, each day a transaction of its own, or until *ends*; how many days.
+
+    Any number of processes may do it at once.
+    """
     days = 0
-    while days < MAX_DAYS and await books.sum_day():
+    while days < MAX_DAYS and not ends() and await books.sum_day():
         days += 1
     return days
 
@@ -152,7 +159,7 @@ class MaintenanceWorker:
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
-        """Ask the loop to end after the round in hand."""
+        """Ask the loop to end after the step in hand."""
         self._stop.set()
 
     async def run(self) -> None:
@@ -165,8 +172,8 @@ class MaintenanceWorker:
 
     async def _round(self) -> None:
         try:
-            purged = await purge_idempotency_keys(self._keys)
-            days = await sum_days(self._books)
+            purged = await purge_idempotency_keys(self._keys, self._stop.is_set)
+            days = await sum_days(self._books, self._stop.is_set)
             await self._record_legacy_tokens()
         except Unavailable:
             return  # the next round goes on
