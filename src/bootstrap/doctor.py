@@ -19,6 +19,7 @@ from infrastructure.adoption.checks import (
     check_private_columns,
     read_guards,
 )
+from infrastructure.adoption.clients import check_old_tables
 from infrastructure.doctor.app import check_app_columns, check_cascades, check_functions, check_views
 from infrastructure.doctor.catalogue import check_catalogue, check_drift
 from infrastructure.doctor.clients import check_clients, not_probed
@@ -147,7 +148,7 @@ async def _check_as_owner(migrator: DatabaseAddress | None) -> Findings:
         yield not_probed(f"MIGRATION_DATABASE_URL does not connect: {why}", fix)
         return
     try:
-        async for finding in _each(connection, check_old_money, check_clients):
+        async for finding in _each(connection, check_old_money, check_clients, check_old_tables):
             yield finding
     finally:
         await connection.close()

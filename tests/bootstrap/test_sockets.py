@@ -51,6 +51,12 @@ def test_a_taken_port_is_refused() -> None:
         listen("127.0.0.1", listener.getsockname()[1])
 
 
+@pytest.mark.parametrize("host", ["a..b", ".", "a" * 64 + ".example", "nobody.invalid", "192.0.2.1"])
+def test_what_is_no_address_of_this_machine_is_refused_alike(host: str) -> None:
+    with pytest.raises(OSError, match=r"\w"):
+        listen(host, 0)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_both_families_are_served_whatever_the_number_of_workers(
     database: Database, workers: int

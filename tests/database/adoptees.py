@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from bootstrap.cli import main
 from bootstrap.doctor import AT_HEAD
 from devstack.postgres import LocalPostgres, binaries
+from infrastructure.adoption.clients import check_old_tables
 from infrastructure.doctor.catalogue import check_drift
 from infrastructure.doctor.clients import check_clients
 from infrastructure.doctor.database import check_level
@@ -110,7 +111,7 @@ def doctor_says(database: Database) -> list[str]:
         service, owner = await connect(database.service), await connect(database.migrator)
         try:
             looks = [check_level(service), *(check(service) for check in AT_HEAD)]
-            looks += [check_drift(database.service), check_clients(owner)]
+            looks += [check_drift(database.service), check_clients(owner), check_old_tables(owner)]
             return [str(finding) for look in looks async for finding in look]
         finally:
             await service.close()

@@ -21,6 +21,7 @@ from domain.posts import PostStatus
 from domain.rewards import RewardedAction
 from domain.wallet import TransactionKind
 from infrastructure.adoption.checks import check_frozen, check_guards, check_old_money, read_guards
+from infrastructure.adoption.clients import check_old_tables
 from infrastructure.adoption.money import _OPEN, BATCH, MONEY_RETIREMENT, MONEY_STEPS
 from infrastructure.adoption.steps import in_batches
 from infrastructure.doctor.findings import Finding, Findings
@@ -342,6 +343,40 @@ async def test_the_doctor_names_a_guard_of_the_apps_tables_that_is_gone(
     assert [name for name in done.repaired if name in finding.message] == done.repaired
     assert len(done.repaired) == 1
     assert await found_by(check_guards(owner)) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        ("drop trigger zz_guard_clip on public.voice_clips", "approve its own clip (voice_clips)"),
+        ("drop trigger zz_guard_clip on public.video_clips", "reword another user's clip (video_clips)"),
+        (
+            "drop trigger zz_refuse_banned_author on public.video_clips",
+            "add a clip while banned (video_clips)",
+        ),
+        ("drop trigger zz_refuse_clients on public.voice_clips", "truncate voice_clips"),
+        ("drop trigger zz_refuse_clients on public.validations", "vote on clips"),
+        ("drop trigger zz_guard_balance on public.profiles", "raise its old balance"),
+        (
+            "drop trigger zz_refuse_clients on public.withdrawals",
+            "ask for an old withdrawal",
+        ),
+    ],
+)
+async def test_the_doctor_tries_what_clients_could_do_to_the_apps_tables(
+    owner: Any, damage: str, named: str
+) -> None:
+    await run_steps(owner, MONEY_STEPS)
+    assert await found_by(check_old_tables(owner)) == []  # nothing was adopted
+    await owner.execute(ADOPTED)
+    before = await found_by(check_old_tables(owner))
+
+    await owner.execute(damage)
+
+    found = await found_by(check_old_tables(owner))
+    assert before == []
+    assert {finding.code for finding in found} == {"client_can"}
+    assert f"a client can {named}" in {finding.message for finding in found}
 
 
 async def test_a_restore_makes_the_guards_of_the_apps_tables_again_with_what_they_call(owner: Any) -> None:

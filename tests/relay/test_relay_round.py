@@ -227,6 +227,26 @@ async def test_a_stopped_relay_gives_the_lease_up_whatever_became_of_what_was_in
     assert not harness.lease.held
 
 
+async def test_a_stopped_relay_waits_for_answers_and_not_for_turns(
+    harness: RelayHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a small plan the turns that were given out take minutes; a platform waits for half of one."""
+    harness.publisher.cost = 1_000
+    answer = harness.publisher.publish
+
+    async def tell_a_small_plan(message: Message) -> int:
+        await answer(message)
+        return 1
+
+    monkeypatch.setattr(harness.publisher, "publish", tell_a_small_plan)
+    await harness.relay()
+    await harness.relay()  # more topics than the first, each of which waits
+    async with asyncio.timeout(30):
+        await harness.relay.resign()
+    assert harness.publisher.taken == [1]
+    assert not harness.lease.held
+
+
 async def test_a_mistake_of_ours_is_raised_and_loses_nothing(harness: RelayHarness) -> None:
     def mistaken(_: Message) -> None:
         raise ZeroDivisionError

@@ -67,6 +67,7 @@ class RelayEvents:
         self._clock = clock
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._lanes: dict[str, asyncio.Task[None]] = {}
+        self._under_way: set[str] = set()  # topics of which a message is, and not only waits for its turn
         self._setbacks: dict[str, Setback] = {}
         self._to_settle: list[int] = []  # accepted, and perhaps the database was away when it was to be told
         self._refused: dict[int, str] = {}
@@ -103,6 +104,9 @@ class RelayEvents:
             Unavailable: the database does not answer; then the lease ends by itself.
         """
         self._halted = Fault.PASSING
+        for topic, lane in self._lanes.items():
+            if topic not in self._under_way:
+                lane.cancel()
         if self._lanes:
             await asyncio.wait(self._lanes.values())
         await self._settle()
@@ -159,11 +163,14 @@ class RelayEvents:
                 await self._pace.turn(self._publisher.cost)
                 if self._halted or not self._lease.outlasts_a_message:
                     return
+                self._under_way.add(message.topic)
                 try:
                     self._pace.learn(await self._publisher.publish(message))
                 except PublishFailed as failure:
                     await self._refuse(message, failure)
                     return
+                finally:
+                    self._under_way.discard(message.topic)
                 self._accept(message)
 
     def _accept(self, message: Message) -> None:

@@ -6,7 +6,7 @@ pending posts of the others; ``{new}`` is a fresh id.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import uuid4
@@ -109,13 +109,15 @@ NEEDED = (
     Probe("listen to its own topic", "select id from realtime.messages where topic = 'user:{me}'"),
 )
 
+# A trigger of the app's on Auth's users may have made them.
+MADE_UP = (
+    "insert into public.profiles (id, username) values ('{me}', null), ('{other}', null), ('{banned}', null) "
+    "on conflict do nothing"
+)
+BANNED = "insert into private.bans (user_id, reason, banned_by) values ('{banned}', 'x', '{me}')"
 # What the probes are about: made up in the same transaction, which is rolled back.
 SCENE = (
-    # A trigger of the app's on Auth's users may have made them.
-    (
-        "insert into public.profiles (id, username) values ('{me}', null), ('{other}', null), ('{banned}', null) "
-        "on conflict do nothing"
-    ),
+    MADE_UP,
     (
         "insert into public.posts (id, author_id, kind, title, language, validation_status) values "
         "('{mine}', '{me}', 'text', 't', 'en', 'pending'), ('{approved}', '{me}', 'text', 't', 'en', 'approved'), "
@@ -124,7 +126,7 @@ SCENE = (
     *(OPEN_WITH_BALANCE.replace("$1", f"'{{{user}}}'").replace("$2", "10") for user in ("me", "other")),
     _WITHDRAW.format(user="{me}"),
     _WITHDRAW.format(user="{other}"),
-    "insert into private.bans (user_id, reason, banned_by) values ('{banned}', 'x', '{me}')",
+    BANNED,
     _AUDIT,
     (
         "insert into private.realtime_outbox (event_id, topic, event, payload) "
@@ -142,6 +144,17 @@ USERS = "insert into auth.users (id) values ('{me}'), ('{other}'), ('{banned}')"
 
 async def check_clients(connection: asyncpg.Connection) -> Findings:
     """Find what a client could do, or could not, by doing it on rows that never existed, as *connection*'s owner."""
+    async for finding in try_as_clients(connection, SCENE, FORBIDDEN, NEEDED):
+        yield finding
+
+
+async def try_as_clients(
+    connection: asyncpg.Connection,
+    scene: Iterable[str],
+    forbidden: Iterable[Probe],
+    needed: Iterable[Probe] = (),
+) -> Findings:
+    """Find which of *forbidden* a client could do, and which of what is *needed* not, on the rows of *scene*."""
     ids = {name: str(uuid4()) for name in NAMES}
     transaction = connection.transaction()
     await transaction.start()
@@ -150,9 +163,10 @@ async def check_clients(connection: asyncpg.Connection) -> Findings:
         with suppress(asyncpg.PostgresError):
             async with connection.transaction():
                 await connection.execute(USERS.format(**ids))
-        for statement in SCENE:
+        for statement in scene:
             await connection.execute(statement.format(**ids))
-        tried = [await _try(connection, probe, ids) for probe in (*FORBIDDEN, *NEEDED)]
+        tried = [await _try(connection, probe, ids, forbidden=True) for probe in forbidden]
+        tried += [await _try(connection, probe, ids, forbidden=False) for probe in needed]
     except asyncpg.PostgresError as failure:
         tried = [
             not_probed(
@@ -166,7 +180,9 @@ async def check_clients(connection: asyncpg.Connection) -> Findings:
         yield finding
 
 
-async def _try(connection: asyncpg.Connection, probe: Probe, ids: Mapping[str, str]) -> Finding | None:
+async def _try(
+    connection: asyncpg.Connection, probe: Probe, ids: Mapping[str, str], *, forbidden: bool
+) -> Finding | None:
     why = "nothing happens"
     try:
         reached = await _run(connection, probe, ids)
@@ -176,15 +192,15 @@ async def _try(connection: asyncpg.Connection, probe: Probe, ids: Mapping[str, s
                 f"the database was too busy to try whether a client can {probe.name}", "try again"
             )
         # A constraint stands behind the guards: whoever reaches it got past them.
-        reached, why = probe in FORBIDDEN and (refused.sqlstate or "").startswith(INTEGRITY), str(refused)
-    if probe in FORBIDDEN and reached:
+        reached, why = forbidden and (refused.sqlstate or "").startswith(INTEGRITY), str(refused)
+    if forbidden and reached:
         return error(
             "client_can",
             f"a client can {probe.name}",
             "restore the policies and triggers that are missing, and drop what the app added around them "
             "(docs/database.md)",
         )
-    if probe in NEEDED and not reached:
+    if not (forbidden or reached):
         return error(
             "client_can_not",
             f"a client can't {probe.name} ({why})",
