@@ -15,6 +15,7 @@ from infrastructure.adoption.checks import (
     check_adoption,
     check_frozen,
     check_guards,
+    check_mirrors,
     check_old_money,
     check_private_columns,
     read_guards,
@@ -52,7 +53,7 @@ ON_CONNECTION: Final = (check_clock, check_role, check_read_only, check_sessions
 AT_HEAD: Final = (
     *(check_catalogue, check_role_settings, check_functions, check_views, check_cascades),
     *(check_app_columns, check_relay, check_sizes),
-    *(check_adoption, check_private_columns, check_guards, check_frozen),
+    *(check_adoption, check_private_columns, check_guards, check_mirrors, check_frozen),
 )
 HEALTHY: Final = "OK: nothing to do."
 

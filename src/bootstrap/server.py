@@ -141,7 +141,7 @@ class DrainingServer(uvicorn.Server):
         if self._shutdown.begun:
             return
         log.info("server.draining", delay=self._delay, timeout=self.config.timeout_graceful_shutdown)
-        self._shutdown.begin()
+        self._shutdown.begun = True
         self.should_exit = True
         self.config.encoded_headers.append((b"connection", b"close"))
         self.server_state.default_headers.append((b"connection", b"close"))

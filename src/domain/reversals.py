@@ -17,6 +17,16 @@ class Reversal:
     shortfall: Money
 
 
+def check_correctable(row: Transaction) -> None:
+    """Return if *row* is one that is taken back by name, whether it was already or not.
+
+    Raises:
+        InvalidInput: it is neither an adjustment nor a transfer.
+    """
+    if row.kind not in CORRECTABLE:
+        raise InvalidInput("Adjustments and transfers are taken back here, one by one.")
+
+
 def reverse(
     row: Transaction,
     wallet: Wallet,
@@ -32,8 +42,7 @@ def reverse(
         InsufficientFunds: the wallet that would give holds nothing.
         BalanceLimit: the wallet that would take is full.
     """
-    if row.kind not in CORRECTABLE:
-        raise InvalidInput("Adjustments and transfers are taken back here, one by one.")
+    check_correctable(row)
     whole = max(row.amount, -row.amount)
     moved = min(whole, *(_room(-side.amount, held) for side, held in _sides(row, wallet, other)))
     if moved <= ZERO:

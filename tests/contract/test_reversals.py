@@ -10,7 +10,7 @@ from contract.backend import Backend
 from contract.test_bookings import book
 from contract.test_double_entry import totals
 from contract.test_transfers import pay
-from contract.test_withdrawals import held
+from contract.test_withdrawals import FAILED, held, settle
 from domain.audit import AuditAction, RequestInfo
 from domain.errors import (
     BalanceLimit,
@@ -131,6 +131,14 @@ async def test_what_is_neither_adjustment_nor_transfer_is_not_taken_back(backend
     await refused(backend, admin, (await newest(backend, owner)).id, InvalidInput)
     await held(backend, owner, "1")
     await refused(backend, admin, (await newest(backend, owner)).id, InvalidInput)
+
+
+async def test_nor_is_it_once_it_went_back_by_its_own_way(backend: Backend) -> None:
+    admin, owner = await backend.user(Role.ADMIN), await backend.user(balance="5.00")
+    withdrawal = await held(backend, owner, "1")
+    await settle(backend, admin, withdrawal, FAILED)
+
+    await refused(backend, admin, withdrawal.transaction_id, InvalidInput)
 
 
 async def test_what_is_not_there_is_not_found(backend: Backend) -> None:

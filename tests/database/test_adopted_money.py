@@ -20,7 +20,13 @@ from domain.money import Money
 from domain.posts import PostStatus
 from domain.rewards import RewardedAction
 from domain.wallet import TransactionKind
-from infrastructure.adoption.checks import check_frozen, check_guards, check_old_money, read_guards
+from infrastructure.adoption.checks import (
+    check_frozen,
+    check_guards,
+    check_mirrors,
+    check_old_money,
+    read_guards,
+)
 from infrastructure.adoption.clients import check_old_tables
 from infrastructure.adoption.money import _OPEN, BATCH, MONEY_RETIREMENT, MONEY_STEPS
 from infrastructure.adoption.steps import in_batches
@@ -377,6 +383,24 @@ async def test_the_doctor_tries_what_clients_could_do_to_the_apps_tables(
     assert before == []
     assert {finding.code for finding in found} == {"client_can"}
     assert f"a client can {named}" in {finding.message for finding in found}
+
+
+async def test_the_doctor_names_what_would_refuse_a_payment_since(
+    owner: Any, clips_database: Database
+) -> None:
+    await run_steps(owner, MONEY_STEPS)
+    await owner.execute(ADOPTED)
+    service = await asyncpg.connect(clips_database.service_url, statement_cache_size=0)
+    try:
+        before = await found_by(check_mirrors(service))
+        await owner.execute("alter table public.transactions add constraint up check (amount > 0)")
+        found = await found_by(check_mirrors(service))
+    finally:
+        await service.close()
+
+    assert before == []
+    assert [finding.code for finding in found] == ["mirror_refused"]
+    assert "public.transactions.amount: up refuses" in found[0].message
 
 
 async def test_a_restore_makes_the_guards_of_the_apps_tables_again_with_what_they_call(owner: Any) -> None:

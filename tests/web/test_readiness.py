@@ -112,7 +112,7 @@ async def test_lost_keys_are_never_excused(database: DatabaseState | Exception) 
 
 async def test_a_process_that_drains_says_nothing_else() -> None:
     parts = Parts()
-    parts.shutdown.begin()
+    parts.shutdown.begun = True
 
     assert await parts.told() == ("draining", {"process": "draining"})
 

@@ -17,7 +17,7 @@ from domain.identity import Principal
 from domain.limits import Limits
 from domain.money import Money
 from domain.policies import Action, Target
-from domain.reversals import reverse
+from domain.reversals import check_correctable, reverse
 from domain.wallet import Transaction, TransactionKind, Wallet
 
 CREDITS = frozenset({TransactionKind.BONUS, TransactionKind.REFUND})
@@ -147,6 +147,7 @@ class ReverseTransaction:
             tx.require(Target(row.user_id))
             if other is not None:
                 tx.require(Target(other.user_id))
+            check_correctable(row)
             if locked.reversals:
                 taken = max(locked.reversals[0].amount, -locked.reversals[0].amount)
                 return PostedReversal(locked.reversals, max(row.amount, -row.amount) - taken, is_new=False)

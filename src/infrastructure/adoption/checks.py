@@ -4,7 +4,9 @@ from typing import Final
 
 import asyncpg
 
+from infrastructure.adoption.mirrored import look_at_mirrored
 from infrastructure.adoption.money import MIRRORS, money_guards, money_mirrors
+from infrastructure.adoption.observations import Look, Part
 from infrastructure.adoption.posts import SHOWING, post_guards
 from infrastructure.adoption.profiles import READABLE_COLUMNS
 from infrastructure.adoption.shape import PostsSource, is_credential, is_private, read_shape
@@ -70,6 +72,21 @@ async def check_guards(connection: asyncpg.Connection) -> Findings:
     """Find what an adoption made on the app's tables, and is missing, altered or disabled."""
     for finding in compare(*await read_guards(connection)):
         yield finding
+
+
+async def check_mirrors(connection: asyncpg.Connection) -> Findings:
+    """Find what of the app's ``transactions`` would refuse the rows that the ledger writes there, by now."""
+    for _, retired_at in await connection.fetch(_ADOPTED):
+        if retired_at is not None:
+            return
+        look = Look(connection, Part.STOPS)
+        await look_at_mirrored(look, await read_shape(connection))
+        for seen in look.seen:
+            yield error(
+                seen.code,
+                f"payments would be refused: {seen.where}: {seen.message}",
+                "docs/adoption.md says what to do; or `lingualink adopt --retire-legacy`",
+            )
 
 
 async def check_frozen(connection: asyncpg.Connection) -> Findings:
