@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, Literal
@@ -100,11 +101,12 @@ def server_config(app: Any, *, drain_timeout: int, lifespan: Literal["on", "off"
     )
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, beside_others: bool = False) -> socket.socket:
     """A socket that listens on *host* and *port*; on ``::``, every address of this machine, IPv4's too.
 
     Raises:
-        OSError: the address is none, or not this machine's, or the port is taken.
+        OSError: the address is none, or not this machine's, or the port is taken, unless all who have it listen
+            *beside_others*.
     """
     try:
         [found, *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -112,5 +114,26 @@ def listen(host: str, port: int) -> socket.socket:
         raise OSError(str(error)) from None
     family, address = found[0], found[4]
     return socket.create_server(
-        (str(address[0]), port), family=family, backlog=2048, dualstack_ipv6=str(address[0]) == "::"
+        (str(address[0]), port),
+        family=family,
+        backlog=2048,
+        reuse_port=beside_others,
+        dualstack_ipv6=str(address[0]) == "::",
     )
+
+
+def listen_side_by_side(host: str, port: int, count: int) -> list[socket.socket]:
+    """Sockets on one address, *count* of them, among which the system shares out new connections.
+
+    Of one socket whichever process wakes first takes all that wait: of several workers one may serve everybody, and
+    the others nobody. Only Linux shares out (socket(7), ``SO_REUSEPORT``); elsewhere there is one socket.
+
+    Raises:
+        OSError: as :func:`listen`; somebody else's sockets on the port are not joined.
+    """
+    alone = listen(host, port)
+    if count == 1 or sys.platform != "linux":
+        return [alone]
+    port = alone.getsockname()[1]
+    alone.close()
+    return [listen(host, port, beside_others=True) for _ in range(count)]

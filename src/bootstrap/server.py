@@ -1,4 +1,4 @@
-"""``lingualink serve``: one worker or several on one socket, which stop without anybody noticing.
+"""``lingualink serve``: one worker or several on one address, which stop without anybody noticing.
 
 A process that is asked to stop (SIGTERM, SIGINT) goes through four steps:
 
@@ -15,7 +15,7 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Final
@@ -27,7 +27,7 @@ from typing_extensions import override
 
 from application.ops import ShutdownState
 from bootstrap.app import create_app
-from bootstrap.operations import listen, operations_listener, server_config
+from bootstrap.operations import listen_side_by_side, operations_listener, server_config
 from bootstrap.worker_pool import HURRY, STOP, run_workers
 from infrastructure.logging import configure_logging, log_start
 from infrastructure.metrics import forget_process, shared_between_processes
@@ -47,31 +47,43 @@ def run(settings: Settings, app_factory: AppFactory = create_app) -> int:
     configure_logging(settings)
     host, port = settings.lingualink_host, settings.lingualink_port
     try:
-        listener = listen(host, port)
+        listeners = listen_side_by_side(host, port, settings.lingualink_workers)
     except OSError as error:
         log.error("server.address_not_available", host=host, port=port, error=str(error))  # noqa: TRY400 - no trace
         return 1
-    log.info("server.listening", host=host, port=listener.getsockname()[1])
+    log.info("server.listening", host=host, port=listeners[0].getsockname()[1])
     operations = operations_listener(settings)
-    worker = partial(run_worker, settings, listener, operations, app_factory)
+    worker = partial(run_worker, settings, listeners, operations, app_factory)
     if settings.lingualink_workers == 1:
         worker()
         return 0
     with shared_between_processes():
-        return run_workers(settings.lingualink_workers, worker, on_stop=listener.close, on_end=forget_process)
+        return run_workers(
+            settings.lingualink_workers, worker, on_stop=partial(_close, listeners), on_end=forget_process
+        )
+
+
+def _close(listeners: Iterable[socket.socket]) -> None:
+    for listener in listeners:
+        listener.close()
 
 
 def run_worker(
     settings: Settings,
-    listener: socket.socket,
+    listeners: Sequence[socket.socket],
     operations: socket.socket | None,
     app_factory: AppFactory,
+    number: int = 0,
     parent_gone: int | None = None,
 ) -> None:
-    """Serve in this process, on *listener*, until asked to stop.
+    """Serve in this process, on the one of *listeners* that is its *number*'s, until asked to stop.
 
     Where it is one of several, *parent_gone* becomes readable when nobody will ask it to stop any more.
     """
+    listener = listeners[number % len(listeners)]
+    _close(
+        other for other in listeners if other is not listener
+    )  # open here, they would outlive their workers
     configure_logging(settings)
     log_start(settings)
     shutdown = ShutdownState()

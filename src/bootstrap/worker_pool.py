@@ -32,16 +32,16 @@ log = structlog.get_logger(__name__)
 
 def run_workers(
     count: int,
-    run_worker: Callable[[int], None],
+    run_worker: Callable[[int, int], None],
     *,
     on_stop: Callable[[], None],
     on_end: Callable[[int], None],
 ) -> int:
     """Keep *count* processes at *run_worker* until SIGTERM or SIGINT, and let them all finish.
 
-    *run_worker* gets a file descriptor that becomes readable when this process is gone, and has the signals of
-    :data:`STOP` and :data:`HURRY` held back. *on_stop* is called once they shall stop, *on_end* with the id of each
-    process that ended.
+    *run_worker* gets a number from 0 on, which no other worker has while it lives, and a file descriptor that becomes
+    readable when this process is gone; it has the signals of :data:`STOP` and :data:`HURRY` held back. *on_stop* is
+    called once they shall stop, *on_end* with the id of each process that ended.
 
     Returns:
         0 when every worker ended cleanly, 3 when a worker can't start, 1 when one was killed while it stopped.
@@ -80,14 +80,15 @@ def _until_asked(pool: "WorkerPool", count: int, signals: socket.socket) -> int:
 class WorkerPool:
     """The workers that live."""
 
-    def __init__(self, run_worker: Callable[[int], None], on_end: Callable[[int], None]) -> None:
+    def __init__(self, run_worker: Callable[[int, int], None], on_end: Callable[[int], None]) -> None:
         self._run_worker = run_worker
         self._on_end = on_end
         self._processes = get_context("fork")
         self._youngest = 0.0
         # One for all: multiprocessing's own has ends in the workers that came later, which would end in turn.
         self._gone, self._here = os.pipe()
-        self.workers: list[ForkProcess] = []
+        self.workers: dict[ForkProcess, int] = {}
+        """Each with its number."""
 
     @property
     def sentinels(self) -> list[int]:
@@ -102,15 +103,15 @@ class WorkerPool:
     def fill(self, count: int) -> bool:
         """Start as many as are missing of *count*; False where the system has no room for one now."""
         try:
-            while len(self.workers) < count:
-                self._start()
+            for number in set(range(count)).difference(self.workers.values()):
+                self._start(number)
         except OSError as error:
             log.warning("workers.not_started", error=str(error))
             return False
         return True
 
-    def _start(self) -> None:
-        worker = self._processes.Process(target=self._work)
+    def _start(self, number: int) -> None:
+        worker = self._processes.Process(target=self._work, args=(number,))
         # Held back until the worker has a handler: before that the signal would kill it.
         signal.pthread_sigmask(signal.SIG_BLOCK, {*STOP, HURRY})
         try:
@@ -118,12 +119,12 @@ class WorkerPool:
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {*STOP, HURRY})
         self._youngest = time.monotonic()
-        self.workers.append(worker)
+        self.workers[worker] = number
 
-    def _work(self) -> None:
+    def _work(self, number: int) -> None:
         os.close(self._here)
         try:
-            self._run_worker(self._gone)
+            self._run_worker(number, self._gone)
         except Exception:
             log.exception("workers.failed")  # multiprocessing would print it as it is, secrets and all
             sys.exit(1)
@@ -142,8 +143,8 @@ class WorkerPool:
     def reap(self) -> list[int]:
         """Forget the workers that ended; their exit codes."""
         dead = [worker for worker in self.workers if not worker.is_alive()]
-        self.workers = [worker for worker in self.workers if worker not in dead]
         for worker in dead:
+            del self.workers[worker]
             self._on_end(worker.pid or 0)
         return [worker.exitcode or 0 for worker in dead]
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bootstrap.operations import listen
+from bootstrap.operations import listen, listen_side_by_side
 from support.backend import backend_process
 from support.database import Database
 from support.ports import free_port
@@ -49,6 +49,15 @@ def test_it_listens_where_it_was_told(host: str, reached: set[str]) -> None:
 def test_a_taken_port_is_refused() -> None:
     with listen("127.0.0.1", 0) as listener, pytest.raises(OSError, match="in use"):
         listen("127.0.0.1", listener.getsockname()[1])
+
+
+def test_sockets_of_several_workers_are_joined_by_nobody_else() -> None:
+    with ExitStack() as stack:
+        mine = [stack.enter_context(one) for one in listen_side_by_side("127.0.0.1", 0, 2)]
+        [port] = {one.getsockname()[1] for one in mine}
+
+        with pytest.raises(OSError, match="in use"):
+            listen_side_by_side("127.0.0.1", port, 2)
 
 
 @pytest.mark.parametrize("host", ["a..b", ".", "a" * 64 + ".example", "nobody.invalid", "192.0.2.1"])

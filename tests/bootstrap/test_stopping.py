@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import subprocess
+import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from decimal import Decimal
@@ -176,6 +178,25 @@ async def test_a_process_that_drains_serves_on_and_sends_its_clients_away(
     assert (told["status"], told["parts"]) == ("draining", {"process": "draining"})
     assert {answer.status_code for answer in answers} == {200}
     assert code == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shares connections out")
+async def test_workers_share_new_connections(
+    database: Database, supabase: SupabaseStack, tmp_path: Path
+) -> None:
+    """Of one socket whichever wakes first takes all that wait, and the others serve nobody."""
+    port = free_port()
+    with (
+        (tmp_path / "log").open("wb") as log,
+        backend_process(database, supabase, port, {"LINGUALINK_WORKERS": "2"}, log),
+    ):
+        async with kept_alive(f"http://127.0.0.1:{port}", 64):
+            pass
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+
+    served_by = Counter(line["process"] for line in lines if line.get("path") == "/health/live")
+    assert len(served_by) == 2
+    assert min(served_by.values()) >= 8  # of 64; fewer come about once in ten thousand million times
 
 
 @WORKERS

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
@@ -12,7 +13,7 @@ POOL = f"""
 import os, signal, sys
 from bootstrap.worker_pool import run_workers
 
-def worker(parent_gone):
+def worker(number, parent_gone):
     # Signals come in blocked: each is taken here as soon as it is sent, so that two don't become one.
     asked = [signal.SIGTERM, signal.SIGUSR1]
     os.write(1, b"up\\n")
@@ -58,13 +59,39 @@ def test_a_second_signal_is_passed_on_as_another() -> None:
     assert second == [b"SIGUSR1"] * WORKERS
 
 
+def test_a_worker_that_dies_is_replaced_under_its_number() -> None:
+    """Its number is its socket's: connections wait there until somebody takes them."""
+    dying = """
+import os
+from bootstrap import worker_pool
+
+def worker(number, parent_gone):
+    os.write(1, f"{number}\\n".encode())
+    if number == 1:
+        os._exit(1)
+    os.read(parent_gone, 1)
+
+worker_pool.PAUSE_S = 0.05
+worker_pool.run_workers(3, worker, on_stop=lambda: None, on_end=lambda pid: None)
+"""
+    with subprocess.Popen([sys.executable, "-c", dying], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        lines = filter(bytes.isdigit, map(bytes.strip, process.stdout))
+        numbers = Counter[bytes]()
+        while numbers[b"1"] < 3 or len(numbers) < 3:
+            numbers[next(lines)] += 1
+        process.kill()
+
+    assert (numbers[b"0"], numbers[b"2"]) == (1, 1)
+
+
 FAILING = """
 import os, sys
 from bootstrap import worker_pool
 from infrastructure.logging import configure_logging
 from infrastructure.settings import Environment
 
-def worker(parent_gone):
+def worker(number, parent_gone):
     os.write(1, b"up\\n")
     raise ConnectionError("postgresql://me:hunter22-hunter22@db/x does not answer")
 
@@ -102,7 +129,7 @@ def fork_if_there_is_room():
         raise error
     return fork()
 
-def worker(parent_gone):
+def worker(number, parent_gone):
     os.write(1, b"up\\n")
     os._exit(1)
 
