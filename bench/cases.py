@@ -61,9 +61,9 @@ def answered(window: Window) -> None:
         raise CannotMeasureError(f"{window.refused} requests were refused and {window.broken} broke")
 
 
-def ours(relay: str = "off", module: str | None = None, workers: int = 1) -> Start:
+def ours(relay: str = "off", module: str | None = None, workers: int = 1, **settings: str) -> Start:
     """Our service; *module* is another entry point than the shipped one."""
-    return lambda system, _: system.lingualink(relay=relay, module=module, workers=workers)
+    return lambda system, _: system.lingualink(relay=relay, module=module, workers=workers, **settings)
 
 
 def at_a_distance(round_trip_ms: float) -> Start:
@@ -284,6 +284,15 @@ CASES: Final = {
             "`GET /profile` at 1,200 requests a second",
             replace(READ, rate=1_200),
             _pair(_reads(load.profile), _reads(load.profile)),
+        ),
+        Case(
+            "log",
+            "`GET /profile`, HS256, with and without a line in the log",
+            replace(READ, algorithm="HS256"),
+            (
+                Variant("lingualink", ours(), _reads(load.profile)),
+                Variant("lingualink, silent", ours(LINGUALINK_LOG_LEVEL="warning"), _reads(load.profile)),
+            ),
         ),
         Case(
             "vault-half",

@@ -102,7 +102,13 @@ class System:
 
     @contextmanager
     def lingualink(
-        self, *, relay: str = "off", module: str | None = None, database: str | None = None, workers: int = 1
+        self,
+        *,
+        relay: str = "off",
+        module: str | None = None,
+        database: str | None = None,
+        workers: int = 1,
+        **settings: str,
     ) -> Iterator[Server]:
         """Our service as it ships; *module* starts a variant of it, *database* goes another way to it."""
         port = free_port()
@@ -115,6 +121,7 @@ class System:
             "LINGUALINK_POOL_SIZE": str(CONNECTIONS // workers),
             "LINGUALINK_RATE_LIMIT": "1000000",  # counted, and never reached
             "LINGUALINK_DRAIN_DELAY": "0",
+            **settings,
         }
         shipped = [str(Path(sys.executable).with_name("lingualink"))]
         command = [*(shipped if module is None else [sys.executable, "-m", module]), "serve"]

@@ -186,14 +186,23 @@ async def test_a_placeholder_stands_where_something_is_read(browser: Browser, ad
     await expect(history.get_by_role("status")).to_have_text("Loading")
 
 
-async def test_a_phone_shows_the_whole_header(browser: Browser, address: str) -> None:
-    page = await window(browser, address)
-    await page.set_viewport_size({"width": 375, "height": 700})
+@pytest.mark.parametrize(("language", "sign_out"), [("English", "Sign out"), ("Français", "Se déconnecter")])
+async def test_a_phone_shows_the_whole_header(
+    browser: Browser, address: str, language: str, sign_out: str
+) -> None:
+    """Also while it says that it is reconnecting, which is longer than that it is live."""
+    context = await browser.new_context(locale="en-US", viewport={"width": 375, "height": 700})
+    page = await context.new_page()
+    await page.route_web_socket("**/realtime/**", lambda _: None)
+    await page.goto(address)
     await sign_in(page, "moderator")
     await balance(page)
+    if language != "English":
+        await page.get_by_role("button", name=language).click()
 
-    box = await page.get_by_role("button", name="Sign out").bounding_box()
+    box = await page.get_by_role("button", name=sign_out).bounding_box()
 
+    assert await page.locator("header .status.live").count() == 0
     assert box is not None
     assert box["x"] + box["width"] <= 375
     assert await page.evaluate("document.documentElement.scrollWidth") <= 375
