@@ -81,9 +81,8 @@ def run_worker(
     Where it is one of several, *parent_gone* becomes readable when nobody will ask it to stop any more.
     """
     listener = listeners[number % len(listeners)]
-    _close(
-        other for other in listeners if other is not listener
-    )  # open here, they would outlive their workers
+    # Open here, too, they would outlive their workers: connections would wait where nobody takes them.
+    _close(other for other in listeners if other is not listener)
     configure_logging(settings)
     log_start(settings)
     shutdown = ShutdownState()

@@ -88,6 +88,23 @@ class Place:
         finally:
             await other.close()
 
+    @asynccontextmanager
+    async def two_in_a_row(
+        self, balance_behind: str
+    ) -> AsyncIterator[tuple["asyncio.Task[StoredResponse]", "asyncio.Task[StoredResponse]"]]:
+        """A payment that waits for a wallet until the block ends, and behind it who spends what it brings."""
+        owner, other = (
+            await self.backend.user(balance="2.00"),
+            await self.backend.user(balance=balance_behind),
+        )
+        async with self.waiting_for_its_lock(owner):
+            pays = asyncio.create_task(self.transfer(owner, other, "pays"))
+            spends = asyncio.create_task(self.withdraw(other, "spends"))
+            bystander = await self.backend.user(balance="1.00")
+            assert (await self.withdraw(bystander, "key")).status == 201
+            assert not spends.done()
+            yield pays, spends
+
     def commits(self) -> int:
         return sum(statement.lower() == "commit" for statement in self.proxy.statements)
 
@@ -197,26 +214,14 @@ async def test_each_decides_on_what_its_predecessors_left(place: Place) -> None:
 
 async def test_nobody_overtakes_who_waits_for_the_same_wallet(place: Place) -> None:
     """Else who wants two wallets that others pay all the time would never have both at once."""
-    owner, other = await place.backend.user(balance="2.00"), await place.backend.user(balance="0.50")
-    async with place.waiting_for_its_lock(owner):
-        pays = asyncio.create_task(place.transfer(owner, other, "pays"))
-        spends = asyncio.create_task(place.withdraw(other, "spends"))
-        bystander = await place.backend.user(balance="1.00")
-        assert (await place.withdraw(bystander, "key")).status == 201
-        assert not spends.done()
+    async with place.two_in_a_row(balance_behind="0.50") as (pays, spends):
+        pass
 
     assert (await pays).status == (await spends).status == 201
 
 
 async def test_who_gives_up_waiting_makes_way_for_those_behind(place: Place) -> None:
-    stuck, other = await place.backend.user(balance="2.00"), await place.backend.user(balance="1.00")
-    async with place.waiting_for_its_lock(stuck):
-        leaves = asyncio.create_task(place.transfer(stuck, other, "leaves"))
-        behind = asyncio.create_task(place.withdraw(other, "behind"))
-        bystander = await place.backend.user(balance="1.00")
-        assert (await place.withdraw(bystander, "key")).status == 201
-        assert not behind.done()
-
+    async with place.two_in_a_row(balance_behind="1.00") as (leaves, behind):
         leaves.cancel()
 
         assert (await behind).status == 201
